@@ -1,0 +1,58 @@
+# hndoctor: `make demo` shows the whole story, `make test` is what CI runs.
+PYTHON ?= python3
+VENV   ?= .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help demo test lint types imports pytest fuzz bench-scan bench-train bench-previews clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(VENV)/.train: pyproject.toml constraints.txt
+	@echo "Installing hndoctor and its trainer into $(VENV) ..."
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -c constraints.txt -e ".[train]"
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.train
+	$(PIP) install -c constraints.txt -e ".[train,test]"
+	@touch $@
+
+demo: $(VENV)/.train ## train a healthy and a dying hypernetwork, scan both, write the report
+	$(BIN)/hndoctor demo
+
+test: lint types imports pytest ## everything that CI runs
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+imports: $(VENV)/.test
+	$(BIN)/lint-imports
+
+pytest: export OMP_NUM_THREADS = 1
+pytest: $(VENV)/.test
+	-@$(PYTHON) .ci/browser.py
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+fuzz: $(VENV)/.test ## 100,000 spoilt files: the right numbers or a refusal, nothing else
+	HNDOCTOR_FUZZ=100000 $(BIN)/python -m pytest tests/formats/test_mutations.py --timeout 0
+
+bench-scan: $(VENV)/.test ## what reading and measuring a checkpoint costs, against numpy and peers
+	$(BIN)/python -m benchmarks.scan
+
+bench-train: $(VENV)/.test ## step time against the bare floor and the web UI's pattern
+	$(BIN)/python -m benchmarks.train
+
+bench-previews: $(VENV)/.test ## how well noise is told from pictures, against peers
+	$(BIN)/python -m benchmarks.previews.bench
+
+clean: ## remove the virtual environment and what tools left
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build

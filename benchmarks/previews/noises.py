@@ -1,0 +1,111 @@
+"""Positives: colourful noise as a broken network makes it, from whatever decoders are at hand.
+
+Every maker gives uint8 (side, side, 3).  A decoder takes latents (4, h, w) of unit variance and gives (8h, 8w, 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+Bytes = NDArray[np.uint8]
+Latents = NDArray[np.float64]
+Decoder = Callable[[Latents], Bytes]
+
+#: SD1's latents to RGB, a linear fit (keturn, the diffusers forum); rows are latent channels.
+LINEAR = np.array(((0.298, 0.207, 0.208), (0.187, 0.286, 0.173), (-0.158, 0.189, 0.264), (-0.184, -0.271, -0.473)))
+#: name of a family -> (standard deviation of the latents, sigma of their smoothing in latent pixels)
+KINDS: dict[str, tuple[float, float]] = {
+    "white 1": (1.0, 0.0),
+    "white 1.5": (1.5, 0.0),
+    "white 2.5": (2.5, 0.0),
+    "white 4": (4.0, 0.0),
+    "smooth 0.7": (1.6, 0.7),
+    "smooth 1.5": (2.0, 1.5),
+    "smooth 3": (2.0, 3.0),
+}
+
+
+def latents(rng: np.random.Generator, side: int, kind: str) -> Latents:
+    """Random latents of a family, (4, side / 8, side / 8), each channel with a bias N(0, .5)."""
+    gain, smooth = KINDS[kind]
+    z = rng.standard_normal((4, side // 8, side // 8))
+    if smooth:
+        z = gaussian_filter(z, (0, smooth, smooth), mode="wrap")
+        z /= z.std()
+    return z * gain * rng.uniform(0.8, 1.25) + rng.normal(0, 0.5, (4, 1, 1))
+
+
+def enlarged(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Eight times as large, bicubic, (h, w, 3)."""
+    height, width = rgb.shape[:2]
+    planes = [Image.fromarray(rgb[:, :, i].astype(np.float32)) for i in range(3)]
+    return np.stack([np.asarray(p.resize((8 * width, 8 * height), Image.Resampling.BICUBIC)) for p in planes], axis=-1)
+
+
+def linear_decoder(z: Latents) -> Bytes:
+    """The linear factors, enlarged eight times, with the crispness a real decoder adds."""
+    rgb = np.einsum("chw,cr->hwr", z, LINEAR)
+    large = enlarged(rgb)
+    large = large + 0.6 * (large - gaussian_filter(large, (2, 2, 0)))
+    return np.asarray((np.clip(large, -1, 1) + 1) * 127.5 + 0.5).astype(np.uint8)
+
+
+@lru_cache(maxsize=2)
+def pocket_decoder(folder: Path) -> Decoder:
+    """The pocket model's own decoder, from its diffusers folder; it takes latents of unit variance.
+
+    Raises OSError if it is not there.
+    """
+    import torch
+    from diffusers import AutoencoderKL
+
+    torch.set_num_threads(1)
+    vae = AutoencoderKL.from_pretrained(folder).float().eval()
+    spread = 1 / float(vae.config.scaling_factor)
+
+    def decode(z: Latents) -> Bytes:
+        with torch.no_grad():
+            out = vae.decode(torch.from_numpy(z[None]).float() * spread).sample[0]
+        return np.asarray(((out.clamp(-1, 1) + 1) * 127.5 + 0.5).permute(1, 2, 0).numpy()).astype(np.uint8)
+
+    return decode
+
+
+def noise_pictures(decoder: Decoder, seed: int, side: int, count: int) -> dict[str, list[Bytes]]:
+    """Pictures of every family, decoded."""
+    return {
+        kind: [decoder(latents(np.random.default_rng((seed, i, k)), side, kind)) for i in range(count)]
+        for k, kind in enumerate(KINDS)
+    }
+
+
+def pixel_noise(seed: int, side: int, count: int) -> dict[str, list[Bytes]]:
+    """What the pixel world calls noise: uniform and Gaussian, independent in every channel."""
+    made: dict[str, list[Bytes]] = {"pixel uniform": [], "pixel gaussian": []}
+    for i in range(count):
+        rng = np.random.default_rng((seed, i))
+        made["pixel uniform"].append(rng.integers(0, 256, (side, side, 3), dtype=np.uint8))
+        made["pixel gaussian"].append(np.clip(rng.normal(127, 90, (side, side, 3)), 0, 255).astype(np.uint8))
+    return made
+
+
+def shared_pictures(folder: Path) -> dict[str, list[Bytes]]:
+    """Decoded noise found in a folder, by the name before the dash; empty if the folder is not there."""
+    found: dict[str, list[Bytes]] = {}
+    for path in sorted(folder.glob("*.png")):
+        with Image.open(path) as image:
+            found.setdefault(f"found {path.stem.rsplit('-', 1)[0]}", []).append(np.asarray(image.convert("RGB")))
+    return found
+
+
+def ladder(decoder: Decoder, scene: Latents, rng: np.random.Generator, steps: int = 9) -> list[Bytes]:
+    """A healthy picture's latents drowning in noise: severity 0 to 1, energy kept."""
+    noise = rng.standard_normal(scene.shape)
+    return [decoder(np.cos(a) * scene + np.sin(a) * 1.6 * noise) for a in np.linspace(0, np.pi / 2, steps)]

@@ -1,0 +1,5 @@
+"""``python -m hndoctor``."""
+
+from hndoctor.cli import main
+
+main()

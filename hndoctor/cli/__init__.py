@@ -1,0 +1,31 @@
+"""The command line: the only place that prints, and the only one that exits.
+
+Exit codes of `scan`, `gate` and `check`: 0 nothing at or above ``--fail-on``; 1 something is; 2 it could not examine.
+Machine output goes to stdout, prose to stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from hndoctor.cli.app import app
+from hndoctor.cli.console import fail, mendable
+
+
+def main() -> None:
+    """Run the command line; whatever a person can mend becomes one line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a Windows console may not know the signs we print
+            stream.reconfigure(errors="replace")
+    try:
+        app()
+    except KeyboardInterrupt:
+        fail("stopped by Ctrl-C; what was finished until then is kept", code=130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away: nobody is left to tell
+        raise SystemExit(141) from None
+    except Exception as error:
+        line = mendable(error)
+        if line is None:
+            raise
+        fail(line)

@@ -1,0 +1,70 @@
+"""Printing, and turning errors that a person can mend into one line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+# Errors whose message is already one clear line.  By name, so that no command imports more than it needs.
+MENDABLE = {
+    "CollectError",
+    "VitalsError",
+    "SetupError",
+    "ScheduleError",
+    "TrainerError",
+    "Refused",
+    "UsageError",
+    "BaselineError",
+}
+
+
+class UsageError(Exception):
+    """A command was called in a way that cannot be carried out; the message says how to mend it."""
+
+
+def error_console() -> Console:
+    """Prose and progress: stderr."""
+    return Console(stderr=True, highlight=False)
+
+
+def mendable(error: BaseException) -> str | None:
+    """The one line to show for an error that a person can mend; None for our own mistakes."""
+    if {kind.__name__ for kind in type(error).__mro__} & MENDABLE:
+        return " ".join(str(error).split())
+    if isinstance(error, OSError):
+        said = str(error.strerror or error)
+        return said if error.filename is None else f"{error.filename}: {said}"
+    return None
+
+
+def fail(message: str, code: int = 2) -> NoReturn:
+    """Say what is wrong in one line on stderr, and stop."""
+    print(f"hndoctor: {message}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+def progress_bar(console: Console, *, quiet: bool = False) -> Progress:
+    """The bar that every long command shows.  Silent where stderr is not a terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+        transient=True,
+        disable=quiet or not console.is_terminal,
+    )
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all, with the same bytes on every system."""
+    from hndoctor.formats.atomic import write_whole
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, [text.encode("utf-8")])

@@ -1,0 +1,259 @@
+"""PATH -> runs: which files on disk belong to one course of training, and which step each is from.
+
+Nothing is opened here.  Runs of ours and of the web UI (`textual_inversion/<date>/<name>/`) have the same layout:
+`hypernetworks/<name>-<N>.pt` (+ `.optim`), `images/<name>-<N>.png`, `hypernetwork_loss.csv`, `settings-*.json`.
+A folder of loose `.pt` files (`models/hypernetworks`) holds one run for each name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from hndoctor.formats.folders import Folder, is_plain, listed
+from hndoctor.formats.names import own_name, parse_stem
+from hndoctor.records import CheckpointPath, PreviewPath, Run, Skipped
+
+LOOSE = (".pt",)  # looked for in folders that are not runs; nothing else is opened beside 50 GB of models
+CHECKPOINTS = (*LOOSE, ".pth", ".safetensors", ".ckpt", ".bin")
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif", ".bmp")
+LOSS_LOG, VALIDATION_LOG, RUN_FILE, VITALS = "hypernetwork_loss.csv", "validation.jsonl", "run.json", "vitals.json"
+EMBEDDING_LOG = "textual_inversion_loss.csv"
+PARTS = ("hypernetworks", "images")
+SET_ASIDE = "set-aside"  # where our trainer moves what a resumption left behind: no run of its own
+MAX_DEPTH = 12  # folders below PATH; guess: nobody's training output is nested deeper
+FEWEST_STEPS = 10  # guess: a lone `style-2.pt` is version 2 of a network, not its second step
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_Part = TypeVar("_Part", CheckpointPath, PreviewPath)
+
+
+class CollectError(ValueError):
+    """There is nothing here to examine; one line says what was looked for and where."""
+
+
+def find_runs(path: Path | str) -> tuple[Run, ...]:
+    """Every run at or below PATH, in order of place.  Raises CollectError where there is none."""
+    path = Path(path)
+    if not path.exists():
+        raise CollectError(f"{path}: no such file or folder; give a run's folder, a folder of runs, or a .pt file")
+    if path.is_dir():
+        runs = joined(_below(path, 0, path.resolve()))
+        if not runs:
+            raise CollectError(f"{path}: no runs in it; looked for hypernetworks/*.pt, *.pt, {LOSS_LOG} and {VITALS}")
+        return runs
+    if not is_plain(path):
+        raise CollectError(f"{path}: neither a file nor a folder (a pipe or a device); give a run's folder")
+    return (_of_file(path),)
+
+
+def find_pictures(path: Path | str) -> tuple[Path, ...]:
+    """The pictures that PATH is, or holds where it holds nothing else to examine; else none."""
+    path = Path(path)
+    if is_plain(path):
+        return (path,) if path.suffix.lower() in PICTURES else ()
+    if not path.is_dir() or any(_below(path, 0, path.resolve())):
+        return ()
+    return listed(path, path.resolve()).ending(PICTURES)
+
+
+def beside(run: Run, file: str) -> Path:
+    """Where a run's own `vitals.json` or `health.html` lies: in its folder, under its name if it shares the folder."""
+    return run.root / (f"{run.name}.{file}" if run.shares_folder else file)
+
+
+def _of_file(path: Path) -> Run:
+    suffix, name = path.suffix.lower(), _folder_name(path.parent)
+    if path.name.lower().endswith(VITALS):
+        return Run(path.parent, name, vitals=path)
+    if path.name.lower() == VALIDATION_LOG:
+        return Run(path.parent, name, validation_logs=(path,), shares_folder=True)
+    if suffix == ".csv":
+        return Run(path.parent, name, loss_logs=(path,), shares_folder=True)
+    if suffix in CHECKPOINTS:
+        return Run(path.parent, own_name(path.stem), (_checkpoint(path, None),), shares_folder=True)
+    if suffix == ".optim":
+        raise CollectError(f"{path}: an optimizer's state says little alone; give {path.with_suffix('').name} instead")
+    if suffix in PICTURES:
+        raise CollectError(f"{path}: a picture, not a run; give its run's folder to judge it as a preview")
+    raise CollectError(f"{path}: not a checkpoint, a loss log or a {VITALS}; give a run's folder or a .pt file")
+
+
+def _folder_name(path: Path) -> str:
+    return own_name(path.name or path.resolve().name or "run")
+
+
+# --- folders ----------------------------------------------------------------------------------------------------------
+
+
+def _below(path: Path, depth: int, top: Path) -> Iterator[Run]:
+    folder = listed(path, top)
+    if any(file.name == EMBEDDING_LOG for file in folder.files):
+        return  # the web UI's other kind of training: textual inversion
+    parts = [listed(sub, top) for sub in folder.folders if sub.name in PARTS]
+    ours = _is_run(folder, parts)
+    if ours:
+        yield _of_run_folder([folder, *parts])
+    elif folder.ending(LOOSE):
+        yield from _of_loose_files(folder)
+    elif any(file.name == VITALS for file in folder.files):
+        yield Run(path, _folder_name(path), vitals=path / VITALS)
+    for sub in folder.folders if depth < MAX_DEPTH else ():
+        if not (ours and sub.name in (*PARTS, SET_ASIDE)):
+            yield from _below(sub, depth + 1, top)
+
+
+def _is_run(folder: Folder, parts: list[Folder]) -> bool:
+    if any(file.name in (LOSS_LOG, VALIDATION_LOG, RUN_FILE) for file in folder.files):
+        return True
+    held = [part for part in parts if part.ending((*CHECKPOINTS, *PICTURES))]
+    settings = any(_is_settings(file) for file in folder.files)
+    if len(held) == len(PARTS) or (bool(parts) and settings) or any(_speaks_of(folder, part) for part in held):
+        return True
+    return len(folder.folders) == len(parts) == 1 and _one_course(parts[0])
+
+
+def _is_settings(file: Path) -> bool:
+    return file.name == "settings.txt" or (file.name.startswith("settings-") and file.suffix.lower() == ".json")
+
+
+def _speaks_of(folder: Folder, part: Folder) -> bool:
+    """`fischl/hypernetworks/fischl-500.pt` is a run; `models/hypernetworks/fischl-500.pt` is a shelf of networks."""
+    name = _folder_name(folder.path)
+    return any(parse_stem(file.stem, name).name == name for file in part.ending((*CHECKPOINTS, *PICTURES)))
+
+
+def _one_course(part: Folder) -> bool:
+    """Numbered checkpoints of one network and nothing else: a run whose folder has another name than the network."""
+    found = [parse_stem(file.stem, None) for file in part.ending(CHECKPOINTS)]
+    return len({one.name for one in found}) == 1 and any((one.step or 0) >= FEWEST_STEPS for one in found)
+
+
+def _of_run_folder(parts: list[Folder]) -> Run:
+    top = parts[0]
+    networks = [file for part in parts for file in part.ending(CHECKPOINTS)]
+    inside = [file for part in parts[1:] for file in part.ending(PICTURES)]
+    name = _name_of_run(_folder_name(top.path), networks, inside)
+    pictures = [*inside, *(file for file in top.ending(PICTURES) if parse_stem(file.stem, name).name == name)]
+    skipped = (skip for part in parts for skip in part.skipped)
+    return Run(
+        root=top.path,
+        name=name,
+        checkpoints=_in_order(_checkpoint(file, name) for file in networks),
+        previews=_in_order(PreviewPath(file, parse_stem(file.stem, name).step) for file in pictures),
+        loss_logs=tuple(file for part in parts for file in part.files if file.name == LOSS_LOG),
+        validation_logs=tuple(file for file in top.files if file.name == VALIDATION_LOG),
+        settings=tuple(file for file in top.files if _is_settings(file) or file.name == RUN_FILE),
+        skipped=tuple(skipped),
+    )
+
+
+def _name_of_run(folder: str, networks: list[Path], pictures: list[Path]) -> str:
+    """The folder's name, unless its files agree on another (a folder that was renamed)."""
+    for files in (networks, pictures):
+        names = Counter(parse_stem(file.stem, folder).name for file in files)
+        if folder in names:
+            return folder
+        if names:
+            return names.most_common(1)[0][0]
+    return folder
+
+
+def _checkpoint(path: Path, name: str | None) -> CheckpointPath:
+    optim = path.with_name(path.name + ".optim")
+    step = parse_stem(path.stem, name).step
+    if name is None and step is not None and step < FEWEST_STEPS:
+        step = None
+    return CheckpointPath(path, step, optim if is_plain(optim) and not optim.is_symlink() else None)
+
+
+def _in_order(parts: Iterable[_Part]) -> tuple[_Part, ...]:
+    """By step; what has no step (the final file) comes last."""
+    return tuple(sorted(parts, key=lambda part: (part.step is None, part.step or 0, part.path.as_posix())))
+
+
+def _of_loose_files(folder: Folder) -> Iterator[Run]:
+    """One run for each name: `x-500.pt`, `x-1000.pt` and the final `x.pt` are one."""
+    groups = _grouped(file for file in folder.ending(LOOSE) if not file.stem.endswith(".vae"))
+    alone = len(groups) == 1
+    for name, files in groups.items():
+        known = name if len(files) > 1 else None
+        pictures = ((file, parse_stem(file.stem, name)) for file in folder.ending(PICTURES))
+        yield Run(
+            root=folder.path,
+            name=name,
+            checkpoints=_in_order(_checkpoint(file, known) for file in files),
+            previews=_in_order(PreviewPath(file, stem.step) for file, stem in pictures if stem.name == name),
+            settings=tuple(file for file in folder.files if alone and _is_settings(file)),
+            skipped=folder.skipped if alone else (),
+            shares_folder=not alone,
+        )
+
+
+def _grouped(files: Iterable[Path]) -> dict[str, list[Path]]:
+    groups: dict[str, list[Path]] = {}
+    stems = [(file, own_name(file.stem), parse_stem(file.stem)) for file in files]
+    counts = {stem.name for _, _, stem in stems if stem.step is not None and stem.step >= FEWEST_STEPS}
+    for file, whole, stem in stems:
+        # `style-2.pt` beside `style-2-500.pt` is that run's last file, not step 2 of `style`
+        name = whole if whole in counts or stem.name not in counts else stem.name
+        groups.setdefault(name, []).append(file)
+    lone = {name: own_name(found[0].stem) for name, found in groups.items() if len(found) == 1}
+    return {lone.get(name, name): found for name, found in groups.items()}
+
+
+# --- one run over several days ----------------------------------------------------------------------------------------
+
+
+def joined(runs: Iterable[Run]) -> tuple[Run, ...]:
+    """Join what the web UI spread over dates: `2023-01-01/x` and `2023-01-02/x`, where the later goes on.
+
+    A later folder that begins no later than the earlier one began is another run of the same name.
+    """
+    found: list[Run] = []
+    for run in sorted(runs, key=lambda run: run.root.as_posix()):
+        at = next((at for at in range(len(found) - 1, -1, -1) if _goes_on(found[at], run)), None)
+        if at is None:
+            found.append(run)
+        else:
+            found[at] = _join(found[at], run)
+    return tuple(sorted(found, key=lambda run: run.root.as_posix()))
+
+
+def _goes_on(before: Run, after: Run) -> bool:
+    if before.name != after.name or before.root.parents[1:2] != after.root.parents[1:2]:
+        return False
+    if not (_DATE.fullmatch(before.root.parent.name) and _DATE.fullmatch(after.root.parent.name)):
+        return False
+    begun, goes_on = _steps(before), _steps(after)
+    return not begun or not goes_on or min(goes_on) > min(begun)
+
+
+def _parts(run: Run) -> tuple[CheckpointPath | PreviewPath, ...]:
+    return (*run.checkpoints, *run.previews)
+
+
+def _steps(run: Run) -> list[int]:
+    return [part.step for part in _parts(run) if part.step is not None]
+
+
+def _join(before: Run, after: Run) -> Run:
+    """The later folder is the run's root; what the earlier one did beyond the point of return was left behind."""
+    back = min(_steps(after), default=None)
+    kept = [part for part in before.checkpoints if part.step is not None and (back is None or part.step < back)]
+    shown = [part for part in before.previews if part.step is not None and (back is None or part.step < back)]
+    left = [part.path for part in _parts(before) if part not in kept and part not in shown]
+    why = f"left behind: {after.root.parent.name} goes on from before it"
+    return replace(
+        after,
+        checkpoints=_in_order((*kept, *after.checkpoints)),
+        previews=_in_order((*shown, *after.previews)),
+        loss_logs=(*before.loss_logs, *after.loss_logs),
+        validation_logs=(*before.validation_logs, *after.validation_logs),
+        settings=(*before.settings, *after.settings),
+        skipped=(*before.skipped, *(Skipped(path.name, why) for path in left), *after.skipped),
+    )

@@ -1,0 +1,114 @@
+"""Where evidence meets: from stops and signs to the probabilities of four states at each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from hndoctor.diagnose import parameters as believed
+from hndoctor.diagnose.chain import Row, marginals
+from hndoctor.diagnose.channels import BREAKING, BROKEN, HEALTHY, OVERTRAINED, STARTING, Seen, seen_along
+from hndoctor.diagnose.hazard import Prior, at_the_start, prior_of, transition
+from hndoctor.diagnose.stations import Stop, stops_of
+from hndoctor.records import Onset, State, Station, Vitals
+
+NAMED = (State.STARTING, State.HEALTHY, State.OVERTRAINED, State.BROKEN)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A course with what it was judged from."""
+
+    stops: tuple[Stop, ...]
+    stations: tuple[Station, ...]
+    seen: tuple[Seen, ...]
+    prior: Prior
+
+    @property
+    def last(self) -> Station | None:
+        """The last station that could be judged."""
+        return next((station for station in reversed(self.stations) if station.p), None)
+
+    @property
+    def onset(self) -> Onset:
+        """The first stations at which a bad state is the most probable one."""
+        first = dict.fromkeys(NAMED) | {s.state: s.step for s in reversed(self.stations)}
+        return Onset(first[State.OVERTRAINED], first[State.BROKEN])
+
+
+def judge_course(vitals: Vitals, noise: Mapping[str, float]) -> Judged:
+    """The course of a run.  `noise`: probability of noise by the path of the preview."""
+    prior, stops = prior_of(vitals), stops_of(vitals)
+    seen = seen_along(stops, vitals, noise)
+    rows = _rows(vitals, prior, stops, seen)
+    stations = tuple(_station(stop, one, row) for stop, one, row in zip(stops, seen, rows, strict=True))
+    return Judged(stops, stations, seen, prior)
+
+
+def _rows(vitals: Vitals, prior: Prior, stops: Sequence[Stop], seen: Sequence[Seen]) -> tuple[Row, ...]:
+    if not stops:
+        return ()
+    steps = []
+    before: Stop | None = None
+    for stop in stops:
+        resumed = before is not None and any(before.step <= at < stop.step for at in vitals.settings.resumed_at)
+        steps.append(transition(prior, before, stop, resumed))
+        before = stop
+    rows = _over_blindness(at_the_start(vitals), steps, seen)
+    return tuple(_with_doubt(row, _missing(seen, at)) for at, row in enumerate(rows))
+
+
+def _over_blindness(start: Row, steps: Sequence[Sequence[Row]], seen: Sequence[Seen]) -> tuple[Row, ...]:
+    """The chain's rows, averaged over which channels are blind to the way in which this run breaks, if it does.
+
+    So no number of clean previews or sane weights proves health, and a channel that shows the breakage later is
+    believed where it was clean before.
+    """
+    spoke = sorted({name for one in seen for name in one.channels} & set(believed.BLIND))
+    runs, weights = [], []
+    for pattern in product((False, True), repeat=len(spoke)):
+        blind = [name for name, closed in zip(spoke, pattern, strict=True) if closed]
+        shares = (believed.BLIND[name] if name in blind else 1 - believed.BLIND[name] for name in spoke)
+        rows, told = marginals(start, steps, [one.total(blind) for one in seen])
+        runs.append(rows)
+        weights.append(told + math.fsum(map(math.log, shares)))
+    top = max(weights)
+    share = [math.exp(weight - top) for weight in weights]
+    whole = math.fsum(share)
+    return tuple(
+        tuple(math.fsum(w * p for w, p in zip(share, ps, strict=True)) / whole for ps in zip(*at, strict=True))
+        for at in zip(*runs, strict=True)
+    )
+
+
+def _missing(seen: Sequence[Seen], at: int) -> tuple[str, ...]:
+    """Channels that speak neither here, nor later, nor at the stop just before."""
+    heard = {name for one in seen[max(0, at - 1) :] for name in one.channels}
+    return tuple(name for name in believed.UNSEEN if name not in heard)
+
+
+def _with_doubt(row: Row, missing: Sequence[str]) -> Row:
+    """Missing channels never invent health: they withhold a share of it.  What is known to be bad stays so."""
+    doubt = math.fsum(believed.UNSEEN[name] for name in missing)
+    held = doubt * (row[STARTING] + row[HEALTHY])
+    broken = row[BREAKING] + row[BROKEN] + believed.UNSEEN_BROKEN * held
+    over = row[OVERTRAINED] + (1 - believed.UNSEEN_BROKEN) * held
+    return ((1 - doubt) * row[STARTING], (1 - doubt) * row[HEALTHY], over, broken)
+
+
+def _station(stop: Stop, seen: Seen, row: Row) -> Station:
+    checkpoint = stop.checkpoints[0] if stop.checkpoints else None
+    if checkpoint is None and stop.unreadable:
+        return Station(stop.step, None, stop.unreadable[0].path, State.UNREADABLE, {}, seen.channels)
+    total = math.fsum(row)
+    p = {state.value: value / total for state, value in zip(NAMED, row, strict=True)}
+    return Station(
+        step=stop.step,
+        stored_step=checkpoint.stored_step if checkpoint else None,
+        checkpoint=checkpoint.path if checkpoint else None,
+        state=max(NAMED, key=lambda state: p[state.value]),
+        p=p,
+        channels=(*seen.channels, "prior"),
+    )

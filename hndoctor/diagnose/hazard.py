@@ -1,0 +1,122 @@
+"""When things happen to a network, before anything is seen: transitions between stops, by dose and rate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from hndoctor.diagnose import parameters as believed
+from hndoctor.diagnose.chain import Row
+from hndoctor.diagnose.stations import Stop
+from hndoctor.records import Vitals
+from hndoctor.rules.dose import GUIDE_RATE, Base, Clock, base_of, clock_of
+from hndoctor.rules.windows import normal
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Whose scale of doses is used, and how far it is trusted."""
+
+    base: Base
+    clock: Clock
+    median: float  # dose of the onset of overtraining
+    spread: float  # of its logarithm
+    ceiling: float  # the most that dose alone may say
+    pictures: int | None
+
+    def overtrained_by(self, dose: float) -> float:
+        """P(overtraining has begun by this dose), nothing else being known."""
+        if dose <= 0:
+            return 0.0
+        guided = normal(math.log(dose / self.median) / self.spread)
+        low, high = (bound * self.base.scale for bound in believed.ONSET_ASTRAY_RANGE)
+        astray = min(1.0, max(0.0, math.log(dose / low) / math.log(high / low)))
+        return self.ceiling * ((1 - believed.ONSET_ASTRAY) * guided + believed.ONSET_ASTRAY * astray)
+
+    def learnt_by(self, dose: float) -> float:
+        """P(the network shows an effect by this dose)."""
+        return (
+            normal(math.log(dose / (believed.LEARNT_MEDIAN * self.base.scale)) / believed.LEARNT_SPREAD)
+            if dose > 0
+            else 0.0
+        )
+
+    def breaks_between(self, before: int, step: int, times: float = 1.0) -> float:
+        """P(breakage between two steps): it grows with the rate, beyond the dose."""
+        rate = self.clock.rate(step) / self.base.scale
+        dose = (self.clock.at(step) - self.clock.at(before)) / self.base.scale
+        hazard = believed.BREAK_PER_DOSE * max(rate / GUIDE_RATE, 1e-9) ** believed.BREAK_POWER
+        return -math.expm1(-times * hazard * max(0.0, dose))
+
+    @property
+    def words(self) -> str:
+        """Whose band was used, for people."""
+        low, high = (self.median * math.exp(sign * 1.2816 * self.spread) for sign in (-1, 1))
+        band = f"overtraining expected between dose {low:.2g} and {high:.2g} (rate × sqrt(batch), summed over steps)"
+        source = {
+            "sd1": "the guide's band for Stable Diffusion 1 (9,000-25,000 steps at 5e-6)",
+            "sd2": "the guide's band for Stable Diffusion 1, widened for Stable Diffusion 2",
+            "pocket": f"the guide's band carried to the pocket model by width (× {self.base.scale:.1f}), tentatively",
+            "unknown": "a wide band: the base model is not known",
+        }[self.base.kind]
+        pictures = f"{self.pictures} pictures" if self.pictures else "an unknown number of pictures"
+        rate = f"rates from {self.clock.told}" if self.clock.told else "no file tells the rate, so dose says little"
+        return f"{source}; {pictures}; {band}; {rate}"
+
+
+def prior_of(vitals: Vitals) -> Prior:
+    """The prior that belongs to a run's base model, its rates and its number of pictures."""
+    base = base_of(vitals)
+    clock = clock_of(vitals, base)
+    pictures = vitals.settings.images or None
+    median = (
+        believed.ONSET_MEDIAN
+        * base.scale
+        * ((pictures or believed.ONSET_PICTURES) / believed.ONSET_PICTURES) ** believed.ONSET_POWER
+    )
+    spread = believed.ONSET_SPREAD if pictures else believed.SPREAD_PICTURES_UNKNOWN
+    optimizer = (vitals.settings.optimizer or "AdamW").lower()
+    if "adam" not in optimizer or max(clock.rates) > believed.FAST_RATE * base.scale:
+        spread = max(spread, believed.SPREAD_FAST)
+    spread = max(spread, believed.SPREAD_OTHER_BASE[base.kind])
+    ceiling = (
+        believed.CEILING[base.kind] if clock.told else min(believed.CEILING[base.kind], believed.CEILING_RATE_UNKNOWN)
+    )
+    return Prior(base, clock, median, spread, ceiling, pictures)
+
+
+def at_the_start(vitals: Vitals) -> Row:
+    """Before the first step: starting, unless the initialisation alone kills (G18)."""
+    made = [checkpoint.metadata for checkpoint in vitals.checkpoints]
+    harsh = any(meta.weight_initialization != "Normal" and not meta.is_layer_norm for meta in made)
+    dead = believed.DEAD_AT_START["other" if harsh else "Normal"]
+    return (1 - dead, 0.0, 0.0, dead, 0.0)
+
+
+def transition(prior: Prior, before: Stop | None, stop: Stop, resumed: bool) -> tuple[Row, ...]:
+    """From each state to each, between two stops.  `resumed`: the run went back and on in between."""
+    begun = before.step if before else 0
+    d0, d1 = prior.clock.at(begun), prior.clock.at(stop.step)
+    learn = _hazard(prior.learnt_by(d0), prior.learnt_by(d1))
+    over = _hazard(prior.overtrained_by(d0), prior.overtrained_by(d1))
+    breaks = prior.breaks_between(begun, stop.step)
+    sooner = prior.breaks_between(begun, stop.step, believed.BREAK_OVERTRAINED)
+    first_dead = 1.0 if before is None else 0.0  # dead from the start is seen as breaking at the first stop
+    mended = believed.RECOVERY if resumed else 0.0
+    stay = (1 - mended) * (1 - first_dead)
+    return (
+        _row((1 - breaks) * (1 - learn), (1 - breaks) * learn * (1 - over), (1 - breaks) * learn * over, breaks, 0.0),
+        _row(0.0, (1 - breaks) * (1 - over), (1 - breaks) * over, breaks, 0.0),
+        _row(0.0, 0.0, 1 - sooner, sooner, 0.0),
+        _row(0.0, mended, 0.0, (1 - mended) * first_dead, stay),
+        _row(0.0, mended, 0.0, 0.0, 1 - mended),
+    )
+
+
+def _row(*values: float) -> Row:
+    return values
+
+
+def _hazard(before: float, after: float) -> float:
+    """P(it happens in this interval | it has not yet)."""
+    return min(1.0, max(0.0, (after - before) / (1 - before))) if before < 1 else 1.0

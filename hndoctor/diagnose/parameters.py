@@ -1,0 +1,97 @@
+"""What the diagnosis believes before it looks, and what each sign weighs.  One file, every number with its source.
+
+Weights of signs are natural logarithms of likelihood ratios, given as (value, weight) and interpolated between: +3
+makes a state twenty times likelier.  "guess" means untested; the lab is to replace it.
+"""
+
+from __future__ import annotations
+
+Curve = tuple[tuple[float, float], ...]
+
+# --- the clock: when things happen, in dose (sum of rate × sqrt(batch)) -----------------------------------------------
+
+ONSET_MEDIAN = 0.075  # of overtraining on SD1 with 50 pictures: middle of the guide's 9k-25k steps at 5e-6 (G21)
+ONSET_SPREAD = 0.4  # of its logarithm: puts 80 % inside the guide's band (science.md §B.5)
+ONSET_PICTURES = 50  # pictures at which the median holds (science.md §B.5)
+ONSET_POWER = 0.5  # median grows with the number of pictures to this power (science.md §0.5: n^0.55)
+ONSET_ASTRAY = 0.15  # share of runs to which none of this applies (science.md §B.5) ...
+ONSET_ASTRAY_RANGE = (1e-3, 3.0)  # ... whose onset is log-uniform between these doses (science.md §B.5)
+SPREAD_PICTURES_UNKNOWN = 0.6  # instead of ONSET_SPREAD (science.md §B.5)
+SPREAD_FAST = 1.0  # at rates above 5e-5, or another optimizer than Adam (science.md §B.5)
+SPREAD_OTHER_BASE = {"sd1": 0.0, "sd2": 0.6, "pocket": 1.0, "unknown": 1.5}  # at least; guess: how far the band carries
+FAST_RATE = 5e-5  # SD1's (science.md §B.5)
+CEILING = {"sd1": 1.0, "sd2": 0.6, "pocket": 0.35, "unknown": 0.35}  # most that dose alone may say; guess
+CEILING_RATE_UNKNOWN = 0.35  # the same where no file tells the rate; guess
+
+LEARNT_MEDIAN = 0.006  # dose by which a network shows an effect: 1,200 steps at 5e-6; guess from G19 (5k usable)
+LEARNT_SPREAD = 0.8  # guess
+
+BREAK_PER_DOSE = 0.5  # hazard of breakage per unit of dose at 5e-6: 5 % over 20,000 steps; guess from G19-G21
+BREAK_POWER = 0.4  # it grows with rate/5e-6 to this power: 5e-3 breaks 98 % within 100 steps (G20); guess
+BREAK_OVERTRAINED = 2.0  # times that when overtrained: it "starts to kill the network" (G21); guess
+DEAD_AT_START = {"Normal": 0.002, "other": 0.3}  # by initialisation, without layer norm (G18); guess
+RECOVERY = 0.5  # chance that going back and lowering the rate mends it, at a resumption only; guess
+
+# --- what is seen -----------------------------------------------------------------------------------------------------
+
+CERTAIN = 30.0  # weights that are not finite: nothing outweighs it
+
+# gain ‖h(x)‖/‖x‖, largest module -> broken.  science.md §E: 0.5 harmless, 1.7 objects drift but no collapse, 2 the
+# object and caption lost, 8 and more colourful noise.  in benchmarks/pocket sound runs reach 1.06-1.27
+GAIN: Curve = (
+    (0.2, -4.0),
+    (0.5, -3.0),
+    (1.0, -1.5),
+    (1.3, -0.5),
+    (1.7, 1.5),
+    (2.0, 2.6),
+    (4.0, 6.0),
+    (8.0, 10.0),
+    (32.0, 14.0),
+)
+GAIN_CERTAIN, GAIN_LIKELY, GAIN_HARMLESS = 8.0, 2.0, 0.5  # science.md §E
+GAIN_UNKNOWN = -0.5  # finite weights whose gain cannot be computed say little; guess
+GAIN_ALONE = 0.5  # a single module counts as if all had this share of its gain, or the mean with the median; guess
+RMS_EXPLODED, RMS_WEIGHT = 1.0, 6.0  # RMS of a module: 100 times the web UI's Normal initialisation; guess
+GROWTH, GROWTH_WEIGHT = 3.0, 1.5  # gain times this within one interval, when above harmless (science.md §C.4); guess
+DEAD_UNITS, DEAD_WEIGHT = 0.99, 2.0  # share of hidden units that never fire in all modules; guess
+
+NOISE_SEEN, NOISE_FALSE = 0.95, 0.02  # P(noise is called | broken into noise), P(... | not): science.md §A.4, 1 % FPR
+# what a picture of one colour counts as: even odds where the weights are finite (then it is the VAE); guess
+BLANK, BLANK_EXPLAINED = 0.9, 0.5
+PREVIEW_CORRELATION = 0.5  # of previews of one step; two agreeing prompts nearly settle it (science.md §B.5); guess
+LAG = 0.5  # share of a clean preview's weight just after breakage: previews lag the weights (G29)
+# all clean previews of a run together -> overtrained; little, as overtraining stays clean for long (science.md §0.3)
+CLEAN_OVERTRAINED = -0.7
+
+# mean loss -> broken (G30: over 0.3 it may be); guess
+LOSS: Curve = ((0.1, -2.5), (0.15, -1.5), (0.2, 0.0), (0.3, 1.2), (0.5, 3.0), (1.0, 5.0))
+LOSS_FULL = 16  # points at which a mean has its full weight; guess
+LOSS_NONFINITE_LAST, LOSS_NONFINITE = 6.0, 2.0  # lasting NaN; NaN somewhere; guess
+
+# bounds of the half-normal scale of the rise once overtrained, between them as large as the benefit there was to lose:
+# 2-4 % per optimal dose where 1-2 % had been gained (science.md §B.1)
+RISE_SCALE = (0.005, 0.04)
+RISE_CAP = 3.0  # most that one validation may weigh (science.md §B.5)
+RISE_WEIGHT = 0.5  # neighbouring validations are not independent (science.md §B.5)
+GAP: Curve = ((0.02, 0.0), (0.05, 0.5), (0.1, 1.5), (0.2, 2.5))  # train-held-out gap -> overtrained (science.md §B.1)
+# ln(held out / bare base) -> broken; guess
+HARM_BROKEN: Curve = ((0.0, -1.0), (0.05, 0.0), (0.2, 1.0), (0.5, 4.0), (1.0, 7.0))
+HARM_OVERTRAINED: Curve = (
+    (0.0, 0.0),
+    (0.05, 1.0),
+    (0.2, 2.5),
+)  # the same -> overtrained: benefit gone (science.md §0.4)
+IMPROVED_STARTING: Curve = ((1.0, 0.4), (3.0, -1.5), (6.0, -4.0))  # improvement in standard errors -> still starting
+
+# --- what is not seen -------------------------------------------------------------------------------------------------
+
+# Share of p(starting) + p(healthy) withheld for each channel that is missing at a step, and where it goes.  Guess: of
+# breakages a third does not show in weights alone (sameness, science.md §E); overtraining shows in validation only.
+UNSEEN = {"weights": 0.1, "previews": 0.1, "losses": 0.04, "validation": 0.04}
+# Of the networks that break, the share whose breakage a channel does not show: weights miss sameness and slow
+# death, a low loss is no proof of health, previews miss what their one prompt does not meet (science.md §E).  Guess.
+BLIND = {"weights": 0.3, "previews": 0.15, "losses": 0.4}
+UNSEEN_BROKEN = 0.6  # of what is withheld; the rest to overtrained
+
+SURE = 0.5  # a state must be this likely to be named an onset's cause in words; plain majority

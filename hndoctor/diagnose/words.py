@@ -1,0 +1,126 @@
+"""The verdict of a run, and the one sentence that says it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hndoctor.diagnose.course import Judged
+from hndoctor.records import Finding, Refusal, Severity, Skipped, State, Station, Unreadable, Verdict, Vitals
+from hndoctor.rules.course import broke_at_the_start
+
+
+def verdict_of(judged: Judged, vitals: Vitals, findings: Sequence[Finding]) -> Verdict:
+    """Broken if the last state is; nothing examined is never healthy."""
+    last = judged.last
+    if last is None or not _examined(judged):
+        return Verdict.UNEXAMINED
+    if last.state is State.BROKEN:
+        return Verdict.BROKEN
+    errors = any(finding.severity is Severity.ERROR for finding in findings)
+    return Verdict.AILING if last.state is State.OVERTRAINED or errors or refused(vitals) else Verdict.HEALTHY
+
+
+def refused(vitals: Vitals) -> tuple[Unreadable, ...]:
+    """Files that cannot be read, other than those that are just being written."""
+    return tuple(file for file in vitals.unreadable if file.kind is not Refusal.WRITING)
+
+
+def _examined(judged: Judged) -> bool:
+    """Some channel spoke: a prior alone is no examination."""
+    return any(one.channels for one in judged.seen)
+
+
+def summary_of(verdict: Verdict, judged: Judged, vitals: Vitals, findings: Sequence[Finding]) -> str:
+    """The verdict in one sentence, for people."""
+    last = judged.last
+    if verdict is Verdict.UNEXAMINED or last is None:
+        return _unexamined(vitals)
+    if verdict is Verdict.BROKEN:
+        return _broken(judged, vitals, findings)
+    if last.state is State.OVERTRAINED:
+        since = judged.onset.overtrained
+        return (
+            f"Overtrained since about step {since:,} (probability {_share(last)}): {_because(findings, 'dose alone')}."
+        )
+    calm = ", and nothing wrong" if verdict is Verdict.HEALTHY else ""
+    state = f"Hardly trained yet{calm}" if last.state is State.STARTING else "Healthy"
+    sure = last.p[State.STARTING.value] + last.p[State.HEALTHY.value]
+    tail = _reservations(verdict, vitals, findings)
+    return f"{state} at step {last.step:,} (probability {sure:.2f}){tail}."
+
+
+def _broken(judged: Judged, vitals: Vitals, findings: Sequence[Finding]) -> str:
+    onset, last = judged.onset.broken, judged.last
+    assert onset is not None
+    assert last is not None
+    if broke_at_the_start(vitals, judged.stations, onset):
+        return f"Dead from the start: broken at step {onset:,} (probability {_share(last)}), {_because(findings)}."
+    good = last_good(judged.stations, onset)
+    tail = f"; step {good.step:,} was the last that looked sound" if good else ""
+    return f"Broken since step {onset:,} (probability {_share(last)}), {_because(findings)}{tail}."
+
+
+def last_good(stations: Sequence[Station], before: int) -> Station | None:
+    """The last station before a step whose checkpoint is neither broken nor overtrained."""
+    good = (State.STARTING, State.HEALTHY)
+    return next((s for s in reversed(stations) if s.step < before and s.state in good and s.checkpoint), None)
+
+
+def _share(station: Station) -> str:
+    return f"{station.p[station.state.value]:.2f}"
+
+
+def _because(findings: Sequence[Finding], otherwise: str = "by all signs together") -> str:
+    """The most severe findings of single channels; the course's own would only repeat the verdict."""
+    told = [
+        finding for finding in findings if not finding.code.startswith("HN4") and finding.severity is not Severity.INFO
+    ]
+    worst = sorted(told, key=lambda finding: (finding.severity is not Severity.ERROR, -finding.confidence))
+    each = {finding.code: finding.message for finding in reversed(worst)}  # of each rule, its most severe
+    two = list(dict.fromkeys(finding.code for finding in worst))[:2]
+    return "; ".join(each[code] for code in two) or otherwise
+
+
+def _reservations(verdict: Verdict, vitals: Vitals, findings: Sequence[Finding]) -> str:
+    if verdict is Verdict.HEALTHY:
+        return ""
+    count = len(refused(vitals))
+    files = f"{count} file{'s' if count != 1 else ''} could not be read" if count else ""
+    errors = [finding.message for finding in findings if finding.severity is Severity.ERROR]
+    reasons = [files, *dict.fromkeys(errors)] if files else list(dict.fromkeys(errors))
+    return ", but " + "; ".join(reason for reason in reasons[:2] if reason)
+
+
+def _unexamined(vitals: Vitals) -> str:
+    if vitals.unreadable:
+        return f"Nothing could be examined: {vitals.unreadable[0].path}: {vitals.unreadable[0].reason}."
+    return "Nothing could be examined: no checkpoint, preview or loss log of this run can be read."
+
+
+def missing_evidence(vitals: Vitals) -> dict[str, str]:
+    """Kinds of evidence that are not there, with the reason: what rules ask for in vain is not examined."""
+    missing: dict[str, str] = {}
+    if not vitals.checkpoints:
+        count = len(vitals.unreadable)
+        missing["checkpoints"] = f"none of {count} could be read" if count else "no checkpoints in this run"
+        if not count:
+            missing["files"] = missing["checkpoints"]
+    if not any(checkpoint.optimizer for checkpoint in vitals.checkpoints):
+        missing["optimizers"] = "no .optim file beside any checkpoint"
+    shown = [preview for preview in vitals.previews if preview.unreadable is None]
+    if not shown:
+        missing["previews"] = "no preview could be read" if vitals.previews else "no images in this run"
+    if not vitals.losses:
+        missing["losses"] = "no loss log in this run"
+    if not vitals.validation:
+        missing["validation"] = "no validation in this run; hndoctor train writes it when pictures are held out"
+    if vitals.setup is None:
+        missing["setup"] = "the training data was not given; hndoctor check examines it"
+    return missing
+
+
+def skipped_of(vitals: Vitals, lacking: Sequence[Skipped]) -> tuple[Skipped, ...]:
+    """Everything that was not examined, each once: what rules lacked, what was skipped, what was examined in part."""
+    partial = (Skipped(checkpoint.path, checkpoint.partial) for checkpoint in vitals.checkpoints if checkpoint.partial)
+    dim = (Skipped(preview.path, preview.unreadable) for preview in vitals.previews if preview.unreadable)
+    return tuple(dict.fromkeys((*lacking, *vitals.skipped, *partial, *dim)))

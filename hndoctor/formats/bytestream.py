@@ -1,0 +1,62 @@
+"""The bytes of a pickle, read on and on: never beyond the end, never across the end of a frame."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from hndoctor.formats.types import Refused
+from hndoctor.records import Refusal
+
+LINE_LIMIT = 1 << 16  # bytes of one line of protocol 0
+
+
+def unsafe(reason: str) -> Refused:
+    """The refusal of a file that would make a loader do more than read."""
+    return Refused(Refusal.UNSAFE, reason)
+
+
+class ByteStream:
+    """A position in a buffer.  ValueError where there is nothing left to read."""
+
+    def __init__(self, data: memoryview, start: int) -> None:
+        self.data, self.at = data, start
+        self.frame_end: int | None = None
+
+    def take(self, count: int) -> bytes:
+        """The next bytes."""
+        if count < 0 or self.at + count > len(self.data):
+            raise ValueError("it ends too early")
+        self.advance(count)
+        return bytes(self.data[self.at - count : self.at])
+
+    def advance(self, count: int) -> None:
+        """Go on, never across the end of a frame: readers differ in what they make of that."""
+        if self.frame_end is not None and self.at + count > self.frame_end:
+            if self.at != self.frame_end:
+                raise unsafe("a pickle frame ends inside an opcode, which pickle readers take in different ways")
+            self.frame_end = None
+        self.at += count
+
+    def number(self, layout: str) -> Any:
+        """The next number, as `struct` lays it out."""
+        (value,) = struct.unpack(layout, self.take(struct.calcsize(layout)))
+        return value
+
+    def line(self) -> bytes:
+        """The bytes up to the next line feed."""
+        window = bytes(self.data[self.at : self.at + LINE_LIMIT])
+        end = window.find(b"\n")
+        if end < 0:
+            raise ValueError("a line without an end")
+        self.advance(end + 1)
+        return window[:end]
+
+    def frame(self) -> None:
+        """Enter a frame of protocol 4."""
+        length = self.number("<Q")
+        if length > len(self.data) - self.at:
+            raise ValueError("a frame beyond the end")
+        if self.frame_end is not None and self.at < self.frame_end:
+            raise unsafe("a pickle frame inside a frame, which pickle readers take in different ways")
+        self.frame_end = self.at + length

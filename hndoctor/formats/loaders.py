@@ -1,0 +1,168 @@
+"""Which loaders will refuse a hypernetwork, and which will compute something else than its trainer meant.
+
+Facts about released loaders, each with its source; no judgement.  "web UI" is AUTOMATIC1111's, whose
+``modules/safe.py`` decides by member names and globals before anything is loaded; ComfyUI is its
+``nodes_hypernetwork.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from hndoctor.formats.layout import layers, parse_dropout_structure
+from hndoctor.formats.types import HypernetworkFile, Module
+
+MALFORMED = "malformed"  # key of HypernetworkFile.raw: metadata keys whose values are of the wrong kind
+
+# safe.py of 2022-12 to 1.9.4, then of 1.10.0
+_NAMES_1_9 = re.compile(r"data/\d+|version|data\.pkl")
+_NAMES_1_10 = re.compile(r"data/\d+|version|data\.pkl|byteorder|\.data/serialization_id")
+
+_SAFE_GLOBALS = frozenset(
+    {
+        "OrderedDict",
+        "_rebuild_tensor_v2",
+        "_rebuild_parameter",
+        "_rebuild_device_tensor_from_numpy",
+        "FloatStorage",
+        "HalfStorage",
+        "IntStorage",
+        "LongStorage",
+        "DoubleStorage",
+        "ByteStorage",
+        "BFloat16Storage",
+        "float32",
+        "ParameterDict",
+        "numpy.core.multiarray.scalar",
+        "numpy.core.multiarray._reconstruct",
+        "dtype",
+        "ndarray",
+        "encode",
+        "ModelCheckpoint",
+        "set",
+    }
+)
+
+COMFY_ACTIVATIONS = frozenset(
+    {"linear", "relu", "leakyrelu", "elu", "swish", "tanh", "sigmoid", "softsign", "mish"}
+)  # comfy_extras/nodes_hypernetwork.py @0323d874
+
+
+def refused_by(file: HypernetworkFile) -> tuple[str, ...]:
+    """Loaders that will not take this file, each with the reason: ``"web UI to 1.9.4: …"``."""
+    return (*_safe_py(file), *_strict_load(file), *_comfy_refuses(file))
+
+
+def misread_by(file: HypernetworkFile) -> tuple[str, ...]:
+    """Loaders that take the file but compute something else, each with the reason."""
+    return tuple(_comfy_misreads(file))
+
+
+# --- web UI -----------------------------------------------------------------------------------------------------------
+
+
+def _safe_py(file: HypernetworkFile) -> Iterator[str]:
+    if file.container == "safetensors":
+        yield "web UI: it has no support for safetensors hypernetworks"
+    newest = [name for name in file.members if not _NAMES_1_10.fullmatch(name)]
+    newer = [name for name in file.members if not _NAMES_1_9.fullmatch(name)]
+    if newest:
+        yield f'web UI: the member "{newest[0]}", which torch writes since 2.7, is not on its list'
+    elif newer:
+        yield f'web UI to 1.9.4: the member "{newer[0]}", which torch writes since 2.1, is not on its list'
+    forbidden = sorted(set(file.globals) - _SAFE_GLOBALS)
+    if forbidden:
+        yield f"web UI: the global {forbidden[0]} is not on its list"
+    if any(dtype == "bfloat16" for module in file.modules for dtype in module.dtypes.values()):
+        yield "web UI to 1.2.0: bfloat16 is not on its list"
+
+
+def _strict_load(file: HypernetworkFile) -> Iterator[str]:
+    """What ``load_state_dict`` with its strict comparison of names and shapes will say."""
+    for key in file.raw.get(MALFORMED, ()):
+        yield f'web UI: the value of "{key}" is not of the kind it must be'
+    if file.metadata.layer_structure is None:
+        if "layer_structure" not in file.raw.get(MALFORMED, ()):
+            yield "web UI: layer_structure is None"
+        return
+    for module in file.modules:
+        problem = layout_problem(file, module)
+        if problem:
+            yield f"web UI: {module.size}.{module.side}: {problem}"
+            return
+
+
+def layout_problem(file: HypernetworkFile, module: Module) -> str | None:
+    """How a module's tensors differ from what its metadata make the web UI build; None if they fit."""
+    metadata = file.metadata
+    if metadata.skip_connection:
+        return "made with a skip connection, which only the MonkeyPatch extension builds"
+    structure = metadata.layer_structure or ()
+    dropout = metadata.dropout_structure
+    if dropout is None:
+        dropout = parse_dropout_structure(structure, metadata.use_dropout, metadata.last_layer_dropout)
+    try:
+        stack = layers(
+            module.size,
+            structure,
+            metadata.activation_func,
+            metadata.is_layer_norm,
+            dropout,
+            metadata.activate_output,
+        )
+    except ValueError as problem:
+        return str(problem)
+    expected: dict[str, tuple[int, ...]] = {}
+    for layer in stack:
+        if layer.kind == "linear":
+            expected[f"{layer.prefix}.weight"] = (layer.n_out, layer.n_in)
+        elif layer.kind == "layer_norm":
+            expected[f"{layer.prefix}.weight"] = (layer.n_out,)
+        elif layer.kind == "activation" and metadata.activation_func == "prelu":
+            expected[f"{layer.prefix}.weight"] = (1,)
+        if layer.kind in ("linear", "layer_norm"):
+            expected[f"{layer.prefix}.bias"] = (layer.n_out,)
+    return _difference(expected, {name: array.shape for name, array in module.tensors.items()})
+
+
+def _difference(expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]) -> str | None:
+    missing = [name for name in expected if name not in found]
+    extra = [name for name in found if name not in expected]
+    if missing or extra:
+        parts = [f"{missing[0]} is missing"] if missing else []
+        parts += [f"{extra[0][:60]} does not belong"] if extra else []
+        return ", ".join(parts) + ": layer, activation or dropout settings do not fit its tensors"
+    for name, shape in expected.items():
+        if found[name] != shape:
+            return f"{name} has shape {found[name]}, its layer structure makes {shape}"
+    return None
+
+
+# --- ComfyUI ----------------------------------------------------------------------------------------------------------
+
+
+def _comfy_refuses(file: HypernetworkFile) -> Iterator[str]:
+    if file.container == "safetensors":
+        yield "ComfyUI: a safetensors file has no numbers as keys"
+    if any("numpy" in name or name in ("dtype", "ndarray", "ModelCheckpoint") for name in file.globals):
+        yield "ComfyUI: numpy values inside, which torch.load(weights_only=True) refuses"
+    activation = file.metadata.activation_func
+    if activation is None and "activation_func" in file.keys:
+        yield "ComfyUI: its activation_func is None; ComfyUI then leaves the model unchanged"
+    elif activation is not None and activation not in COMFY_ACTIVATIONS:
+        yield f'ComfyUI: it does not know the activation "{activation[:40]}" and leaves the model unchanged'
+
+
+def _comfy_misreads(file: HypernetworkFile) -> Iterator[str]:
+    metadata = file.metadata
+    nonlinear = metadata.activation_func in COMFY_ACTIVATIONS - {"linear"}
+    if nonlinear and "activate_output" not in file.keys:
+        yield "ComfyUI: it leaves out the last activation of a file that does not say whether it has one"
+    if nonlinear and metadata.is_layer_norm and not metadata.activate_output:
+        yield "ComfyUI: with layer norm it adds an activation after the last layer"
+    entries = len(metadata.layer_structure or ())
+    if metadata.use_dropout and (entries >= 4 or metadata.last_layer_dropout):
+        yield "ComfyUI: it leaves dropout switched on, so every picture is another"
+    if any(".linear." in name or "upsample_layer" in name for m in file.modules for name in m.tensors):
+        yield "ComfyUI: it takes residual blocks for plain layers"

@@ -1,0 +1,201 @@
+"""The stack machine of a pickle that cannot do anything: it makes plain data, and the values of `allowed`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hndoctor.formats.allowed import ALLOWED, Global, NumpyArray, NumpyType, Parameters, Tensor, check_key
+from hndoctor.formats.bytestream import ByteStream, unsafe
+from hndoctor.formats.types import shown
+
+LONG_LIMIT = 1024  # bytes of one integer; torch's own longest has 10
+WORK_LIMIT = 1 << 22  # elements that calls may copy, beyond the length of the pickle itself
+
+MARK = object()
+
+
+class Machine(ByteStream):
+    """A stack, a memo, and what the opcodes do with them.
+
+    ValueError and its like for what no pickle can be; Refused(UNSAFE) for what a real unpickler would have to do.
+    """
+
+    def __init__(self, data: memoryview, start: int, persistent: Callable[[Any], Any]) -> None:
+        super().__init__(data, start)
+        self.persistent = persistent
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+        self.used: set[str] = set()
+        self.work, self.budget = 0, WORK_LIMIT + 2 * len(data)
+
+    # stack
+
+    def push(self, value: Any) -> None:
+        self.stack.append(value)
+
+    def last(self) -> Any:
+        if self.stack[-1] is MARK:
+            raise ValueError("a mark where a value should be")
+        return self.stack[-1]
+
+    def pop(self) -> Any:
+        value = self.last()
+        self.stack.pop()
+        return value
+
+    def since_mark(self) -> list[Any]:
+        items: list[Any] = []
+        while (value := self.stack.pop()) is not MARK:
+            items.append(value)
+        return items[::-1]
+
+    def remember(self, slot: int) -> None:
+        if slot < 0:
+            raise ValueError("a negative memo slot")
+        self.memo[slot] = self.last()
+
+    def drop(self) -> None:
+        self.stack.pop()
+
+    def drop_to_mark(self) -> None:
+        self.since_mark()
+
+    # globals
+
+    def find(self, module: str, name: str) -> None:
+        if (module, name) not in ALLOWED:
+            raise unsafe(f"it would import {shown(module)}.{shown(name)}, which no state dict needs")
+        self.used.add(f"{module}.{name}" if "multiarray" in module else name)
+        self.push(Global(name, ALLOWED[(module, name)]))
+
+    def call(self, function: Any, args: Any) -> None:
+        if not isinstance(function, Global) or function.make is None:
+            what = f"{function.name}" if isinstance(function, Global) else "something that is not a function"
+            raise unsafe(f"it would call {what}, which no state dict needs")
+        if not isinstance(args, tuple):
+            raise ValueError("arguments that are not a tuple")
+        self.spend(args)
+        self.push(function.make(*args))
+
+    def spend(self, values: tuple[Any, ...]) -> None:
+        """Count what is copied: the same long list could be turned into a dictionary a million times."""
+        self.work += sum(len(value) for value in values if isinstance(value, (list, tuple, dict, set, str, bytes)))
+        if self.work > self.budget:
+            raise unsafe("the pickle is a bomb: it makes the same things over and over")
+
+    def build(self) -> None:
+        state, target = self.pop(), self.last()
+        self.spend((state, *state) if isinstance(state, tuple) else (state,))
+        if isinstance(target, (NumpyType, NumpyArray, Parameters)):
+            target.build(state)
+        elif not isinstance(target, (dict, Tensor)):
+            raise unsafe("it would set the state of something that is not a tensor or a dictionary")
+
+    # containers
+
+    def set_items(self, items: list[Any]) -> None:
+        target = self.last()
+        if isinstance(target, Parameters):
+            target = target.entries
+        if not isinstance(target, dict) or len(items) % 2:
+            raise ValueError("items for something that is not a dictionary")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            check_key(key)
+            target[key] = value
+
+    def extend(self, items: list[Any]) -> None:
+        target = self.last()
+        if not isinstance(target, list):
+            raise ValueError("items for something that is not a list")
+        target.extend(items)
+
+    def add(self, items: list[Any]) -> None:
+        target = self.last()
+        if not isinstance(target, set):
+            raise ValueError("items for something that is not a set")
+        for item in items:
+            check_key(item)
+        target.update(items)
+
+    def as_dict(self, items: list[Any]) -> None:
+        self.push({})
+        self.set_items(items)
+
+    def as_frozen(self, items: list[Any]) -> None:
+        self.push(set())
+        self.add(items)
+
+    def tuple_of(self, count: int) -> None:
+        items = [self.pop() for _ in range(count)]
+        self.push(tuple(items[::-1]))
+
+    # opcodes that need more than a line
+
+    def integer(self) -> None:
+        text = self.line()
+        self.push({b"00": False, b"01": True}[text] if text in (b"00", b"01") else integer_of(text))
+
+    def long_text(self) -> None:
+        self.push(integer_of(self.line().removesuffix(b"L")))
+
+    def long_bytes(self, length: int) -> None:
+        if not 0 <= length <= LONG_LIMIT:
+            raise ValueError(f"an integer of {length} bytes")
+        self.push(int.from_bytes(self.take(length), "little", signed=True))
+
+    def quoted(self) -> None:
+        text = self.line()
+        if len(text) < 2 or text[:1] != text[-1:] or text[:1] not in (b"'", b'"'):
+            raise ValueError("a string without quotes")
+        self.push(text[1:-1].decode("unicode_escape"))
+
+    def import_line(self) -> None:
+        module, name = self.line().decode("utf-8"), self.line().decode("utf-8")
+        self.find(module, name)
+
+    def import_stack(self) -> None:
+        name, module = self.pop(), self.pop()
+        if not (isinstance(name, str) and isinstance(module, str)):
+            raise unsafe("it would import something whose name is not text")
+        self.find(module, name)
+
+    def instance(self) -> None:
+        args = tuple(self.since_mark())
+        self.import_line()
+        self.call(self.pop(), args)
+
+    def object(self) -> None:
+        function, *args = self.since_mark()
+        self.call(function, tuple(args))
+
+    def reduce(self) -> None:
+        args, function = self.pop(), self.pop()
+        self.call(function, args)
+
+    def new_with_keywords(self) -> None:
+        if self.pop() != {}:
+            raise unsafe("it would make an object with keyword arguments, which no state dict needs")
+        self.reduce()
+
+    def persist(self, ident: Any) -> None:
+        self.push(self.persistent(ident))
+
+    def protocol(self) -> None:
+        if self.take(1)[0] > 5:
+            raise ValueError("an unknown protocol")
+
+    def text(self, layout: str) -> None:
+        self.push(self.take(self.number(layout)).decode("utf-8", "surrogatepass"))
+
+    def raw_text(self, layout: str) -> None:
+        self.push(self.take(self.number(layout)).decode("latin-1"))
+
+    def raw(self, layout: str) -> None:
+        self.push(self.take(self.number(layout)))
+
+
+def integer_of(text: bytes) -> int:
+    if len(text) > LONG_LIMIT:
+        raise ValueError(f"an integer of {len(text)} digits")
+    return int(text)

@@ -1,0 +1,40 @@
+"""The names that trainers give to their files: `fischl-500.pt`, `fischl-500.png`, `fischl-500-2.png`, `fischl.pt`."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+_NUMBERED = re.compile(r"(.+)-([0-9]{1,9})", re.DOTALL)
+_COUNTS = re.compile(r"-([0-9]{1,9})(?:-([0-9]{1,4}))?")
+
+
+@dataclass(frozen=True)
+class Named:
+    """A file name taken apart.  `step` is the count in the name; `index` numbers further prompts of one step."""
+
+    name: str
+    step: int | None = None
+    index: int = 0
+
+
+def own_name(stem: str) -> str:
+    """A name in composed Unicode: macOS writes ü as two characters, other systems as one."""
+    return unicodedata.normalize("NFC", stem)
+
+
+def parse_stem(stem: str, name: str | None = None) -> Named:
+    """Take a file's stem apart; `name` is the run's, where it is known.
+
+    A known name settles what is a step: in the run `style-2` the file `style-2` is the last network, not step 2.
+    """
+    stem = own_name(stem)
+    if name is not None and stem.startswith(known := own_name(name)):
+        counts = _COUNTS.fullmatch(stem[len(known) :])
+        if counts:
+            return Named(known, int(counts[1]), int(counts[2] or 0))
+        if stem == known:
+            return Named(known)
+    numbered = _NUMBERED.fullmatch(stem)
+    return Named(numbered[1], int(numbered[2])) if numbered else Named(stem)

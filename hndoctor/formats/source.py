@@ -1,0 +1,119 @@
+"""A file's bytes, mapped or copied, with proof that they did not change while they were read."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import stat
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hndoctor.formats.types import Refused
+from hndoctor.records import Refusal
+
+SETTLED = 10.0  # seconds since the last write before a file is mapped: one cut short kills us (guess)
+ALWAYS_MAP = 1 << 30  # bytes from which a copy would cost more than the risk
+HASH_BESIDE = 1 << 22  # bytes from which a thread of its own is worth starting
+GROWTH_WAIT = 0.15  # seconds to see whether a damaged file that was just written still grows (guess)
+FRESH = 5.0  # seconds since the last write within which that is worth a look
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What tells one state of a file from another."""
+
+    size: int
+    modified: int  # nanoseconds
+    inode: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """A whole file in memory, read-only: mapped or copied."""
+
+    path: Path
+    data: memoryview
+    snapshot: Snapshot
+    digest: Callable[[], str]  # SHA-256, 64 hex digits
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+        return len(self.data)
+
+
+def snapshot(path: Path) -> Snapshot:
+    """Size and time of a regular file.  Raises Refused for anything else, OSError where it cannot be seen."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise Refused(Refusal.FOREIGN, "not a regular file")
+    return Snapshot(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Source]:
+    """The file's bytes, and at the end the certainty that they are one state of it.
+
+    Raises Refused(WRITING) if the file changed meanwhile.  Arrays made of the bytes stay valid afterwards.
+    """
+    before = snapshot(path)
+    if before.size == 0:
+        _refuse_or_wait(path, before, Refused(Refusal.DAMAGED, "the file is empty"))
+    data = _bytes_of(path, before)
+    try:
+        yield Source(path, data, before, _hashing(data))
+    except Refused as refused:
+        _refuse_or_wait(path, before, refused)
+    if snapshot(path) != before:
+        raise _writing()
+
+
+def _bytes_of(path: Path, before: Snapshot) -> memoryview:
+    with path.open("rb") as file:
+        if _may_map(before):
+            data: bytes | mmap.mmap = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        else:
+            data = file.read()
+    if len(data) != before.size:
+        raise _writing()
+    return memoryview(data)
+
+
+def _may_map(before: Snapshot) -> bool:
+    """Whether nobody seems to write the file.  Never on Windows, where a mapped file cannot be replaced."""
+    if before.size >= ALWAYS_MAP:
+        return True
+    return sys.platform != "win32" and time.time() - before.modified / 1e9 > SETTLED
+
+
+def _hashing(data: memoryview) -> Callable[[], str]:
+    """Begin to hash a large file beside whatever else is done with it; a small one when it is asked for."""
+    digest = hashlib.sha256()
+    if len(data) < HASH_BESIDE:
+        return lambda: hashlib.sha256(data).hexdigest()
+    worker = threading.Thread(target=digest.update, args=(data,), daemon=True)
+    worker.start()
+
+    def finish() -> str:
+        worker.join()
+        return digest.hexdigest()
+
+    return finish
+
+
+def _refuse_or_wait(path: Path, before: Snapshot, refused: Refused) -> None:
+    """Raise the refusal; or WRITING, if a file that seems damaged was only not finished yet."""
+    if refused.kind is Refusal.DAMAGED and time.time() - before.modified / 1e9 < FRESH:
+        time.sleep(GROWTH_WAIT)
+    if refused.kind is not Refusal.UNSAFE and (not path.exists() or snapshot(path) != before):
+        raise _writing() from None
+    raise refused
+
+
+def _writing() -> Refused:
+    return Refused(Refusal.WRITING, "it changed while it was read: still being written, look again later")

@@ -1,0 +1,100 @@
+"""Structure: directions, repetition, and the plain facts of brightness and contrast."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hndoctor.metrics.pixels import Floats, Pixels, measure, opponent
+
+TENSOR_SIGMA = 3.0  # fine values (science §A.1)
+NEAREST, SHARED = 10, 0.25  # lag in fine values from which a repeat counts; least share of the frame that overlaps
+STILL = 1e-7  # variance of values 0..1 below which there is nothing but rounding
+
+
+@measure
+def coherence(pixels: Pixels) -> float:
+    """Coherence of the structure tensor of the fine grid's luma (σ = 3), weighted by gradient energy.
+
+    ((Jxx−Jyy)² + 4 Jxy²) / (Jxx+Jyy)²; 0 (no direction, or flat) to 1 (straight edges).  Bigün & Granlund 1987.
+    Photographs .19 / .43 / .72; white latent noise .08 to .14, large blobs .34 to .61.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    luma = pixels.fine_opponent[0]
+    if min(luma.shape) < 3:
+        return 0.0
+    down, across = np.gradient(luma)
+    xx, yy, xy = (gaussian_filter(p, TENSOR_SIGMA, truncate=2.5) for p in (across**2, down**2, across * down))
+    energy = xx + yy
+    if energy.mean() < STILL:
+        return 0.0
+    coherent = ((xx - yy) ** 2 + 4 * xy**2) / np.maximum(energy, 1e-12)
+    return float(coherent.sum() / energy.sum())
+
+
+@measure
+def repetition(pixels: Pixels) -> float:
+    """Largest normalised autocorrelation of the high-passed luma at lags of 10 fine values and more.
+
+    −1 to 1; 0 for a flat picture, 1 for exact tiling.  Photographs: 95th percentile .58, 99th .81.  Each lag is
+    normalised by the energy of the two overlapping parts, which must be a quarter of the frame at least.
+    """
+    high = opponent(pixels.detail)[0]
+    if min(high.shape) < 2 * NEAREST:
+        return 0.0
+    return _largest_repeat(high) if high.var() > STILL else 0.0
+
+
+def _largest_repeat(high: Floats) -> float:
+    from scipy.fft import irfft2, next_fast_len, rfft2
+
+    (rows, columns), (most_down, most_across) = high.shape, (3 * n // 4 for n in high.shape)
+    # padded so far that no lag within reach wraps around
+    shape = (next_fast_len(rows + most_down, real=True), next_fast_len(columns + most_across, real=True))
+    product = irfft2(np.abs(rfft2(high, shape)) ** 2, shape)
+    down, across = np.arange(most_down)[:, None], np.arange(-most_across + 1, most_across)[None, :]
+    aside = abs(across)
+    energy = np.zeros((rows + 1, columns + 1))
+    energy[1:, 1:] = np.cumsum(np.cumsum(high.astype(np.float64) ** 2, axis=0), axis=1)
+    left, right = np.maximum(across, 0), np.minimum(columns + across, columns)  # what the shifted frame covers
+    here = energy[rows, right] - energy[down, right] - energy[rows, left] + energy[down, left]
+    there = energy[rows - down, columns - left] - energy[rows - down, columns - right]
+    overlap = (rows - down) * (columns - aside) / (rows * columns)
+    lively = (np.hypot(down, across) >= NEAREST) & (overlap >= SHARED)
+    lively &= np.minimum(here, there) >= 0.5 * SHARED * energy[rows, columns]
+    if not lively.any():
+        return 0.0
+    ratio = product[down, across][lively] / np.sqrt(here[lively] * there[lively])
+    return float(np.clip(ratio.max(), -1.0, 1.0))
+
+
+@measure
+def brightness(pixels: Pixels) -> float:
+    """Mean luma, 0 (black) to 1 (white)."""
+    return float(pixels.fine_opponent[0].mean(dtype=np.float64))
+
+
+@measure
+def contrast(pixels: Pixels) -> float:
+    """RMS contrast of the coarse grid: √(σ²L + σ²rg + σ²yb), values 0..1.
+
+    0 (one colour) to about 1.  First percentile of photographs .10; below .03 there is no picture.
+    """
+    return float(np.sqrt(pixels.coarse_opponent.reshape(3, -1).var(axis=1, dtype=np.float64).sum()))
+
+
+@measure
+def flat_area(pixels: Pixels) -> float:
+    """Share of the fine grid whose right and lower neighbours differ by at most 1/255 in every channel.
+
+    0 to 1.  Drawings have much of it; decoded noise has none, unless it is clipped.
+    """
+    return _flat_share(pixels.fine)
+
+
+def _flat_share(rgb: Floats) -> float:
+    if min(rgb.shape[:2]) < 2:
+        return 1.0
+    limit = np.float32(1.01 / 255)
+    still = (np.abs(rgb[1:, :-1] - rgb[:-1, :-1]) <= limit) & (np.abs(rgb[:-1, 1:] - rgb[:-1, :-1]) <= limit)
+    return float((still[:, :, 0] & still[:, :, 1] & still[:, :, 2]).mean())

@@ -1,0 +1,64 @@
+"""The tile map: which parts of the frame look like noise."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hndoctor.metrics.calibration import TILE
+from hndoctor.metrics.entropy import tile_colour_entropies
+from hndoctor.metrics.pixels import Pixels, tile_side
+
+FAINT = 1e-7  # squared gradient below which a neighbourhood is flat
+
+
+def tile_map(pixels: Pixels) -> NDArray[np.float64]:
+    """Probability that each tile is colourful noise, (rows, columns).
+
+    A logistic of the four features of `tile_features`; a half-collapsed picture shows where.
+    """
+    return np.asarray(1 / (1 + np.exp(-np.clip(TILE.intercept + tile_features(pixels) @ TILE.weights, -30, 30))))
+
+
+def tile_features(pixels: Pixels) -> NDArray[np.float64]:
+    """What is known of each tile, (rows, columns, 4).
+
+    Log RMS of chroma, log RMS of luma, joint RGB entropy (bits), and the log kurtosis of first differences over the
+    tile and its eight neighbours (one tile alone has too few values).
+    """
+    tiles = pixels.tiles
+    rows, columns = tiles.shape[:2]
+    variance = tiles.reshape(rows, columns, 3, -1).var(axis=3).astype(np.float64)
+    chroma = np.log(np.sqrt(variance[:, :, 1] + variance[:, :, 2]) + 0.01)
+    luma = np.log(np.sqrt(variance[:, :, 0]) + 0.01)
+    entropy = tile_colour_entropies(pixels).reshape(rows, columns)
+    return np.stack((chroma, luma, entropy, np.log(_neighbourhood_kurtosis(pixels))), axis=-1)
+
+
+def _neighbourhood_kurtosis(pixels: Pixels) -> NDArray[np.float64]:
+    side = tile_side(pixels.fine_opponent.shape[1:])
+    second, fourth, count = (np.zeros((1, 1, 1)) for _ in range(3))
+    for axis in (1, 2):
+        square = np.diff(pixels.fine_opponent, axis=axis, append=np.take(pixels.fine_opponent, [-1], axis=axis)) ** 2
+        second = second + _tile_sums(square, side)
+        fourth = fourth + _tile_sums(square**2, side)
+        count = count + _tile_sums(np.ones_like(square), side)
+    second, fourth, count = (_with_neighbours(v) for v in (second, fourth, count))
+    weighted = np.divide(fourth * count, second, out=np.zeros_like(second), where=second > FAINT).sum(axis=0)
+    total = second.sum(axis=0)
+    flat = total <= FAINT * count.sum(axis=0)
+    return np.asarray(np.where(flat, 60.0, np.clip(weighted / np.maximum(total, 1e-12), 1.0, 60.0)))
+
+
+def _tile_sums(channels: NDArray[np.float32], side: int) -> NDArray[np.float64]:
+    count, height, width = channels.shape
+    rows, columns = height // side, width // side
+    cut = channels[:, : rows * side, : columns * side].reshape(count, rows, side, columns, side)
+    return np.asarray(cut.sum(axis=(2, 4), dtype=np.float64))
+
+
+def _with_neighbours(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each tile's sum with those of its eight neighbours; the frame's edge has fewer."""
+    padded = np.pad(sums, ((0, 0), (1, 1), (1, 1)))
+    rows, columns = sums.shape[1:]
+    return np.asarray(sum(padded[:, i : i + rows, j : j + columns] for i in range(3) for j in range(3)))

@@ -1,0 +1,61 @@
+"""Diagnosis -> Prescription: what to do now, from which checkpoint, at which rate, until when, and why not otherwise.
+
+Follows G18, G22, G24, G29-G31 and science.md §C.  It says what is true: a lower rate shifts the clock of overtraining,
+it does not buy a better optimum, so "stop and use step 6,000" is a good prescription.
+"""
+
+from __future__ import annotations
+
+from hndoctor.diagnose.channels import is_finite
+from hndoctor.prescribe.actions import Case
+from hndoctor.prescribe.cases import (
+    broken,
+    dead_at_the_start,
+    finished,
+    healthy,
+    no_checkpoint,
+    nothing_sound,
+    overtrained,
+)
+from hndoctor.prescribe.choice import candidates_of
+from hndoctor.prescribe.rates import rates_of
+from hndoctor.records import Diagnosis, Prescription, Severity, State, Verdict, Vitals
+from hndoctor.rules.course import broke_at_the_start
+
+SERIOUS = 0.5  # confidence from which a grave finding at the last step is heeded; plain majority
+
+
+def prescribe(vitals: Vitals, diagnosis: Diagnosis) -> Prescription | None:
+    """What to do now; None where nothing could be examined: then there is nothing to advise on."""
+    last = next((station for station in reversed(diagnosis.course) if station.p), None)
+    if diagnosis.verdict is Verdict.UNEXAMINED or last is None:
+        return None
+    case = Case(vitals, diagnosis, last, candidates_of(vitals, diagnosis), rates_of(vitals))
+    onset = diagnosis.onset.broken if last.state is State.BROKEN else _lasting_nan(case) or _alarm(case)
+    if onset is not None:
+        if broke_at_the_start(vitals, diagnosis.course, onset):
+            return dead_at_the_start(case, onset)
+        return broken(case, onset)
+    if not case.candidates:
+        return no_checkpoint(case) if not vitals.checkpoints else nothing_sound(case)
+    if last.state is State.OVERTRAINED:
+        return overtrained(case)
+    done = vitals.settings.steps is not None and last.step >= vitals.settings.steps
+    return finished(case) if done and last.state is State.HEALTHY else healthy(case)
+
+
+def _alarm(case: Case) -> int | None:
+    """The last step, where weights or previews of it are called broken though the course as a whole is not sure yet."""
+    grave = (f for f in case.diagnosis.findings if f.severity is Severity.ERROR and f.code[:3] in ("HN1", "HN3"))
+    return next((case.last.step for f in grave if f.step == case.last.step and f.confidence >= SERIOUS), None)
+
+
+def _lasting_nan(case: Case) -> int | None:
+    """The step from which the loss stays NaN although the weights are finite: nothing is learned any more."""
+    points = sorted(case.vitals.losses, key=lambda point: point.step)
+    if not points or not points[-1].nonfinite:
+        return None
+    finite = [point.step for point in points if not point.nonfinite]
+    first = next(point.step for point in points if not finite or point.step > finite[-1])
+    told = any(f.code == "HN202" and f.severity is Severity.ERROR for f in case.diagnosis.findings)
+    return first if told and all(map(is_finite, case.vitals.checkpoints)) else None

@@ -1,0 +1,155 @@
+"""The cases of science.md §C, each from what was found to what to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+from hndoctor.diagnose.channels import is_finite
+from hndoctor.diagnose.words import refused
+from hndoctor.prescribe import how
+from hndoctor.prescribe.actions import Case, restart, resume, use
+from hndoctor.prescribe.choice import Candidate, acceptable, before_breakage, before_overtraining
+from hndoctor.prescribe.rates import (
+    CHECKPOINTS_AHEAD,
+    FIRST_DIVISOR,
+    GRADUAL_DIVISOR,
+    GUIDE_STEPS,
+    REPEATED_DIVISOR,
+    rounded,
+    schedule,
+)
+from hndoctor.records import Action, Alternative, Prescription, State
+
+
+def broken(case: Case, onset: int) -> Prescription:
+    """Go back, further than the last good-looking checkpoint, and on from there at a lower rate (G29-G31)."""
+    chosen = before_breakage(case.candidates, onset)
+    if chosen is None:
+        return nothing_sound(case)
+    rates = case.rates
+    divisor = REPEATED_DIVISOR if _violent(case) else FIRST_DIVISOR
+    old, rate = rates.known(onset), rates.divided(onset, divisor)
+    if old and rate >= old:
+        return use(case, chosen, f"the rate was at its floor already ({how.rate_words(rates.floor)})")
+    end = max(rates.end, chosen.step + 1)
+    by = f"down from {how.rate_words(old)}" if old else "the lowest that is worth training at"
+    sentence = f"Go back to step {chosen.step:,} and train on at {how.rate_words(rate)} ({by}) until step {end:,}."
+    advice = resume(case, chosen, rate, end, sentence, _rejected_when_broken(case, chosen, onset))
+    return replace(advice, acceptable=acceptable([c for c in case.candidates if c.step <= chosen.step], chosen))
+
+
+def _violent(case: Case) -> bool:
+    """NaN, or broken again after a resumption: divide the rate by ten instead of four (science.md §C.4)."""
+    nan = any(point.nonfinite for point in case.vitals.losses)
+    return nan or bool(case.vitals.settings.resumed_at) or not all(map(is_finite, case.vitals.checkpoints))
+
+
+def _rejected_when_broken(case: Case, chosen: Candidate, onset: int) -> tuple[Alternative, ...]:
+    rejected = [
+        Alternative("continue as it is", "broken networks do not mend by themselves; every step makes it worse")
+    ]
+    nearer = [one for one in case.candidates if chosen.step < one.step < onset]
+    if nearer:
+        why = "previews lag the weights: what looks good just before a collapse is already on its way (G29)"
+        rejected.append(Alternative(f"go back only to step {nearer[-1].step:,}", why))
+    rejected.append(Alternative("start again from nothing", f"{chosen.step:,} steps of sound training would be lost"))
+    return tuple(rejected)
+
+
+def dead_at_the_start(case: Case, onset: int) -> Prescription:
+    """Nothing to go back to: the initialisation or the rate killed it at once (G18, science.md §C.4 case C)."""
+    made = [checkpoint.metadata for checkpoint in case.vitals.checkpoints]
+    harsh = next((m.weight_initialization for m in made if m.weight_initialization != "Normal"), None)
+    rates = case.rates
+    old = rates.known(onset)
+    fast = old is not None and old > rates.usual * 2
+    rate = rates.divided(onset, REPEATED_DIVISOR, at_most=rates.usual) if fast or old is None else rates.usual
+    why = f"the weight initialisation {harsh} kills networks at once (G18)" if harsh else "the rate was far too high"
+    sentence = f"Start again with Normal weight initialisation at {how.rate_words(rate)}: {why}."
+    back = Alternative("go back to an earlier checkpoint", "it was dead at the first one that was saved")
+    return restart(case, rate, sentence, (back, Alternative("continue as it is", "it does not mend by itself")))
+
+
+def nothing_sound(case: Case) -> Prescription:
+    """No checkpoint can be named with a good conscience."""
+    rate = case.rates.divided(case.last.step, FIRST_DIVISOR, at_most=case.rates.usual)
+    kept = (
+        "no sound checkpoint is left to go back to"
+        if case.vitals.checkpoints
+        else "there is no checkpoint to go back to"
+    )
+    sentence = f"Start again with Normal weight initialisation at {how.rate_words(rate)}: {kept}."
+    return restart(case, rate, sentence, (Alternative("go back to an earlier checkpoint", kept),))
+
+
+def no_checkpoint(case: Case) -> Prescription:
+    """Judged from logs or previews alone: what to do is known, but not with which file."""
+    if case.last.state is State.OVERTRAINED:
+        onset = case.diagnosis.onset.overtrained
+        sentence = f"Stop and use a checkpoint that was saved well before step {onset:,}; none lies here."
+        why = Alternative("train on", "overtraining starts to kill the network (G21)")
+        return Prescription(Action.STOP, sentence, because=case.because, rejected=(why,))
+    rate = case.rates.known(case.last.step)
+    pace = f" at {how.rate_words(rate)}" if rate else ""
+    sentence = f"Train on{pace}, and save checkpoints: without them there is nothing to go back to."
+    stop = Alternative("stop", "nothing that was examined is wrong")
+    return Prescription(Action.CONTINUE, sentence, learning_rate=rate, because=case.because, rejected=(stop,))
+
+
+def overtrained(case: Case) -> Prescription:
+    """Use the best one; train on from it only where evidence of its best is missing and there is dose left (G22)."""
+    onset = case.diagnosis.onset.overtrained
+    chosen = before_overtraining(case.candidates, case.vitals, onset)
+    if chosen is None:
+        return nothing_sound(case)
+    planned = case.vitals.settings.steps or 0
+    budget, seen = case.rates.budget(chosen.step), any("validation" in s.channels for s in case.diagnosis.course)
+    if seen or budget <= 0 or planned <= case.last.step:
+        return use(case, chosen, "a lower rate from here only moves the onset back, it does not give a better best")
+    old = case.rates.known(chosen.step) or case.rates.usual
+    ahead = CHECKPOINTS_AHEAD * _interval(case)
+    rate = max(case.rates.floor, rounded(min(old / GRADUAL_DIVISOR, budget / (ahead * case.rates.root))))
+    end = min(planned, chosen.step + max(ahead, case.rates.steps_for(budget, rate)))
+    sentence = f"Go back to step {chosen.step:,} and train on at {how.rate_words(rate)}, to step {end:,} at most."
+    stay = Alternative("continue as it is", "overtraining starts to kill the network (G21)")
+    return resume(case, chosen, rate, end, sentence, (stay,))
+
+
+def _interval(case: Case) -> int:
+    steps = [one.step for one in case.candidates]
+    gaps = sorted(after - before for before, after in pairwise(steps))
+    return gaps[len(gaps) // 2] if gaps else max(1, steps[0] if steps else 1)
+
+
+def finished(case: Case) -> Prescription:
+    """All planned steps are done and the network is sound: use it."""
+    return use(case, case.candidates[-1], "all planned steps are done and nothing is wrong", done=True)
+
+
+def healthy(case: Case) -> Prescription:
+    """Train on, with the rate lowered before the band of overtraining begins (G22)."""
+    chosen, rates, at = case.candidates[-1], case.rates, case.last.step
+    rate = rates.known(at) or rates.usual
+    planned = case.vitals.settings.steps or 0
+    end = planned if planned > at else max(at + 1, min(2 * at, GUIDE_STEPS) if at < GUIDE_STEPS else at + at // 4)
+    switch = at + rates.steps_for(max(0.0, rates.budget(at)), rate)
+    lower = max(rates.floor, rounded(rate / REPEATED_DIVISOR))
+    late = switch < end and lower < rate and switch > at
+    text = f"{schedule(rate, switch)}, {schedule(lower, end)}" if late else schedule(rate, end)
+    back = _behind(case, chosen)
+    action, begin = (Action.RESUME, f"Resume from step {chosen.step:,}") if back else (Action.CONTINUE, "Train on")
+    tail = (
+        f", and at {how.rate_words(lower)} from step {switch:,} on, before overtraining usually begins" if late else ""
+    )
+    pace = f"at {how.rate_words(rate)}" if rates.known(at) else f"at the rate it had ({how.rate_words(rate)} is usual)"
+    sentence = f"{begin} {pace} until step {end:,}{tail}{back}."
+    more = Alternative("a higher rate", "it gets there sooner and breaks sooner (G20)")
+    advice = resume(case, chosen, rate, end, sentence, (more,), text)
+    return replace(advice, action=action, free_remedies=())
+
+
+def _behind(case: Case, chosen: Candidate) -> str:
+    """Why to go back a little although the network is sound: what was saved last cannot be used."""
+    later = [one for one in refused(case.vitals) if one.step is None or one.step > chosen.step]
+    return f": {later[-1].path} cannot be read" if later else ""

@@ -1,0 +1,107 @@
+"""Which checkpoint: only finite, readable, sound ones, and further back than the last good-looking one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hndoctor.diagnose.channels import gain_of, is_finite
+from hndoctor.diagnose.stations import living, step_of
+from hndoctor.records import Checkpoint, Diagnosis, State, Station, ValidationPoint, Vitals
+from hndoctor.rules.paired import relative_error
+
+SOUND = 0.8  # p(starting) + p(healthy) that a checkpoint must have to be gone back to (science.md §C.2: P(over) <= 0.2)
+ADAM_MEMORY = 1000  # steps, 1/(1-beta2): what poisoned Adam's moments lies at most this far back (science.md §C.3)
+SHORT_RUN = 4  # in shorter runs the margin is one part in this many of the way to the onset; guess
+GRADUAL_MARGIN = 0.05  # of the steps, further back than the one that validation calls best (science.md §C.3)
+LEAST_OF_BEST = 0.5  # of the best step: what is earlier may be as good by validation, but hardly shows the style; guess
+WORTH_NAMING = 0.05  # probability from which a checkpoint is listed as acceptable
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A checkpoint that may be named, and how sure its soundness is."""
+
+    step: int
+    file: Checkpoint
+    sound: float
+    overtrained: float
+
+
+def candidates_of(vitals: Vitals, diagnosis: Diagnosis) -> tuple[Candidate, ...]:
+    """Finite, readable checkpoints of the living run whose most probable state is not broken, by step."""
+    stations = {station.step: station for station in diagnosis.course if station.p}
+    found: dict[int, Candidate] = {}
+    for checkpoint in sorted(living(vitals).checkpoints, key=lambda one: (step_of(one), one.step is None, one.path)):
+        station = stations.get(step_of(checkpoint))
+        if station and _may_be_named(checkpoint, station) and station.step not in found:
+            sound = station.p[State.STARTING.value] + station.p[State.HEALTHY.value]
+            over = station.p[State.OVERTRAINED.value]
+            found[station.step] = Candidate(station.step, checkpoint, sound, over)
+    return tuple(found[step] for step in sorted(found))
+
+
+def _may_be_named(checkpoint: Checkpoint, station: Station) -> bool:
+    if station.state is State.BROKEN or checkpoint.partial or not is_finite(checkpoint):
+        return False
+    gain = gain_of(checkpoint)
+    return gain is None or math.isfinite(gain)
+
+
+def before_breakage(candidates: Sequence[Candidate], onset: int) -> Candidate | None:
+    """Well before the onset: not the last good-looking one if there is an earlier (G29), beyond Adam's memory."""
+    good = [one for one in candidates if one.step < onset and one.sound >= one.overtrained]
+    if not good:
+        return None
+    margin = min(ADAM_MEMORY, onset // SHORT_RUN)
+    far = [one for one in good[:-1] if one.step <= onset - margin]
+    return far[-1] if far else good[0]
+
+
+def last_sound(candidates: Sequence[Candidate]) -> Candidate | None:
+    """The last one that is sound with a good probability; failing that, the soundest."""
+    sure = [one for one in candidates if one.sound >= SOUND]
+    return sure[-1] if sure else max(candidates, key=lambda one: one.sound, default=None)
+
+
+def before_overtraining(candidates: Sequence[Candidate], vitals: Vitals, onset: int | None) -> Candidate | None:
+    """By validation, the earliest one that is no worse than the best by one standard error; else the last sound one."""
+    rises = _rises(candidates, vitals)
+    if rises:
+        best = min(rises, key=lambda one: one[1])
+        limit, least = best[0].step * (1 - GRADUAL_MARGIN), best[0].step * LEAST_OF_BEST
+        fit = [one for one, rise, error in rises if rise <= error and least <= one.step <= limit] or [best[0]]
+        return fit[0]
+    early = [one for one in candidates if onset is None or one.step < onset]
+    calm = [one for one in early if one.overtrained <= 1 - SOUND]
+    return calm[-1] if calm else last_sound(early)
+
+
+def _rises(candidates: Sequence[Candidate], vitals: Vitals) -> list[tuple[Candidate, float, float]]:
+    """(candidate, relative rise over the best of them, standard error of the paired difference)."""
+    points = {point.step: point for point in vitals.validation if point.held_out > 0}
+    measured = [(one, points[one.step]) for one in candidates if one.step in points]
+    if len(measured) < 2:
+        return []
+    best = min((point for _, point in measured), key=lambda point: point.held_out)
+    return [(one, point.held_out / best.held_out - 1, _error(point, best)) for one, point in measured]
+
+
+def _error(point: ValidationPoint, best: ValidationPoint) -> float:
+    return relative_error(point.items, best.items, best.held_out)
+
+
+def acceptable(
+    candidates: Sequence[Candidate], chosen: Candidate, vitals: Vitals | None = None
+) -> tuple[tuple[int, float], ...]:
+    """(step, probability that it is the right one): never one number alone.  By validation, where `vitals` has it."""
+    measured = _rises(candidates, vitals) if vitals else []
+    rises = {one.step: math.exp(-0.5 * (rise / error) ** 2) for one, rise, error in measured}
+    weights = {}
+    for one in candidates:
+        near = 1 - abs(one.step - chosen.step) / max(one.step, chosen.step, 1)
+        weights[one.step] = one.sound * (rises.get(one.step, 0.0) if rises else max(0.0, near) ** 2)
+    total = math.fsum(weights.values())
+    shares = ((step, weight / total) for step, weight in weights.items()) if total > 0 else ()
+    return tuple((step, share) for step, share in shares if share >= WORTH_NAMING or step == chosen.step)

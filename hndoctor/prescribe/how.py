@@ -1,0 +1,72 @@
+"""How to do it: the commands of hndoctor, and what to copy and to type in the web UI."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePath, PurePosixPath
+
+from hndoctor.formats.schedule import power
+from hndoctor.records import Checkpoint, Vitals
+
+WEBUI_FOLDER = "models/hypernetworks"
+CONFIG = "config.toml"  # that our trainer leaves in the run's folder
+_SAFE = re.compile(r"[\w@%+=:,./\\-]+", re.ASCII)
+_FILE = re.compile(r"\.(pt|pth|safetensors|ckpt|bin|json|csv|jsonl)$", re.IGNORECASE)
+
+
+def quoted(word: str) -> str:
+    """A word of a command line, in double quotes where it needs them: every shell takes those."""
+    return word if _SAFE.fullmatch(word) else '"' + re.sub(r'(["\\$`])', r"\\\1", word) + '"'
+
+
+def place(vitals: Vitals, file: str) -> str:
+    """A file of the run as seen from where hndoctor was called."""
+    run = PurePath(vitals.run)
+    folder = run.parent if _FILE.search(run.name) else run
+    return str(folder / PurePosixPath(file))
+
+
+def train_command(vitals: Vitals, checkpoint: Checkpoint | None, schedule: str, steps: int, *more: str) -> str:
+    """`hndoctor train CONFIG --resume PT --learn-rate SCHEDULE --steps N`."""
+    ours = vitals.settings.source == "run.json"
+    words = ["hndoctor", "train", quoted(place(vitals, CONFIG)) if ours else "CONFIG.toml"]
+    if checkpoint:
+        words += ["--resume", quoted(place(vitals, checkpoint.path))]
+    return " ".join([*words, "--learn-rate", quoted(schedule), "--steps", str(steps), *more])
+
+
+def webui_resume(checkpoint: Checkpoint, schedule: str, steps: int, rate_changes: bool) -> Iterator[str]:
+    """Which file to copy where, and what goes into which field of the Train tab (G33, G34)."""
+    pair = f"{checkpoint.path}.optim" if checkpoint.optimizer else None
+    if pair and not rate_changes:
+        yield f"copy {checkpoint.path} and {pair} to {WEBUI_FOLDER}"
+    else:
+        yield f"copy {checkpoint.path} to {WEBUI_FOLDER}"
+    if pair and rate_changes:
+        yield f"leave {PurePosixPath(pair).name} out: with it the web UI would go on at the old rate that it stores"
+    name = PurePosixPath(checkpoint.path).stem
+    if "(" in name:
+        yield "rename the copy without brackets: the web UI cuts names at the first one"
+    yield f"Hypernetwork: {name}"
+    yield f"Learning rate: {schedule}"
+    yield f"Max steps: {steps}"
+
+
+def webui_use(checkpoint: Checkpoint, strength: float = 1.0) -> Iterator[str]:
+    """How to use a finished network."""
+    yield f"copy {checkpoint.path} to {WEBUI_FOLDER}"
+    yield f"Prompt: <hypernet:{PurePosixPath(checkpoint.path).stem}:{strength:g}>"
+
+
+def webui_restart(schedule: str, steps: int, normal: bool) -> Iterator[str]:
+    """Begin again in the web UI."""
+    initialisation = "; weights initialization: Normal; no layer normalization" if normal else ""
+    yield f"Create hypernetwork: a new name{initialisation}"
+    yield f"Learning rate: {schedule}"
+    yield f"Max steps: {steps}"
+
+
+def rate_words(rate: float) -> str:
+    """A rate as people type it."""
+    return power(rate)

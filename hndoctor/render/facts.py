@@ -1,0 +1,170 @@
+"""The words of the page: verdict, treatment and findings, as rows ready to lay out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hndoctor.records import Diagnosis, Finding, Severity, Vitals
+from hndoctor.render.figures import clean, number, percent, plain, rate, steps
+from hndoctor.render.templates import Words
+from hndoctor.rules.engine import Rule
+
+_FIELD = re.compile(r"([A-Z][A-Za-z >]{0,50}): (.+)")  # a field's name starts with a capital; an instruction does not
+LONG_SUMMARY = 110  # characters from which the verdict's sentence is set smaller
+SHOWN_OF_A_CODE = 3  # findings of one rule before the rest is folded
+FINDINGS_OF_A_CODE = 60  # and this many in the fold
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The top of the page."""
+
+    name: str
+    run: str
+    verdict: str
+    word: str
+    summary: str
+    long: bool  # too long for the largest letters
+    facts: Pairs  # (number, what it counts)
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What to do now, laid out."""
+
+    sentence: str
+    action: str
+    settings: Pairs
+    because: Pairs  # (code, complaint)
+    commands: tuple[str, ...]
+    hands: tuple[tuple[str, str | None], ...]  # (what to do, None), or (a field of the web UI, what to type into it)
+    free: tuple[str, ...]
+    rejected: Pairs
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One finding of a law."""
+
+    message: str
+    step: int | None
+    step_label: str
+    subject: str
+    sure: str
+    measured: str
+
+
+@dataclass(frozen=True)
+class Law:
+    """All findings of one rule."""
+
+    code: str
+    anchor: str
+    title: str
+    severity: str
+    word: str
+    manual: tuple[str, ...]  # paragraphs
+    first: tuple[Sighting, ...]
+    more: tuple[Sighting, ...]
+    count_more: int
+    more_label: str
+
+
+def headline(diagnosis: Diagnosis, vitals: Vitals, t: Words) -> Headline:
+    """The verdict in one sentence, and what it stands on."""
+    seen = [s.step for s in diagnosis.course] + [p.step for p in vitals.losses[-1:]]
+    told = [
+        (steps(max(seen)) if seen else "–", "last"),
+        (steps(len(vitals.checkpoints)), "checkpoints"),
+        (steps(len(vitals.unreadable)) if vitals.unreadable else "", "unreadable"),
+        (steps(len(vitals.previews)), "previews"),
+        (steps(len(vitals.losses)), "losses"),
+    ]
+    facts = tuple((value, t[f"fact.{key}"]) for value, key in told if value)
+    word = t[f"verdict.{diagnosis.verdict}"]
+    summary = clean(diagnosis.summary)
+    long = len(summary) > LONG_SUMMARY
+    return Headline(clean(diagnosis.name), clean(diagnosis.run), diagnosis.verdict.value, word, summary, long, facts)
+
+
+def treatment(diagnosis: Diagnosis, rules: Sequence[Rule], t: Words) -> Treatment | None:
+    """The prescription; None where there is none."""
+    advice = diagnosis.prescription
+    if advice is None:
+        return None
+    titles = {r.code: r.title for r in rules}
+    found = {f.code: f.message for f in reversed(diagnosis.findings)}
+    others = [(s, p) for s, p in advice.acceptable if s != advice.step]
+    told = [
+        ("checkpoint", clean(advice.checkpoint) if advice.checkpoint else None),
+        ("rate", None if advice.learning_rate is None else _rate_in_words(advice.learning_rate, t)),
+        ("schedule", clean(advice.schedule) if advice.schedule else None),
+        ("acceptable", ", ".join(t("advice.acceptable_one", step=steps(s), p=percent(p)) for s, p in others) or None),
+    ]
+    return Treatment(
+        clean(advice.sentence),
+        advice.action.value,
+        tuple((t[f"advice.{k}"], v) for k, v in told if v),
+        tuple((code, clean(titles.get(code) or found.get(code, ""))) for code in advice.because),
+        tuple(map(clean, advice.how_hndoctor)),
+        tuple(map(_hand, map(clean, advice.how_webui))),
+        tuple(map(clean, advice.free_remedies)),
+        tuple((clean(a.what), clean(a.why_not)) for a in advice.rejected),
+    )
+
+
+def _hand(text: str) -> tuple[str, str | None]:
+    """``Learning rate: 5e-6:20000`` is a field and what to type; any other line is told as it is."""
+    found = _FIELD.fullmatch(text)
+    return (found[1], found[2]) if found else (text, None)
+
+
+def _rate_in_words(value: float, t: Words) -> str:
+    return t("advice.rate_plain", power=rate(value), plain=plain(value))
+
+
+def findings_of(diagnosis: Diagnosis, rules: Sequence[Rule], t: Words) -> tuple[Law, ...]:
+    """Findings by severity, those of one rule and severity together, in the order of the diagnosis."""
+    grouped: dict[tuple[Severity, str], list[Finding]] = {}
+    for finding in diagnosis.findings:
+        grouped.setdefault((finding.severity, finding.code), []).append(finding)
+    pages = {r.code: r for r in rules}
+    order = [Severity.ERROR, Severity.WARNING, Severity.INFO]
+    keys = sorted(grouped, key=lambda key: order.index(key[0]))
+    taken: set[str] = set()
+    laws = []
+    for severity, code in keys:
+        anchor = f"{code}-{severity}" if code in taken else code
+        taken.add(code)
+        laws.append(_law(code, anchor, severity, grouped[severity, code], pages.get(code), t))
+    return tuple(laws)
+
+
+def _law(code: str, anchor: str, severity: Severity, found: Sequence[Finding], page: Rule | None, t: Words) -> Law:
+    shown = tuple(_sighting(f, t) for f in found[: SHOWN_OF_A_CODE + FINDINGS_OF_A_CODE])
+    more = len(found) - SHOWN_OF_A_CODE
+    text = page.manual if page else ""
+    paragraphs = tuple(" ".join(part.split()) for part in text.split("\n\n")[1:] if part.strip())
+    return Law(
+        clean(code),
+        clean(anchor),
+        page.title if page else "",
+        severity.value,
+        t[f"severity.{severity}"],
+        paragraphs,
+        shown[:SHOWN_OF_A_CODE],
+        shown[SHOWN_OF_A_CODE:],
+        max(0, more),
+        t("finding.more", n=steps(max(0, more)), code=clean(code)),
+    )
+
+
+def _sighting(finding: Finding, t: Words) -> Sighting:
+    sure = "" if finding.confidence >= 1 else t("finding.sure", p=percent(finding.confidence))
+    both = finding.value is not None and finding.limit is not None
+    measured = t("finding.measured", value=number(finding.value), limit=number(finding.limit)) if both else ""
+    step = "" if finding.step is None else t("finding.step", step=steps(finding.step))
+    return Sighting(clean(finding.message), finding.step, step, clean(finding.subject or ""), sure, measured)

@@ -1,0 +1,88 @@
+"""Numbers and names as people read them, safe to print: the one place where floats become text.
+
+Names, prompts and messages come from files that anyone may have made.  `clean` shows what would otherwise act: control
+characters (terminal escapes), marks that turn the direction of writing, and lone surrogates (undecodable file names).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+# Controls, marks that turn the direction of writing, line and paragraph separators, lone surrogates.
+_ACTS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+_THOUSAND = 1000.0
+_SMALLEST_PLAIN = 0.001  # below this a number is written with a power of ten
+
+
+def clean(text: str) -> str:
+    """One line of text with everything that acts made visible: newlines become spaces, the rest ``\\u202e``."""
+    return _ACTS.sub(_visible, text)
+
+
+def _visible(found: re.Match[str]) -> str:
+    if found[0] in "\n\r\t":
+        return " "
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def steps(count: int | None) -> str:
+    """``12,500``."""
+    return "?" if count is None else f"{count:,}"
+
+
+def number(value: float | None) -> str:
+    """Three significant digits: ``37``, ``0.42``, ``12,400``, ``5e-7``."""
+    if value is None:
+        return "–"
+    if value == 0:
+        return "0"
+    if float(value).is_integer() and abs(value) < 1e6:
+        return f"{int(value):,}"
+    if not _SMALLEST_PLAIN <= abs(value) < 1e6:
+        return rate(value)
+    if abs(value) >= _THOUSAND:
+        return f"{value:,.0f}"
+    return f"{float(f'{value:.3g}'):g}"
+
+
+def rate(value: float | None) -> str:
+    """A learning rate as trainers write it: ``5e-7``, ``1.5e-6``."""
+    if value is None:
+        return "–"
+    if value == 0:
+        return "0"
+    digits, power = f"{value:.2e}".split("e")
+    return f"{digits.rstrip('0').rstrip('.')}e{int(power)}"
+
+
+def plain(value: float | None) -> str:
+    """A learning rate without a power: ``0.0000005``; for readers who do not read powers (G23)."""
+    if not value:
+        return "–" if value is None else "0"
+    if not 1e-12 < abs(value) < 1e12:
+        return rate(value)
+    places = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{places}f}".rstrip("0").rstrip(".")
+
+
+def percent(share: float | None) -> str:
+    """``98 %``; what is neither nothing nor certain never looks so: ``<1 %``, ``>99 %``."""
+    if share is None:
+        return "–"
+    if 0 < share < 0.005:
+        return "<1 %"
+    if 0.995 < share < 1:
+        return ">99 %"
+    return f"{share * 100:.0f} %"
+
+
+def size(count: int) -> str:
+    """Bytes as ``83.7 MiB``."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"

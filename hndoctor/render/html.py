@@ -1,0 +1,154 @@
+"""The health report: one self-contained page a run, and an index page for a folder of runs.
+
+Python prepares every number and place; the templates only lay them out.  Nothing is fetched: style and script are
+inline and named by their hashes in a content security policy that allows nothing else, so that no text from a file can
+ever act.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
+
+from markupsafe import Markup
+
+from hndoctor import __version__
+from hndoctor.records import Diagnosis, Verdict, Vitals
+from hndoctor.render.axis import Axis, axis_of
+from hndoctor.render.course import LETTERS, Band, Course, bands_of, course_of
+from hndoctor.render.facts import findings_of, headline, treatment
+from hndoctor.render.figures import clean, steps
+from hndoctor.render.heat import Heat, heat_of
+from hndoctor.render.lanes import Lane, lanes
+from hndoctor.render.made import files_of, made_of
+from hndoctor.render.strip import link, strip_of
+from hndoctor.render.templates import Words, asset, environment
+from hndoctor.rules.engine import Rule
+
+_SPOKEN = ("heat.", "advice.cop", "dialog.", "course.", "strip.")  # the words that the script needs
+_NEED = (Verdict.BROKEN, Verdict.UNEXAMINED, Verdict.AILING, Verdict.HEALTHY)
+
+
+def render_html(
+    diagnosis: Diagnosis, vitals: Vitals, rules: Sequence[Rule] = (), *, language: str = "en", beside: bool = True
+) -> str:
+    """One run's page.  `rules` supply the manual pages; `beside`: the page will lie in the run folder, so that it may
+    link to the pictures there.  The same input gives the same bytes."""
+    t = Words(language)
+    course = course_of(diagnosis, vitals, t)
+    tracks = lanes(vitals, course.axis, t) if course else ()
+    heat = heat_of(vitals, t)
+    return _page(
+        "report.html.j2",
+        t,
+        title=t("page.title", name=clean(diagnosis.name)),
+        d=headline(diagnosis, vitals, t),
+        advice=treatment(diagnosis, rules, t),
+        course=course,
+        lanes=[lane for lane in tracks if lane.empty is None],
+        lacking=[lane for lane in tracks if lane.empty is not None],
+        heat=heat,
+        strip=strip_of(diagnosis, vitals, t, beside),
+        findings=findings_of(diagnosis, rules, t),
+        not_examined=[(clean(s.what), clean(s.why)) for s in diagnosis.not_examined],
+        made=made_of(vitals, t),
+        files=files_of(vitals, t),
+        prior=clean(diagnosis.prior),
+        data=_data(course, tracks, heat, t),
+    )
+
+
+def render_index(
+    diagnoses: Sequence[Diagnosis], links: Mapping[str, str] | None = None, *, language: str = "en"
+) -> str:
+    """The page of a folder of runs, most in need first, all courses on one axis.
+
+    `links` maps a run's path to the address of its page, relative to the index; without it each page is looked for in
+    the folder named like the run.
+    """
+    t = Words(language)
+    where = links or {d.run: f"{PurePath(d.run.replace(chr(92), '/')).name}/health.html" for d in diagnoses}
+    ordered = sorted(diagnoses, key=lambda d: (_NEED.index(d.verdict), d.run))
+    axis = axis_of(s.step for d in diagnoses for s in d.course)
+    rows = [_row(d, where.get(d.run), axis, t) for d in ordered]
+    summary = t("index.summary_one") if len(rows) == 1 else t("index.summary", n=len(rows))
+    return _page("index.html.j2", t, title=t["index.title"], rows=rows, summary=summary, data="{}")
+
+
+def _row(diagnosis: Diagnosis, where: str | None, axis: Axis, t: Words) -> dict[str, object]:
+    advice = diagnosis.prescription
+    best = steps(advice.step) if advice is not None and advice.step is not None else "–"
+    bands: Iterable[Band] = bands_of(sorted(diagnosis.course, key=lambda s: s.step), axis, t)
+    return {
+        "name": clean(diagnosis.name),
+        "run": clean(diagnosis.run),
+        "link": None if where is None else link(where),
+        "verdict": diagnosis.verdict.value,
+        "word": t[f"verdict.{diagnosis.verdict}"],
+        "summary": clean(diagnosis.summary),
+        "next": clean(advice.sentence) if advice else "–",
+        "best": best,
+        "bands": bands,
+        "last": steps(max((s.step for s in diagnosis.course), default=0)),
+        "flag": axis.share(advice.step) if advice is not None and advice.step is not None else None,
+    }
+
+
+def _page(template: str, t: Words, **values: object) -> str:
+    style, script = asset("style.css"), asset("script.js")
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            t=t,
+            lang=t.language,
+            version=__version__,
+            letters=LETTERS,
+            style=Markup(style),  # our own files, not a run's
+            script=Markup(script),
+            policy=_policy(style, script),
+            **values,
+        )
+    )
+
+
+def _policy(style: str, script: str) -> str:
+    """Allow this very style, this very script and pictures inside the page; nothing else at all."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"style-src {_hash(style)}",
+            f"script-src {_hash(script)}",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _data(course: Course | None, tracks: Sequence[Lane], heat: Heat | None, t: Words) -> Markup:
+    """What the script reads: a data block that no text in it can close."""
+    told: dict[str, object] = {"words": {k: v for k, v in t.items() if k.startswith(_SPOKEN)}}
+    if course is not None:
+        told["axis"] = [course.axis.first, course.axis.last]
+        told["stops"] = [[s.step, s.state, s.word, s.letter, s.shares] for s in course.stops]
+        told["lanes"] = {
+            lane.key: [[[p[0] for p in s.points], s.texts] for s in lane.series if s.label] for lane in tracks
+        }
+    if heat is not None:
+        told["heat"] = {
+            "columns": heat.columns,
+            "levels": [row.levels for row in heat.rows],
+            "numbers": [row.numbers for row in heat.rows],
+        }
+    text = json.dumps(told, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

@@ -1,0 +1,120 @@
+"""How the run was made, and its files: rows ready to lay out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hndoctor.records import Checkpoint, NetworkMetadata, Settings, Vitals
+from hndoctor.render.facts import Pairs
+from hndoctor.render.figures import clean, size, steps
+from hndoctor.render.templates import Words
+
+FILES_LISTED = 400  # rows of the table of files; a longer one is not read
+
+
+@dataclass(frozen=True)
+class File:
+    """A row of the table of files."""
+
+    step: str
+    stored: str
+    path: str
+    size: str
+    by: str
+    sha: str
+    optimizer: str
+    notes: tuple[str, ...]
+
+
+def made_of(vitals: Vitals, t: Words) -> Pairs:
+    """How the run was made, from its settings and the last checkpoint that was read; only what is told."""
+    told = _settings(vitals.settings, t)
+    if vitals.checkpoints:
+        told += _network(vitals.checkpoints[-1].metadata, t)
+        told.append(("provenance", _several(c.provenance for c in vitals.checkpoints)))
+        told.append(("container", _several(c.container for c in vitals.checkpoints)))
+    return tuple((t[f"made.{key}"], clean(str(value))) for key, value in told if value not in (None, ""))
+
+
+def _network(m: NetworkMetadata, t: Words) -> list[tuple[str, object]]:
+    return [
+        ("name", m.name),
+        ("structure", ", ".join(f"{x:g}" for x in m.layer_structure or ())),
+        ("activation", m.activation_func),
+        ("last_activation", t[f"made.{'yes' if m.activate_output else 'no'}"]),
+        ("layer_norm", t[f"made.{'yes' if m.is_layer_norm else 'no'}"]),
+        ("initialization", m.weight_initialization),
+        (
+            "dropout",
+            ", ".join(f"{x:g}" for x in m.dropout_structure or ()) or t[f"made.{'yes' if m.use_dropout else 'no'}"],
+        ),
+        ("base", " ".join(filter(None, (m.sd_checkpoint_name, m.sd_checkpoint)))),
+    ]
+
+
+def _settings(s: Settings, t: Words) -> list[tuple[str, object]]:
+    batch = None if s.batch_size is None else f"{s.batch_size} × {s.gradient_step or 1}"
+    prints = [p[:12] for p in s.data_fingerprints]
+    data = t("made.data_changed", list=" → ".join(prints)) if len(prints) > 1 else "".join(prints)
+    return [
+        ("schedule", s.learn_rate),
+        ("max_steps", None if s.steps is None else steps(s.steps)),
+        ("batch", batch),
+        ("images", s.images),
+        ("model", " ".join(filter(None, (s.model_name, s.model_hash)))),
+        ("optimizer", s.optimizer),
+        ("train_seed", s.seed),
+        ("data", data),
+        ("resumed", ", ".join(steps(step) for step in s.resumed_at)),
+        ("told_by", s.source),
+    ]
+
+
+def _several(values: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(values))
+
+
+def files_of(vitals: Vitals, t: Words) -> tuple[File, ...]:
+    """Every checkpoint as a file: what is stored, who wrote it, who will refuse it."""
+    read = [_file(c, t) for c in vitals.checkpoints]
+    lost = [
+        File(
+            steps(u.step),
+            "–",
+            clean(u.path),
+            size(u.bytes),
+            "–",
+            "–",
+            "–",
+            (t("files.unreadable", why=clean(u.reason)),),
+        )
+        for u in vitals.unreadable
+    ]
+    return tuple((lost + read)[:FILES_LISTED])
+
+
+def _file(c: Checkpoint, t: Words) -> File:
+    notes = [t("files.refused", who=clean(x)) for x in c.refused_by] + [
+        t("files.misread", who=clean(x)) for x in c.misread_by
+    ]
+    notes += [clean(c.partial)] if c.partial else []
+    return File(
+        steps(c.step),
+        steps(c.stored_step),
+        clean(c.path),
+        size(c.bytes),
+        clean(c.provenance),
+        clean(c.sha256[:12]),
+        _optimizer(c, t),
+        tuple(notes),
+    )
+
+
+def _optimizer(c: Checkpoint, t: Words) -> str:
+    if c.optimizer is None:
+        return t["files.none"]
+    if c.optimizer.unreadable is not None:
+        return t("files.unreadable", why=clean(c.optimizer.unreadable))
+    key = {True: "matches", False: "mismatch", None: "unknown"}[c.optimizer.hash_matches]
+    return f"{clean(c.optimizer.optimizer_name or '?')}, {t[f'files.{key}']}"

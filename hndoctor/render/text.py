@@ -1,0 +1,151 @@
+"""The terminal's report: what it is, what to do, why.  Plain lines where nobody reads colours."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from hndoctor.records import Diagnosis, Finding, PictureJudgement, Prescription, Severity, State, Station, Verdict
+from hndoctor.render.figures import clean, percent, steps
+
+WIDTH = 100  # columns, where nobody says how many there are
+_LETTERS = {
+    State.STARTING: "s",
+    State.HEALTHY: "H",
+    State.OVERTRAINED: "O",
+    State.BROKEN: "X",
+    State.UNREADABLE: "?",
+}
+_INK = {
+    "healthy": "green",
+    "ailing": "yellow",
+    "overtrained": "yellow",
+    "warning": "yellow",
+    "broken": "bold red",
+    "error": "bold red",
+    "unexamined": "magenta",
+    "unreadable": "magenta",
+    "starting": "bright_black",
+    "info": "cyan",
+}
+_SHOWN_OF_A_CODE = 5  # findings of one rule before "and N more": a NaN network trips the same rule at every checkpoint
+
+
+def render_text(
+    diagnoses: Sequence[Diagnosis], pictures: Sequence[PictureJudgement] = (), colour: bool = False, width: int = WIDTH
+) -> str:
+    """Every run, then the pictures judged alone, then one line that counts.  Without `colour` it is plain."""
+    stream = io.StringIO()
+    console = Console(
+        file=stream,
+        width=width,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    for diagnosis in diagnoses:
+        _run(console, diagnosis)
+    for judged in pictures:
+        _line(console, _picture(judged), 0)
+    if len(diagnoses) != 1 or pictures:
+        _line(console, Text(_count(diagnoses, pictures), "bold"), 0)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def _line(console: Console, text: Text, indent: int, whole: bool = False) -> None:
+    """One paragraph, wrapped at `indent` on a terminal.  Piped text, and commands to copy (`whole`), are not broken."""
+    if whole or not console.is_terminal:
+        console.print(Text.assemble(" " * indent, text), soft_wrap=True)
+    else:
+        console.print(Padding(text, (0, 0, 0, indent)))
+
+
+def _run(console: Console, diagnosis: Diagnosis) -> None:
+    word = diagnosis.verdict.value
+    _line(console, Text.assemble((clean(diagnosis.run), "bold"), "  ", (word.upper(), _INK[word])), 0)
+    _line(console, Text(clean(diagnosis.summary)), 2)
+    if diagnosis.prescription is not None:
+        _advice(console, diagnosis.prescription)
+    if diagnosis.course:
+        _line(console, _course(diagnosis.course), 2)
+    for finding, more in _chosen(diagnosis.findings):
+        _line(console, _finding(finding, more), 2)
+    for skipped in diagnosis.not_examined:
+        _line(console, Text.assemble(("not examined", "magenta"), f"  {clean(skipped.what)}: {clean(skipped.why)}"), 2)
+    console.print()
+
+
+def _advice(console: Console, advice: Prescription) -> None:
+    _line(console, Text.assemble(("→ ", "bold"), (clean(advice.sentence), "bold")), 2)
+    for command in advice.how_hndoctor:
+        _line(console, Text("$ " + clean(command), "cyan"), 4, whole=True)
+    for i, hand in enumerate(advice.how_webui, 1):
+        _line(console, Text(f"web UI {i}. {clean(hand)}"), 4)
+    for remedy in advice.free_remedies:
+        _line(console, Text("also: " + clean(remedy)), 4)
+
+
+def _course(course: Sequence[Station]) -> Text:
+    """``course  500 ssHHHHOOXX 4,500`` and what the letters mean."""
+    text = Text.assemble("course  ", f"{steps(course[0].step)} ")
+    for station in course:
+        text.append(_LETTERS[station.state], _INK[station.state.value])
+    text.append(f" {steps(course[-1].step)}   ")
+    seen = [s for s in State if any(s is station.state for station in course)]
+    text.append(", ".join(f"{_LETTERS[s]} {s.value}" for s in seen), "dim")
+    return text
+
+
+def _chosen(findings: Sequence[Finding]) -> list[tuple[Finding, int]]:
+    """The first few of each code, in order; with the last of them, how many more there are."""
+    total, seen = Counter(f.code for f in findings), Counter[str]()
+    chosen = []
+    for finding in findings:
+        seen[finding.code] += 1
+        if seen[finding.code] <= _SHOWN_OF_A_CODE:
+            last = seen[finding.code] == _SHOWN_OF_A_CODE
+            chosen.append((finding, total[finding.code] - _SHOWN_OF_A_CODE if last else 0))
+    return chosen
+
+
+def _finding(finding: Finding, more: int) -> Text:
+    word = finding.severity.value
+    where = "" if finding.step is None else f"step {steps(finding.step)}: "
+    text = Text.assemble((f"{word:<8}", _INK[word]), (finding.code, "bold"), f"  {where}{clean(finding.message)}")
+    if finding.confidence < 1:
+        text.append(f" ({percent(finding.confidence)} sure)", "dim")
+    if finding.subject is not None:
+        text.append(f"  {clean(finding.subject)}", "dim")
+    if more > 0:
+        text.append(f"  and {more:,} more of {finding.code}")
+    return text
+
+
+def _picture(judged: PictureJudgement) -> Text:
+    text = Text.assemble((clean(judged.picture), "bold"), "  ")
+    if judged.unreadable is not None:
+        return text.append("unreadable: " + clean(judged.unreadable), "magenta")
+    text.append(
+        ", ".join(f"{kind} {'cannot be judged alone' if p is None else percent(p)}" for kind, p in judged.p.items())
+    )
+    return text.append("".join(f"; {clean(reason)}" for reason in judged.because))
+
+
+def _count(diagnoses: Sequence[Diagnosis], pictures: Sequence[PictureJudgement]) -> str:
+    kinds = Counter(d.verdict for d in diagnoses)
+    parts = [f"{kinds[v]} {v.value}" for v in Verdict if kinds[v]]
+    runs = f"{len(diagnoses)} run{'' if len(diagnoses) == 1 else 's'}" + (": " + ", ".join(parts) if parts else "")
+    return runs + (f"; {len(pictures)} picture{'' if len(pictures) == 1 else 's'}" if pictures else "")
+
+
+def worst(findings: Sequence[Finding]) -> Severity | None:
+    """The most severe severity among findings; None without any."""
+    return max((f.severity for f in findings), key=list(Severity).index, default=None)

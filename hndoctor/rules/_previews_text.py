@@ -1,0 +1,34 @@
+"""Words for what previews show, and what counts as a picture of nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+NOISE = 0.5  # probability from which a preview is called colourful noise (calibrated: even odds)
+FLAT = 0.03  # RMS contrast of the coarse grid; first percentile of photographs .10 (science §A.5)
+DARK, LIGHT = 0.04, 0.96  # mean luma of black and of white (guess, untested)
+
+WORDS: dict[str, str] = {
+    "prompt": "prompt",
+    "negative_prompt": "negative prompt",
+    "seed": "seed",
+    "sampler": "sampler",
+    "sampling_steps": "number of sampling steps",
+    "cfg_scale": "CFG scale",
+    "clip_skip": "clip skip",
+    "size": "size",
+}
+HOW_TO_COMPARE = "keep it fixed, so that previews can be compared"
+
+
+def blank_kind(scores: Mapping[str, float]) -> str | None:
+    """ "black", "white" or "of one colour" for a picture without contrast, else None."""
+    if "contrast" not in scores or scores["contrast"] >= FLAT:
+        return None
+    brightness = scores.get("brightness", 0.5)
+    return "black" if brightness <= DARK else "white" if brightness >= LIGHT else "of one colour"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as prose: ``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

@@ -1,0 +1,155 @@
+"""The clock of a run: learning-rate dose (sum of rate × sqrt(batch)), and the base model whose scale it is read on.
+
+Steps say little (twice the rate is twice as far); dose carries the guide's band of 9,000-25,000 steps at 5e-6 (G21)
+to other rates.  The band is SD1's: another base model has its own scale (science.md §E), so a diagnosis says whose it
+used.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate
+
+from hndoctor.formats.schedule import ScheduleError, Segment, effective_ends, parse_schedule, rate_at
+from hndoctor.records import Settings, Vitals
+
+SD_WIDTHS = frozenset({320, 640, 768, 1024, 1280})  # context widths of SD1 and SD2 (web UI)
+SD1_WIDTH, SD2_WIDTH = 768, 1024  # of the text encoder, which tells one from the other
+SD_TYPICAL_WIDTH = 670.0  # geometric mean of 320, 640, 768, 1280
+NARROW = 256  # widths all below this: an embedded, pocket-size model
+GUIDE_RATE = 5e-6  # G20, G21: the rate of the guide's band
+RUINOUS_RATE = 5e-3  # on SD1; reaches NaN very quickly (G20)
+POCKET_RUINOUS = 1.5e-2  # blotches after 200 steps; colourful noise at 5e-2 (benchmarks/pocket)
+POCKET_RATE = 1e-3  # learns a style in 200 steps, captions still followed (benchmarks/pocket)
+AGREEMENT = 0.8  # share of logged rates that must equal the schedule's for it to be believed; guess, untested
+SAME_RATE = 1.02  # ratio of rates that count as the same: logs print them with few digits
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model, as far as the run tells.  `scale`: how many times SD1's rates its own are."""
+
+    kind: str  # "sd1", "sd2", "pocket", "unknown"
+    name: str
+    scale: float = 1.0
+    usual: float = GUIDE_RATE  # the rate that trains it well
+    ruinous: float = RUINOUS_RATE  # the rate from which it surely dies
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Dose by step.  `told` is False where no file says the rate and the guide's was assumed."""
+
+    steps: tuple[int, ...]  # ends of stretches of one rate
+    doses: tuple[float, ...]  # at those ends
+    rates: tuple[float, ...]  # in the stretch that ends there
+    told: str | None
+
+    def at(self, step: int) -> float:
+        """The dose after `step` steps; beyond the last known step the last rate goes on."""
+        index = min(bisect_right(self.steps, max(0, step)), len(self.steps) - 1)
+        begun, dose = (self.steps[index - 1], self.doses[index - 1]) if index else (0, 0.0)
+        span = self.steps[index] - begun
+        return dose + (self.doses[index] - dose) * (max(0, step) - begun) / span if span else dose
+
+    def rate(self, step: int) -> float:
+        """The rate of the stretch that `step` lies in."""
+        return self.rates[min(bisect_right(self.steps, max(0, step - 1)), len(self.rates) - 1)]
+
+
+def base_of(vitals: Vitals) -> Base:
+    """Told from the context widths of the networks, and from the name that the run gives its base model."""
+    sizes = {module.size for checkpoint in vitals.checkpoints for module in checkpoint.modules}
+    named = (vitals.settings.model_name or "").lower()
+    if (sizes and max(sizes) < NARROW) or (not sizes and "pocket" in named):
+        typical = math.exp(sum(map(math.log, sizes)) / len(sizes)) if sizes else 84.0
+        return Base("pocket", "the pocket model", SD_TYPICAL_WIDTH / typical, POCKET_RATE, POCKET_RUINOUS)
+    if SD2_WIDTH in sizes and SD1_WIDTH not in sizes:
+        return Base("sd2", "Stable Diffusion 2")
+    if sizes and sizes <= SD_WIDTHS:
+        return Base("sd1", "Stable Diffusion 1")
+    return Base("unknown", "an unknown base model")
+
+
+def clock_of(vitals: Vitals, base: Base | None = None) -> Clock:
+    """The dose of a run: from its schedule where the loss log agrees with it, else the log, else the `.optim` files."""
+    root = math.sqrt(effective_batch(vitals.settings))
+    logged = [(point.step, point.learn_rate) for point in vitals.losses if point.learn_rate is not None and point.step]
+    planned = _planned(vitals)
+    if planned and _agrees(planned, logged):
+        ends = effective_ends(planned)
+        return _clock([(end, part.rate) for end, part in zip(ends, planned, strict=True)], root, "the schedule")
+    if logged:
+        return _clock(_stretches(logged), root, "the loss log")
+    stated = [
+        (checkpoint.step, checkpoint.optimizer.learning_rate)
+        for checkpoint in vitals.checkpoints
+        if checkpoint.step and checkpoint.optimizer and checkpoint.optimizer.learning_rate is not None
+    ]
+    if stated:
+        return _clock(stated, root, "the optimizer's state")
+    assumed = (base or base_of(vitals)).usual
+    return _clock([(max(1, last_step(vitals)), assumed)], root, None)
+
+
+def effective_batch(settings: Settings) -> int:
+    """Pictures that one optimizer step sees."""
+    return max(1, settings.batch_size or 1) * max(1, settings.gradient_step or 1)
+
+
+def last_step(vitals: Vitals) -> int:
+    """The last step that anything in the run speaks of."""
+    files = [max(checkpoint.step or 0, checkpoint.stored_step) for checkpoint in vitals.checkpoints]
+    stored = [refused.step or 0 for refused in vitals.unreadable]
+    shown = [preview.step or 0 for preview in vitals.previews]
+    logged = [point.step for point in vitals.losses] + [point.step for point in vitals.validation]
+    return max((*files, *stored, *shown, *logged), default=0)
+
+
+def schedule_of(vitals: Vitals) -> tuple[Segment, ...]:
+    """The schedule that the settings ask for, as far as it can be read."""
+    return _planned(vitals)
+
+
+def _planned(vitals: Vitals) -> tuple[Segment, ...]:
+    settings = vitals.settings
+    if not settings.learn_rate:
+        return ()
+    try:
+        return parse_schedule(settings.learn_rate, max(1, settings.steps or 0, last_step(vitals)))
+    except ScheduleError:
+        return ()
+
+
+def _agrees(planned: tuple[Segment, ...], logged: list[tuple[int, float]]) -> bool:
+    """Whether the rates that were used are those that were asked for."""
+    same = [same_rate(rate_at(planned, step - 1), rate) for step, rate in logged]
+    return not same or sum(same) >= AGREEMENT * len(same)
+
+
+def same_rate(one: float | None, other: float | None) -> bool:
+    """Equal but for rounding."""
+    if one is None or other is None or min(one, other) <= 0:
+        return one == other
+    return max(one, other) / min(one, other) <= SAME_RATE
+
+
+def _stretches(logged: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """(end, rate): neighbouring rows of one rate as one stretch; between two rates the later row's is counted."""
+    stretches: list[tuple[int, float]] = []
+    for step, rate in sorted(logged):
+        if stretches and stretches[-1][1] == rate:
+            stretches.pop()
+        stretches.append((step, rate))
+    return stretches
+
+
+def _clock(stretches: list[tuple[int, float]], root: float, told: str | None) -> Clock:
+    stretches = sorted(stretches)
+    ends = [end for end, _ in stretches]
+    rates = [max(0.0, rate) for _, rate in stretches]
+    parts = [(end - begun) * rate * root for begun, end, rate in zip([0, *ends], ends, rates, strict=False)]
+    beyond = ends[-1] + 10**9  # the last rate goes on
+    return Clock((*ends, beyond), tuple(accumulate([*parts, 1e9 * rates[-1] * root])), (*rates, rates[-1]), told)

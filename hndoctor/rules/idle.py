@@ -1,0 +1,109 @@
+"""Networks that do nothing, or to which nothing happens (HN104 to HN107)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from hndoctor.records import Checkpoint, ModuleVitals, Severity, Vitals
+from hndoctor.rules.engine import Rule, Sign, rule
+from hndoctor.rules.initial import is_at_its_initialisation
+from hndoctor.rules.stretches import called, label, networks, stretches
+
+DEAD_GAIN = 1e-4  # a fresh 24-wide network has .003, a fresh 768-wide one .1 (web UI's Normal); guess, untested
+UNCHANGED = 1e-7  # update over weights, RMS: below single precision's resolution
+
+
+@rule("HN104", Severity.WARNING, needs="checkpoints")
+def no_effect(vitals: Vitals) -> Iterator[Sign]:
+    """The network does nothing.
+
+    What it adds to its contexts is less than a ten-thousandth of them: pictures with and without it are the same.  A
+    dead last activation, a layer norm that never left zero, or weights that were decayed away.  Start again, with
+    another activation and without layer norm.
+    """
+    for stretch in stretches(networks(vitals), lambda c: _most(c) is not None and (_most(c) or 0.0) < DEAD_GAIN):
+        value = _most(stretch.first) or 0.0
+        message = f"the largest gain of any module is {value:.1e} {stretch.where}"
+        yield Sign(message, step=stretch.first.step, subject=stretch.first.path, value=value, limit=DEAD_GAIN)
+    silent = [c for c in networks(vitals) if (_most(c) or 0.0) >= DEAD_GAIN and _silent(c)]
+    if silent:
+        names = ", ".join(label(module) for module in _silent(silent[-1]))
+        message = f"{names} {'does' if ',' not in names else 'do'} nothing {called(silent[-1])}, others do"
+        yield Sign(message, step=silent[-1].step, subject=silent[-1].path, value=0.0, limit=DEAD_GAIN, confidence=0.9)
+
+
+def _most(checkpoint: Checkpoint) -> float | None:
+    """The largest gain, if every module has one."""
+    gains = [module.gain for module in checkpoint.modules]
+    return max((g for g in gains if g is not None), default=None) if None not in gains else None
+
+
+def _silent(checkpoint: Checkpoint) -> list[ModuleVitals]:
+    return [module for module in checkpoint.modules if module.gain is not None and module.gain < DEAD_GAIN]
+
+
+@rule("HN105", Severity.WARNING, needs="checkpoints")
+def still_at_its_initialisation(vitals: Vitals) -> Iterator[Sign]:
+    """The weights are still those that the network was created with.
+
+    All biases are exactly zero and every matrix has the spread of its initialisation, although steps were counted:
+    no step has changed anything.  Gradients are missing or zero, every step was skipped (a NaN loss in mixed
+    precision), or the rate is zero.  Look at the loss log; train again after mending that.
+    """
+    for stretch in stretches(networks(vitals), is_at_its_initialisation):
+        trained = [checkpoint for checkpoint in stretch.members if checkpoint.stored_step > 0]
+        about = (trained or stretch.members)[-1]
+        message = f"{about.metadata.weight_initialization} initialisation, untouched after {about.stored_step} steps"
+        severity = None if trained else Severity.INFO
+        yield Sign(message, about.step, about.path, float(about.stored_step), 0.0, 0.95, severity)
+
+
+@rule("HN106", Severity.WARNING, needs="checkpoints")
+def k_and_v_identical(vitals: Vitals) -> Iterator[Sign]:
+    """The k and the v module of a size are the same.
+
+    They are trained apart and never agree by chance: the file was put together wrongly, or a loader with a known
+    mistake wrote it.  Take the original file.
+    """
+    for stretch in stretches(networks(vitals), lambda c: bool(_twins(c))):
+        sizes = ", ".join(map(str, _twins(stretch.first)))
+        message = f"k and v are identical in size {sizes} {stretch.where}"
+        yield Sign(message, step=stretch.first.step, subject=stretch.first.path, confidence=0.99)
+
+
+def _twins(checkpoint: Checkpoint) -> list[int]:
+    """Sizes whose modules have the same numbers to the last digit in every tensor."""
+    sides: dict[tuple[int, str], list[tuple[object, ...]]] = {}
+    for tensor in checkpoint.tensors:
+        size, side, name = tensor.name.split(".", 2)
+        mark = (name, tensor.shape, tensor.frobenius, tensor.max_abs, tensor.zeros, tensor.nan)
+        sides.setdefault((int(size), side), []).append(mark)
+    alive = {size for (size, _), marks in sides.items() if any(mark[2] for mark in marks)}
+    return [size for size in sorted(alive) if sides.get((size, "k")) == sides.get((size, "v"))]
+
+
+@rule("HN107", Severity.WARNING, needs="checkpoints")
+def not_changing(vitals: Vitals) -> Iterator[Sign]:
+    """The weights did not change from one checkpoint to the next.
+
+    Steps were counted, but every one of them was skipped or too small to matter: a NaN loss in mixed precision (the
+    web UI then goes on without a word), a rate of zero, or a schedule that has ended.  Look at the loss log and the
+    schedule before training on.
+    """
+    course = networks(vitals)
+    frozen = {id(now) for before, now in pairwise(course) if _is_unchanged(before, now)}
+    for stretch in stretches(course, lambda c: id(c) in frozen):
+        message = f"no weight has changed since the checkpoint before {stretch.where}"
+        yield Sign(message, step=stretch.first.step, subject=stretch.first.path, value=0.0, limit=UNCHANGED)
+
+
+def _is_unchanged(before: Checkpoint, now: Checkpoint) -> bool:
+    if now.stored_step == before.stored_step or not now.modules:
+        return False
+    moved = [(module.update_rms, module.rms) for module in now.modules]
+    return all(update is not None and update <= UNCHANGED * rms for update, rms in moved)
+
+
+RULES_IDLE: tuple[Rule, ...] = (no_effect, still_at_its_initialisation, k_and_v_identical, not_changing)
+"""The rules on idle networks, in order of their codes."""

@@ -1,0 +1,82 @@
+"""Validation points compared item by item: the same pictures, timesteps and noise, so that only the network differs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from hndoctor.records import ValidationPoint
+
+ERROR_FLOOR = 0.001  # relative; science.md §B.1: the noise floor of paired validation is about 1e-4 of a loss near .1
+ERROR_UNKNOWN = 0.01  # relative; where there is nothing to estimate it from; guess, untested
+FEWEST_ITEMS = 3  # below this a spread over items means nothing
+FEWEST_POINTS = 6  # below this the roughness of a curve means nothing
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far the held-out loss lies above its best so far, relative to it, with the standard error of the pairs."""
+
+    step: int
+    best_step: int
+    rise: float
+    error: float
+    gained: float = 0.0  # how far the best lies below the bare base model, relative to it
+
+
+def drifts(points: Iterable[ValidationPoint]) -> tuple[Drift, ...]:
+    """One for each point, in order of step; the best so far includes the point itself (rise 0)."""
+    ordered = sorted((point for point in points if point.held_out > 0), key=lambda point: point.step)
+    rough = roughness(ordered)
+    found: list[Drift] = []
+    best: ValidationPoint | None = None
+    for point in ordered:
+        if best is None or point.held_out < best.held_out:
+            best = point
+        error = relative_error(point.items, best.items, best.held_out, rough) if point is not best else rough
+        gained = max(0.0, best.held_out_base / best.held_out - 1)
+        found.append(Drift(point.step, best.step, point.held_out / best.held_out - 1, error, gained))
+    return tuple(found)
+
+
+def roughness(ordered: Sequence[ValidationPoint]) -> float:
+    """How far neighbouring points scatter around a smooth curve, relative to it: what fixed noise leaves of chance.
+
+    From second differences, which a straight slope leaves at nothing; their spread is sqrt(6) times a point's.
+    """
+    values = [point.held_out for point in ordered]
+    if len(values) < FEWEST_POINTS:
+        return ERROR_UNKNOWN
+    bends = [abs(a - 2 * b + c) / b for a, b, c in zip(values, values[1:], values[2:], strict=False)]
+    return max(ERROR_FLOOR, 1.4826 * median(bends) / math.sqrt(6) * math.sqrt(2))
+
+
+def against_base(point: ValidationPoint) -> Drift | None:
+    """The same comparison with the bare base model."""
+    if point.held_out_base <= 0 or point.held_out <= 0:
+        return None
+    error = relative_error(point.items, point.base_items, point.held_out_base)
+    return Drift(point.step, 0, point.held_out / point.held_out_base - 1, error)
+
+
+def relative_error(
+    items: Sequence[float], others: Sequence[float], scale: float, otherwise: float = ERROR_UNKNOWN
+) -> float:
+    """Standard error of the mean paired difference, relative to `scale`; `otherwise` where items cannot be paired."""
+    if len(items) != len(others) or len(items) < FEWEST_ITEMS or scale <= 0:
+        return otherwise
+    differences = [one - other for one, other in zip(items, others, strict=True)]
+    mean = math.fsum(differences) / len(differences)
+    variance = math.fsum((difference - mean) ** 2 for difference in differences) / (len(differences) - 1)
+    return max(ERROR_FLOOR, math.sqrt(variance / len(differences)) / scale)
+
+
+def gap(point: ValidationPoint) -> float | None:
+    """How much more the training items improved than the held-out ones, as a difference of log ratios."""
+    values = (point.held_out, point.held_out_base, point.train or 0.0, point.train_base or 0.0)
+    if min(values) <= 0:
+        return None
+    held_out, base, train, train_base = map(math.log, values)
+    return (held_out - base) - (train - train_base)

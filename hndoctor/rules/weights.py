@@ -1,0 +1,199 @@
+"""What the weights tell (HN1xx): not numbers at all, exploded, exploding, ruined from the start."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from statistics import median
+
+from hndoctor.records import Checkpoint, Severity, TensorVitals, Vitals
+from hndoctor.rules.engine import Rule, Sign, rule
+from hndoctor.rules.idle import RULES_IDLE
+from hndoctor.rules.initial import initial_std
+from hndoctor.rules.optimizers import RULES_OPTIMIZERS
+from hndoctor.rules.stretches import Stretch, called, gain_of, label, largest_gain, networks, nonfinite, stretches
+from hndoctor.rules.units import RULES_UNITS
+
+GAIN_HARMLESS = 0.5  # ||h(x)||/||x||; science.md §E: pictures of the pocket model are unharmed up to here
+GAIN_LARGE = 1.7  # objects drift (science.md §E); sound pocket runs reach 1.06-1.27, ruin 3.9 (benchmarks/pocket)
+GAIN_LOST = 2.0  # science.md §E: the object and the caption are lost when all modules have it
+GAIN_NOISE = 8.0  # science.md §E: colourful noise
+GAIN_CERTAIN_DEATH = 1.3  # at the start: Kaiming's 1.42 and 2.0 (web UI issue 4350), not Xavier's .67 and .94
+RMS_EXPLODED = 1.0  # RMS of a module: 100 times the web UI's Normal initialisation; guess, untested
+WEIGHT_LARGE = 5.0  # max |w|; AutoTrainer's definition of a large weight (ICSE 2021)
+GROWTH = 3.0  # gain over the largest before it, within one interval (science.md §C.4 asks z > 8); guess, untested
+UPDATE_JUMP = 10.0  # update per step over the median of those before it; guess, untested
+UPDATE_GROWTH = 1.5  # by which the weights' RMS must have grown with it; guess, untested
+
+
+@rule("HN101", Severity.ERROR, needs="checkpoints")
+def weights_not_finite(vitals: Vitals) -> Iterator[Sign]:
+    """There are weights that are not numbers.
+
+    One NaN or infinity spreads over every picture: they turn black, or into noise.  Such a network cannot be mended
+    by training on.  Go back to a checkpoint from before it and lower the learning rate (G20, G29).
+    """
+    for stretch in stretches(vitals.checkpoints, lambda c: any(map(nonfinite, c.tensors))):
+        bad = [tensor for tensor in stretch.first.tensors if nonfinite(tensor)]
+        worst = max(bad, key=lambda tensor: nonfinite(tensor) / tensor.count)
+        count = sum(map(nonfinite, bad))
+        others = f", {len(bad)} tensors in all" if len(bad) > 1 else ""
+        message = f"{_kinds(worst)} in {worst.name} {stretch.where}{others}"
+        yield Sign(message, step=stretch.first.step, subject=stretch.first.path, value=float(count), limit=0.0)
+
+
+def _kinds(tensor: TensorVitals) -> str:
+    kinds = [f"{n} {name}" for n, name in ((tensor.nan, "NaN"), (tensor.posinf, "+Inf"), (tensor.neginf, "-Inf")) if n]
+    share = nonfinite(tensor) / tensor.count
+    return " and ".join(kinds) + (f" ({share:.1%})" if share >= 0.001 else f" of {tensor.count}")
+
+
+@rule("HN102", Severity.ERROR, needs="checkpoints")
+def exploded(vitals: Vitals) -> Iterator[Sign]:
+    """The network changes its contexts far too much.
+
+    A sound network adds a tenth of a context's length, a broken one several times that: first the object and the
+    caption are lost, then every picture is colourful noise (G29).  Go back to a checkpoint from before the rise and
+    lower the rate; where the very first checkpoint is like this, start again.
+    """
+    course = networks(vitals)
+    for stretch in stretches(course, lambda c: _ruinous(c) is not None):
+        yield from _explosion(stretch, _ruinous(stretch.first), 0.95, Severity.ERROR)
+    for stretch in stretches(course, lambda c: _ruinous(c) is None and _large(c) is not None):
+        yield from _explosion(stretch, _large(stretch.first), 0.7, Severity.WARNING)
+
+
+Excess = tuple[str, float, float]  # what is too large, how large, and the limit
+
+
+def _explosion(stretch: Stretch, excess: Excess | None, sure: float, severity: Severity) -> Iterator[Sign]:
+    if excess is None:
+        return
+    what, value, limit = excess
+    peak = max((gain for c in stretch.members if (gain := gain_of(c)) is not None), default=0.0)
+    rise = f", the largest gain {peak:.3g}" if peak > 1.5 * value else ""
+    message = f"{what} {value:.3g} {stretch.where}{rise}"
+    yield Sign(message, stretch.first.step, stretch.first.path, value, limit, sure, severity)
+
+
+def _ruinous(checkpoint: Checkpoint) -> Excess | None:
+    """Beyond doubt: one module in the range of noise, most in the range of loss, or weights of another order."""
+    found = largest_gain(checkpoint)
+    gains = [module.gain for module in checkpoint.modules if module.gain is not None]
+    if found and found[1] >= GAIN_NOISE:
+        return f"the gain of {found[0]} is", found[1], GAIN_NOISE
+    if gains and median(gains) >= GAIN_LOST:
+        return "the median gain of the modules is", median(gains), GAIN_LOST
+    loud = max(checkpoint.modules, key=lambda module: module.rms, default=None)
+    if loud and loud.rms >= RMS_EXPLODED:
+        return f"the weights of {label(loud)} have an RMS of", loud.rms, RMS_EXPLODED
+    return None
+
+
+def _large(checkpoint: Checkpoint) -> Excess | None:
+    found = largest_gain(checkpoint)
+    if found and found[1] >= GAIN_LARGE:
+        return f"the gain of {found[0]} is", found[1], GAIN_LARGE
+    large = max(checkpoint.tensors, key=lambda tensor: tensor.max_abs, default=None)
+    if large and large.max_abs > WEIGHT_LARGE:
+        return f"a weight of {large.name} is", large.max_abs, WEIGHT_LARGE
+    return None
+
+
+@rule("HN103", Severity.WARNING, needs="checkpoints")
+def exploding(vitals: Vitals) -> Iterator[Sign]:
+    """The network suddenly changes much faster than it did.
+
+    Measured against its own course: the gain has jumped within one interval, or the weights have moved many times
+    further per step than before.  That is how a collapse begins, some steps before pictures show it.  Lower the rate
+    from the checkpoint before it; if the rate was just raised on purpose, watch the next previews.
+    """
+    most: dict[str, float] = {}  # the largest gain of each module so far
+    speeds: list[float] = []
+    for before, here in pairwise(networks(vitals)):
+        for module in before.modules:
+            most[label(module)] = max(most.get(label(module), 0.0), module.gain or 0.0)
+        told = _gain_jump(most, here) or _update_jump(speeds, before, here)
+        if (speed := _speed(before, here)) is not None:
+            speeds.append(speed)
+        if told:
+            message, value, limit = told
+            yield Sign(message, step=here.step, subject=here.path, value=value, limit=limit, confidence=0.8)
+
+
+def _gain_jump(before: Mapping[str, float], now: Checkpoint) -> tuple[str, float, float] | None:
+    """Module by module, so that one of small gain is seen too."""
+    for module in now.modules:
+        most = before.get(label(module), 0.0)
+        if module.gain is not None and most > 0 and module.gain > max(GAIN_LARGE, GROWTH * most):
+            text = f"the gain of {label(module)} jumps from {most:.3g} to {module.gain:.3g} {called(now)}"
+            return text, module.gain, GROWTH * most
+    return None
+
+
+def _update_jump(speeds: Sequence[float], before: Checkpoint, now: Checkpoint) -> tuple[str, float, float] | None:
+    speed = _speed(before, now)
+    if speed is None or len(speeds) < 2 or median(speeds) == 0:
+        return None
+    grown = _rms(now) / _rms(before) if _rms(before) else 1.0
+    limit = UPDATE_JUMP * median(speeds)
+    if speed <= limit or grown < UPDATE_GROWTH:
+        return None
+    text = f"the weights move {speed / median(speeds):.3g} times as far per step as before {called(now)}"
+    return text, speed, limit
+
+
+def _speed(a: Checkpoint, b: Checkpoint) -> float | None:
+    """RMS of the change of all modules, per step."""
+    updates = [module.update_rms for module in b.modules if module.update_rms is not None]
+    steps = b.stored_step - a.stored_step
+    return math.sqrt(sum(u * u for u in updates) / len(updates)) / steps if updates and steps > 0 else None
+
+
+def _rms(checkpoint: Checkpoint) -> float:
+    return math.sqrt(sum(m.rms**2 for m in checkpoint.modules) / len(checkpoint.modules)) if checkpoint.modules else 0.0
+
+
+@rule("HN108", Severity.ERROR, needs="checkpoints")
+def ruined_by_its_initialisation(vitals: Vitals) -> Iterator[Sign]:
+    """The network was dead from the start: its initialisation ruins it.
+
+    Xavier and Kaiming initialisations without layer norm change the contexts by once or twice their own length
+    before anything is learned, where Normal changes them by a tenth (G18).  Going back does not help: start again
+    with Normal.
+    """
+    first = next(iter(networks(vitals)), None)
+    if first is None or first.metadata.is_layer_norm:
+        return
+    name, found = first.metadata.weight_initialization, largest_gain(first)
+    if not name.startswith(("Xavier", "Kaiming")) or found is None or found[1] < GAIN_HARMLESS:
+        return
+    near = _near_initial(first)
+    if not near:
+        return
+    message = f"{name} initialisation: the gain of {found[0]} is {found[1]:.2f} {called(first)}, Normal's is near 0.1"
+    severity = None if found[1] >= GAIN_CERTAIN_DEATH else Severity.WARNING
+    yield Sign(message, first.step, first.path, found[1], GAIN_HARMLESS, 0.85, severity)
+
+
+def _near_initial(checkpoint: Checkpoint) -> bool:
+    """Whether most matrices still have about the spread of their initialisation (within a quarter)."""
+    ratios = [
+        tensor.rms / std
+        for tensor in checkpoint.tensors
+        if (std := initial_std(tensor, checkpoint.metadata.weight_initialization))
+    ]
+    return bool(ratios) and 0.75 < median(ratios) < 1.25
+
+
+RULES_WEIGHTS: tuple[Rule, ...] = (
+    weights_not_finite,
+    exploded,
+    exploding,
+    *RULES_IDLE,
+    ruined_by_its_initialisation,
+    *RULES_UNITS,
+    *RULES_OPTIMIZERS,
+)
+"""The rules on weights and optimizer states."""

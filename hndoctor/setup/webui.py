@@ -1,0 +1,87 @@
+"""The web UI's folder: the settings that decide how a training there goes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hndoctor.records import Skipped
+
+CONFIG, UI_CONFIG = "config.json", "ui-config.json"
+ARGUMENTS = "COMMANDLINE_ARGS"
+
+# Only what a rule asks for is taken: the files hold paths and sometimes secrets that have no place in a report.
+_OPTIONS = frozenset(
+    {
+        "CLIP_stop_at_last_layers",
+        "deepbooru_sort_alpha",
+        "deepbooru_use_spaces",
+        "interrogate_deepbooru_sort_alpha",
+        "save_optimizer_state",
+        "save_training_settings_to_txt",
+        "sd_hypernetwork",
+        "sd_hypernetwork_strength",
+        "sd_vae",
+        "training_enable_tensorboard",
+        "training_write_csv_every",
+        "unload_models_when_training",
+    }
+)
+_TABS = re.compile(r"^(train/|txt2img/(Negative prompt|Seed|CFG Scale|Clip skip)/)")
+_ASSIGNED = re.compile(r"^\s*(?:export\s+|set\s+)?\"?COMMANDLINE_ARGS=(.*)$", re.IGNORECASE)
+_COMMENT = re.compile(r"^\s*(#|::|@?rem\b)", re.IGNORECASE)
+_EXPANSION = re.compile(r"\$\{?COMMANDLINE_ARGS\}?|%COMMANDLINE_ARGS%", re.IGNORECASE)
+
+
+def read_webui(folder: Path) -> tuple[dict[str, str], tuple[Skipped, ...]]:
+    """Settings as text by ``file:key``, and what could not be read."""
+    found: dict[str, str] = {}
+    skipped: list[Skipped] = []
+    for name, wanted in ((CONFIG, _OPTIONS.__contains__), (UI_CONFIG, lambda key: bool(_TABS.match(key)))):
+        try:
+            settings = _read_json(folder / name)
+        except ValueError as error:
+            skipped.append(Skipped(name, str(error)))
+            continue
+        found.update({f"{name}:{key}": as_text(value) for key, value in settings.items() if wanted(key)})
+        if (folder / name).is_file():
+            found[name] = "read"
+    for path in _launchers(folder):
+        found[f"{path.name}:{ARGUMENTS}"] = launch_arguments(path.read_text(encoding="utf-8", errors="replace"))
+    return found, tuple(skipped)
+
+
+def _launchers(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.glob("webui-user*")) if path.suffix in (".sh", ".bat") and path.is_file())
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path.name} cannot be read ({error}); the web UI would not start with it either") from None
+    if not isinstance(settings, dict):
+        raise ValueError(f"{path.name} is no table of settings")
+    return settings
+
+
+def as_text(value: object) -> str:
+    """A setting as JSON spells it, strings bare: ``true``, ``2``, ``vae.pt``."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def launch_arguments(script: str) -> str:
+    """The arguments a launch script passes on; comments are not settings, later lines build on earlier ones."""
+    arguments = ""
+    for line in script.splitlines():
+        assigned = None if _COMMENT.match(line) else _ASSIGNED.match(line)
+        if assigned:
+            value = assigned[1].strip().strip("\"'")
+            before = arguments
+            arguments = _EXPANSION.sub(lambda _, before=before: before, value).strip()
+    return arguments

@@ -1,0 +1,79 @@
+"""What was measured before and need not be measured again: records of files that have not changed since."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from hndoctor.collect import beside
+from hndoctor.records import Checkpoint, OptimizerVitals, Preview, Run, Vitals
+from hndoctor.version import __version__
+from hndoctor.vitals.stored import VitalsError, load
+
+SETTLED = (
+    2.0  # seconds that a file must be older than the measurement: within less a clock cannot tell two writes apart
+)
+TICK = 1e-6  # seconds; finer differences are rounding of the same file time
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Known:
+    """Records by path, and when they were taken."""
+
+    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+    previews: dict[str, Preview] = field(default_factory=dict)
+    taken: float = 0.0
+
+    def checkpoint(self, name: str, path: Path, optim: Path | None) -> Checkpoint | None:
+        """The record of a checkpoint and of its optimizer state, if both files are as they were."""
+        before = self.checkpoints.get(name)
+        if before is None or not self._same_optimizer(before.optimizer, optim):
+            return None
+        if self._unchanged(path, before.bytes, before.modified):
+            return before
+        if path.stat().st_size != before.bytes or _sha256(path) != before.sha256:
+            return None
+        return replace(before, modified=path.stat().st_mtime)
+
+    def preview(self, name: str, path: Path) -> Preview | None:
+        """The record of a preview, if its file is as it was."""
+        before = self.previews.get(name)
+        return before if before and self._unchanged(path, before.bytes, before.modified) else None
+
+    def _same_optimizer(self, before: OptimizerVitals | None, optim: Path | None) -> bool:
+        if before is None or optim is None:
+            return before is None and optim is None
+        return self._unchanged(optim, before.bytes, before.modified)
+
+    def _unchanged(self, path: Path, size: int, modified: float) -> bool:
+        now = path.stat()
+        return now.st_size == size and abs(now.st_mtime - modified) < TICK and modified < self.taken - SETTLED
+
+
+def known_of(run: Run) -> Known:
+    """From the `vitals.json` of the run, if this version of hndoctor wrote it; otherwise nothing is known."""
+    path = beside(run, "vitals.json")
+    try:
+        taken = path.stat().st_mtime
+        vitals = load(path)
+    except (OSError, VitalsError):
+        return Known()
+    return _known(vitals, taken) if vitals.measured_by == __version__ else Known()
+
+
+def _known(vitals: Vitals, taken: float) -> Known:
+    return Known(
+        {checkpoint.path: checkpoint for checkpoint in vitals.checkpoints},
+        {preview.path: preview for preview in vitals.previews if preview.unreadable is None},
+        taken,
+    )
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

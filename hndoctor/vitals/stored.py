@@ -1,0 +1,81 @@
+"""`vitals.json`: a measured run as one JSON object, so that it can be judged again in milliseconds, anywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from hndoctor.formats.atomic import write_whole
+from hndoctor.records import SCHEMA, Preview, Vitals
+
+MAX_BYTES = 512 << 20  # two hundred checkpoints with their previews' thumbnails are some 10 MB
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+_decode = msgspec.json.Decoder(Vitals).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class VitalsError(ValueError):
+    """A `vitals.json` that cannot be used; one line says why and how to mend it."""
+
+
+class _Head(msgspec.Struct):
+    schema: int
+
+
+_head = msgspec.json.Decoder(_Head).decode
+
+
+def to_json(vitals: Vitals) -> bytes:
+    """One line of UTF-8 JSON, the same bytes for the same vitals."""
+    return _encode(vitals) + b"\n"
+
+
+def from_json(data: bytes) -> Vitals:
+    """The vitals in `data`.  Raises VitalsError, in one line, for broken or forged JSON and for another schema."""
+    try:
+        schema = _head(data).schema
+        if schema != SCHEMA:
+            raise VitalsError(_other_schema(schema))
+        vitals = _decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+        reason = " ".join(str(problem).split())[:200]
+        raise VitalsError(f"not a vitals.json ({reason}); delete it and scan the run again") from None
+    return replace(vitals, previews=tuple(_harmless(vitals)))
+
+
+def load(path: Path) -> Vitals:
+    """Read a `vitals.json`.  Raises VitalsError, in one line that names the file."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as problem:
+        raise VitalsError(f"{path}: cannot be read: {problem.strerror or problem}") from None
+    if len(data) > MAX_BYTES:
+        raise VitalsError(f"{path}: larger than {MAX_BYTES >> 20} MiB; delete it and scan the run again")
+    try:
+        return from_json(data)
+    except VitalsError as problem:
+        raise VitalsError(f"{path}: {problem}") from None
+
+
+def save(vitals: Vitals, path: Path) -> None:
+    """Write a `vitals.json`, whole or not at all.  Raises OSError."""
+    write_whole(path, [to_json(vitals)])
+
+
+def _other_schema(schema: int) -> str:
+    if schema > SCHEMA:
+        return f"its schema {schema} is newer than this hndoctor's ({SCHEMA}); update hndoctor"
+    return f"its schema {schema} is not this hndoctor's ({SCHEMA}); delete it and scan the run again"
+
+
+def _harmless(vitals: Vitals) -> Iterator[Preview]:
+    """Thumbnails go into a page: what is not base64 is dropped."""
+    for preview in vitals.previews:
+        fit = preview.thumbnail is None or _BASE64.fullmatch(preview.thumbnail)
+        yield preview if fit else replace(preview, thumbnail=None)

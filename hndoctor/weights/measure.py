@@ -1,0 +1,77 @@
+"""A whole hypernetwork in numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from hndoctor.formats.types import Array, HypernetworkFile, Module, TensorFile
+from hndoctor.records import ModuleVitals, TensorVitals
+from hndoctor.weights.changes import change, module_of
+from hndoctor.weights.network import effect
+from hndoctor.weights.tensors import clamped, vitals_of
+
+Directions = dict[str, Array]  # tensor name -> right singular vector to start from at the next checkpoint
+
+
+def measure(
+    file: HypernetworkFile,
+    before: HypernetworkFile | None = None,
+    first: HypernetworkFile | None = None,
+    earlier: HypernetworkFile | None = None,
+    directions: Mapping[str, Array] | None = None,
+) -> tuple[tuple[TensorVitals, ...], tuple[ModuleVitals, ...], Directions]:
+    """Every number of a network, and the singular directions that make the next checkpoint cheaper.
+
+    `before` is the checkpoint before it, `earlier` the one before that (for the direction of the update), `first` the
+    first of the run.  One non-finite weight changes nothing but the counts and the gain of its own module.
+    """
+    tensors: list[TensorVitals] = []
+    modules: list[ModuleVitals] = []
+    found: Directions = {}
+    for module in file.modules:
+        own = []
+        for name, array in module.tensors.items():
+            full = f"{module.size}.{module.side}.{name}"
+            start = directions.get(full) if directions else None
+            made, spectral = vitals_of(full, array, module.dtypes.get(name, array.dtype.name), start)
+            if spectral is not None:
+                found[full] = spectral.direction
+            own.append(made)
+        tensors += own
+        modules.append(_module(file, module, own, before, earlier, first))
+    return tuple(tensors), tuple(modules), found
+
+
+def measure_tensors(file: TensorFile) -> tuple[TensorVitals, ...]:
+    """The tensors of a file of another kind: integrity and norms."""
+    named = file.tensors.items()
+    return tuple(vitals_of(name, array, file.dtypes.get(name, array.dtype.name))[0] for name, array in named)
+
+
+def _module(
+    file: HypernetworkFile,
+    module: Module,
+    own: Iterable[TensorVitals],
+    before: HypernetworkFile | None,
+    earlier: HypernetworkFile | None,
+    first: HypernetworkFile | None,
+) -> ModuleVitals:
+    does = effect(module, file.metadata)
+    went = change(module, module_of(before, module), module_of(earlier, module), module_of(first, module))
+    return ModuleVitals(
+        size=module.size,
+        side=module.side,
+        gain=does.gain,
+        dead_units=does.dead_units,
+        rms=_rms(tuple(own)),
+        update_rms=went.update_rms,
+        update_cosine=went.update_cosine,
+        travel_rms=went.travel_rms,
+        dead_outputs=does.dead_outputs,
+    )
+
+
+def _rms(own: tuple[TensorVitals, ...]) -> float:
+    finite = sum(t.count - t.nan - t.posinf - t.neginf for t in own)
+    return clamped(math.hypot(*(t.frobenius for t in own)) / math.sqrt(finite)) if finite else 0.0

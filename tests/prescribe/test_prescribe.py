@@ -1,0 +1,186 @@
+"""What to do now, for runs of every kind; and what no prescription may ever say."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+
+from hndoctor import judge
+from hndoctor.diagnose.channels import is_finite
+from hndoctor.formats.schedule import parse_schedule
+from hndoctor.prescribe.rates import rounded
+from hndoctor.records import Action, Settings, State, Vitals
+from tests.diagnose.test_diagnose import runs
+from tests.makers import POCKET, STEPS, a_checkpoint, a_preview, a_run, an_optimizer, losses, unreadable, validation
+
+NAN = float("nan")
+EXPLODED = {"gain": {0: 0.1, 4000: 20}, "noise": {0: 0.02, 4500: 0.99}}
+
+
+def advice(vitals):
+    return judge(vitals).prescription
+
+
+def test_late_breakage_goes_back_further_than_the_last_good_looking_one():
+    told = advice(a_run(**EXPLODED, settings=Settings(learn_rate="5e-6", steps=20000)))
+    assert (told.action, told.checkpoint, told.step) == (Action.RESUME, "hypernetworks/x-3000.pt", 3000)
+    assert told.learning_rate == 1e-6
+    assert told.schedule == "1e-6:20000"
+    assert "HN402" in told.because
+    assert any("3,500" in one.what and "lag" in one.why_not for one in told.rejected)
+    assert told.how_hndoctor == (
+        "hndoctor train CONFIG.toml --resume runs/x/hypernetworks/x-3000.pt --learn-rate 1e-6:20000 --steps 20000",
+    )
+    assert told.how_webui == (
+        "copy hypernetworks/x-3000.pt to models/hypernetworks",
+        "Hypernetwork: x-3000",
+        "Learning rate: 1e-6:20000",
+        "Max steps: 20000",
+    )
+
+
+def test_a_run_of_ours_is_resumed_with_its_own_configuration():
+    ours = Settings(source="run.json", learn_rate="5e-6", steps=20000)
+    told = advice(a_run(**EXPLODED, settings=ours, run="my runs/x"))
+    assert told.how_hndoctor[0].startswith('hndoctor train "my runs/x/config.toml" --resume "my runs/x/hypernetworks/')
+
+
+def test_nan_divides_the_rate_by_ten_and_never_goes_below_the_floor():
+    checkpoints = tuple(a_checkpoint(step, 0.1, nan=5 if step >= 4000 else 0) for step in STEPS)
+    assert advice(a_run(checkpoints=checkpoints, noise=None, rate=5e-5)).learning_rate == 5e-6
+    assert advice(a_run(checkpoints=checkpoints, noise=None, rate=2e-6)).learning_rate == 5e-7
+
+
+def test_broken_at_the_floor_stops_with_the_earlier_one():
+    told = advice(a_run(**EXPLODED, rate=5e-7))
+    assert (told.action, told.learning_rate, told.step) == (Action.STOP, None, 3000)
+
+
+def test_the_floor_is_carried_to_the_pocket_model():
+    told = advice(a_run(**EXPLODED, rate=2e-4, sizes=POCKET))
+    assert told.learning_rate == 1e-4  # a tenth of its usual rate, as 5e-7 is of SD1's
+
+
+def test_dead_at_the_start_begins_again_with_normal():
+    metadata = {"weight_initialization": "KaimingUniform"}
+    checkpoints = tuple(a_checkpoint(step, 20.0, metadata=metadata) for step in STEPS)
+    told = advice(a_run(checkpoints=checkpoints, noise=0.99))
+    assert (told.action, told.checkpoint, told.learning_rate) == (Action.RESTART, None, 5e-6)
+    assert "KaimingUniform" in told.sentence
+    assert "Normal" in told.sentence
+    assert "--weight-init Normal" in told.how_hndoctor[0]
+    ruinous = advice(a_run(gain=20, noise=0.99, rate=5e-3))
+    assert (ruinous.action, ruinous.learning_rate) == (Action.RESTART, 5e-6)
+
+
+def test_nothing_sound_to_go_back_to_begins_again():
+    previews = tuple(a_preview(step, 0.99 if step >= 4500 else 0.02) for step in STEPS)
+    assert advice(Vitals("r", "x", previews=previews)).action is Action.RESTART
+
+
+def test_a_lasting_nan_loss_with_sound_weights_goes_back():
+    told = advice(a_run(loss={0: 0.1, 4200: NAN}, noise=None))
+    assert told.action is Action.RESUME
+    assert told.step in (3000, 3500)
+
+
+def test_overtrained_by_validation_stops_with_the_best():
+    curve = {step: 0.09 + 1e-6 * abs(step - 3000) for step in STEPS}
+    told = advice(a_run(validation=validation(curve)))
+    assert (told.action, told.step, told.learning_rate) == (Action.STOP, 3000, None)
+    steps = dict(told.acceptable)
+    assert max(steps, key=steps.get) == 3000
+    assert sum(steps.values()) <= 1 + 1e-9
+    assert told.how_webui[0] == "copy hypernetworks/x-3000.pt to models/hypernetworks"
+    assert any("strength" in remedy for remedy in told.free_remedies)
+
+
+def test_overtrained_by_dose_alone_and_unfinished_lowers_the_rate():
+    vitals = a_run(steps=range(1000, 19000, 1000), settings=Settings(learn_rate="5e-6", steps=40000, images=50))
+    told = advice(vitals)
+    assert told.action in (Action.RESUME, Action.STOP)
+    assert told.step < 17000
+
+
+def test_healthy_and_finished_stops_healthy_and_unfinished_trains_on():
+    assert advice(a_run()).action is Action.STOP
+    assert advice(a_run()).step == 6000
+    told = advice(a_run(settings=Settings(learn_rate="5e-6", steps=20000, images=50)))
+    assert (told.action, told.learning_rate) == (Action.CONTINUE, 5e-6)
+    first, second = parse_schedule(told.schedule, 20000)
+    assert (first.rate, second.rate, second.end) == (5e-6, 5e-7, 20000)
+    assert 6000 < first.end < 20000, "the rate falls before the band of overtraining (G22)"
+
+
+def test_the_pair_is_copied_where_the_rate_stays_and_left_where_it_falls():
+    checkpoints = tuple(a_checkpoint(step, optimizer=an_optimizer(5e-6, hash_matches=True)) for step in STEPS)
+    same = advice(a_run(checkpoints=checkpoints, settings=Settings(learn_rate="5e-6", steps=8000, images=50)))
+    assert same.how_webui[0].startswith("copy hypernetworks/x-6000.pt and hypernetworks/x-6000.pt.optim")
+    loud = tuple(replace(c, modules=a_checkpoint(1, 30.0).modules) if c.step >= 4000 else c for c in checkpoints)
+    lower = advice(a_run(checkpoints=loud, noise=None))
+    assert any("leave x-3000.pt.optim out" in line for line in lower.how_webui)
+
+
+def test_an_unreadable_last_file_goes_on_from_the_last_good_one():
+    told = advice(a_run(unreadable=(unreadable(6500),), settings=Settings(learn_rate="5e-6", steps=20000)))
+    assert (told.action, told.step) == (Action.RESUME, 6000)
+    assert "x-6500.pt" in told.sentence
+
+
+@pytest.mark.parametrize("vitals", [Vitals("r", "x"), Vitals("r", "x", unreadable=(unreadable(500),))])
+def test_nothing_examined_gets_no_advice(vitals):
+    assert advice(vitals) is None
+
+
+def test_a_loss_log_alone_is_told_to_begin_again_when_it_broke():
+    assert advice(Vitals("r", "x", losses=losses(range(10, 5000, 10), {0: 0.1, 3000: 0.9}))).action is Action.RESTART
+
+
+def test_a_healthy_loss_log_alone_gets_advice_too():
+    told = advice(Vitals("r", "x", losses=losses(range(10, 5000, 10))))
+    assert (told.action, told.checkpoint) == (Action.CONTINUE, None)
+
+
+@pytest.mark.parametrize(
+    ("rate", "wanted"), [(1.25e-6, 1e-6), (5e-7, 5e-7), (4.1e-6, 5e-6), (3e-5, 2e-5), (8e-5, 1e-4), (0.0, 0.0)]
+)
+def test_rates_are_rounded_to_one_two_five(rate, wanted):
+    assert rounded(rate) == wanted
+
+
+@settings(max_examples=60, deadline=None)
+@given(runs())
+def test_whatever_the_run_the_advice_holds_together(vitals):
+    diagnosis = judge(vitals)
+    told = diagnosis.prescription
+    if told is None:
+        assert not any(station.p for station in diagnosis.course) or diagnosis.verdict.value == "unexamined"
+        return
+    assert told.sentence.endswith(".")
+    assert told.rejected
+    if told.checkpoint is not None:
+        file = next(one for one in vitals.checkpoints if one.path == told.checkpoint)
+        station = next(one for one in diagnosis.course if one.step == told.step)
+        assert is_finite(file)
+        assert station.state is not State.BROKEN
+    if told.schedule is not None:
+        assert told.learning_rate >= 5e-7
+        assert rounded(told.learning_rate) == told.learning_rate
+        assert parse_schedule(told.schedule, 10**6)[0].rate == told.learning_rate
+        assert re.search(r"--learn-rate \S+", " ".join(told.how_hndoctor))
+        assert any(line.startswith("Learning rate: ") for line in told.how_webui)
+    if told.action is Action.RESUME:
+        assert told.checkpoint
+    if told.action is Action.RESTART:
+        assert told.checkpoint is None
+
+
+def test_a_grave_finding_at_the_last_step_is_heeded_though_the_course_is_not_sure():
+    previews = tuple(a_preview(step, 0.6 if step == 6000 else 0.02) for step in STEPS)
+    scored = tuple(replace(preview, scores={"contrast": 0.2}) for preview in previews)
+    diagnosis = judge(a_run(previews=scored, settings=Settings(learn_rate="5e-6", steps=20000)))
+    assert diagnosis.course[-1].state is State.HEALTHY
+    if any(f.code == "HN301" and f.step == 6000 for f in diagnosis.findings):
+        assert diagnosis.prescription.action is Action.RESUME
+        assert diagnosis.prescription.step < 6000

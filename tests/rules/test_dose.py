@@ -1,0 +1,70 @@
+"""The dose clock against its slow twin, and where it takes its rates from."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hndoctor.records import Settings, Vitals
+from hndoctor.rules.dose import base_of, clock_of
+from tests.makers import POCKET, a_checkpoint, a_run, an_optimizer, losses
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([5e-5, 5e-6, 5e-7, 1e-3]), st.integers(1, 40)), min_size=1, max_size=4),
+    st.integers(1, 8),
+    st.integers(0, 200),
+)
+def test_the_same_as_a_sum_over_every_step(parts, batch, step):
+    ends, text, by_step = 0, [], []
+    for rate, length in parts:
+        ends += length
+        text.append(f"{rate}:{ends}")
+        by_step += [rate] * length
+    settings = Settings(learn_rate=", ".join(text), steps=ends, batch_size=batch)
+    by_step += [by_step[-1]] * 200  # beyond its end the last rate goes on
+    clock = clock_of(Vitals("r", "x", settings=settings))
+    assert clock.at(step) == pytest.approx(math.fsum(by_step[:step]) * math.sqrt(batch))
+    if step:
+        assert clock.rate(step) == by_step[step - 1]
+
+
+def test_the_log_is_believed_where_it_contradicts_the_schedule():
+    asked = Settings(learn_rate="5e-7", steps=1000)
+    clock = clock_of(Vitals("r", "x", losses=losses(range(10, 1010, 10), rate=5e-6), settings=asked))
+    assert (clock.told, clock.at(1000)) == ("the loss log", pytest.approx(5e-3))
+    agreeing = Settings(learn_rate="5e-6:1000", steps=1000)
+    assert clock_of(Vitals("r", "x", losses=losses(range(10, 1010, 10)), settings=agreeing)).told == "the schedule"
+
+
+def test_the_optimizer_tells_the_rate_where_nothing_else_does():
+    checkpoints = tuple(a_checkpoint(step, optimizer=an_optimizer(1e-5)) for step in (500, 1000))
+    clock = clock_of(Vitals("r", "x", checkpoints=checkpoints))
+    assert (clock.told, clock.at(1000)) == ("the optimizer's state", pytest.approx(1e-2))
+
+
+def test_without_any_rate_the_guides_is_assumed_and_said_to_be():
+    clock = clock_of(a_run(loss=None, settings=Settings()))
+    assert clock.told is None
+    assert clock.at(6000) == pytest.approx(0.03)
+
+
+@pytest.mark.parametrize(
+    ("vitals", "kind"),
+    [
+        (a_run(), "sd1"),
+        (a_run(sizes=(320, 640, 1024, 1280)), "sd2"),
+        (a_run(sizes=POCKET), "pocket"),
+        (a_run(sizes=(2048,)), "unknown"),
+        (Vitals("r", "x"), "unknown"),
+        (Vitals("r", "x", settings=Settings(model_name="pocket")), "pocket"),
+    ],
+)
+def test_the_base_model_is_told_from_its_widths_and_its_name(vitals, kind):
+    assert base_of(vitals).kind == kind
+
+
+def test_the_pocket_models_scale_is_its_narrowness():
+    assert base_of(a_run(sizes=POCKET)).scale == pytest.approx(8, rel=0.1)
+    assert base_of(a_run()).scale == 1.0

@@ -1,0 +1,252 @@
+"""HN1xx: each rule fires on its complaint, and is silent on a sound run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from hndoctor.records import NetworkMetadata, Severity
+from hndoctor.rules import idle, optimizers, units, weights
+from hndoctor.rules.weights import RULES_WEIGHTS
+from tests.rules.makers import checkpoint, course, each_module, first_tensor, optimizer, signs, tensor, vitals
+
+SOUND = course(0.1, 0.12, 0.15, 0.2, 0.26)
+PAIRED = vitals(*(replace(c, optimizer=optimizer(c.step)) for c in SOUND.checkpoints))
+
+
+@pytest.mark.parametrize("law", RULES_WEIGHTS, ids=lambda law: law.code)
+def test_silent_on_a_sound_run(law):
+    assert signs(law, SOUND) == []
+    assert signs(law, PAIRED) == []
+    assert signs(law, vitals()) == []
+
+
+@pytest.mark.parametrize("law", RULES_WEIGHTS, ids=lambda law: law.code)
+def test_every_rule_has_a_manual(law):
+    assert law.title.endswith(".")
+    assert len(law.manual.splitlines()) >= 4
+
+
+def test_codes_are_single():
+    assert len({law.code for law in RULES_WEIGHTS}) == len(RULES_WEIGHTS)
+
+
+# --- HN101 to HN103 ---------------------------------------------------------------------------------------------------
+
+
+def test_one_nan_is_found_and_placed():
+    good, bad = checkpoint(500), first_tensor(checkpoint(1000), nan=3)
+    (sign,) = signs(weights.weights_not_finite, vitals(good, bad))
+    assert (sign.step, sign.value, sign.limit) == (1000, 3.0, 0.0)
+    assert sign.subject == "hypernetworks/a-1000.pt"
+    assert "3 NaN of 1179648 in 768.k.linear.0.weight at step 1000" in sign.message
+
+
+def test_a_stretch_is_one_finding_and_recovery_begins_another():
+    ill = [first_tensor(checkpoint(s), posinf=1179648) for s in (1000, 1500, 2500)]
+    run = vitals(checkpoint(500), ill[0], ill[1], checkpoint(2000), ill[2])
+    first, second = signs(weights.weights_not_finite, run)
+    assert "100.0%" in first.message
+    assert "from step 1000 to step 1500 (2 checkpoints)" in first.message
+    assert second.step == 2500
+
+
+def test_nan_in_a_lora_is_found_too():
+    lora = replace(checkpoint(500), partial="a LoRA", modules=())
+    assert signs(weights.weights_not_finite, vitals(first_tensor(lora, neginf=1)))
+
+
+@pytest.mark.parametrize(
+    ("gain", "severity"),
+    [(0.5, None), (1.27, None), (1.7, Severity.WARNING), (2.0, Severity.ERROR), (900, Severity.ERROR)],
+)
+def test_absolute_gain(gain, severity):
+    found = signs(weights.exploded, course(gain))
+    assert [sign.severity for sign in found] == ([severity] if severity else [])
+
+
+def test_one_module_in_the_range_of_noise_is_enough():
+    one = checkpoint(500)
+    one = replace(one, modules=(replace(one.modules[0], gain=9.0), one.modules[1]))
+    (sign,) = signs(weights.exploded, vitals(one))
+    assert sign.severity is Severity.ERROR
+    assert "768.k is 9" in sign.message
+
+
+def test_uniform_explosion_is_seen_even_where_the_gain_is_hidden():
+    (sign,) = signs(weights.exploded, course(0.1, rms=100.0))
+    assert sign.severity is Severity.ERROR
+    assert (sign.value, sign.limit) == (100.0, 1.0)
+
+
+def test_a_rise_is_a_warning_and_then_an_error():
+    first, second = signs(weights.exploded, course(0.2, 1.8, 3.0, 30.0))
+    assert (first.severity, first.step) == (Severity.ERROR, 1500)
+    assert "to the end (2 checkpoints), the largest gain 30" in first.message
+    assert (second.severity, second.step) == (Severity.WARNING, 1000)
+
+
+def test_a_single_large_weight():
+    (sign,) = signs(weights.exploded, vitals(first_tensor(checkpoint(500), max_abs=7.0)))
+    assert (sign.severity, sign.value) == (Severity.WARNING, 7.0)
+
+
+def test_a_jump_of_the_gain_against_the_run_itself():
+    (sign,) = signs(weights.exploding, course(0.1, 0.3, 0.5, 1.9))
+    assert (sign.step, sign.value) == (2000, 1.9)
+    assert sign.limit == pytest.approx(1.5)
+    assert signs(weights.exploding, course(0.01, 0.1, 0.45)) == []
+    assert signs(weights.exploding, course(0.1, 0.12, 0.54, 0.7)) == []  # a network that learns
+
+
+def test_a_jump_of_the_updates():
+    calm = [checkpoint(500 * i, rms=0.01, drift=1e-4) for i in (1, 2, 3, 4)]
+    wild = checkpoint(2500, rms=0.03, drift=2e-2)
+    (sign,) = signs(weights.exploding, vitals(*calm, wild))
+    assert sign.step == 2500
+    assert "200 times as far" in sign.message
+    assert signs(weights.exploding, vitals(*calm, checkpoint(2500, rms=0.011, drift=2e-2))) == []
+
+
+# --- HN104 to HN107 ---------------------------------------------------------------------------------------------------
+
+
+def test_a_network_without_effect():
+    (sign,) = signs(idle.no_effect, course(0.1, 5e-5, 0.0))
+    assert (sign.step, sign.limit) == (1000, 1e-4)
+    assert "from step 1000 to the end (2 checkpoints)" in sign.message
+
+
+def test_one_module_without_effect():
+    one = checkpoint(500)
+    one = replace(one, modules=(replace(one.modules[0], gain=0.0), one.modules[1]))
+    (sign,) = signs(idle.no_effect, vitals(one))
+    assert sign.message == "768.k does nothing at step 500, others do"
+
+
+def untouched(name, step, n=(1.0, 1.0)):
+    """A network as it was created."""
+    stds = {"Normal": (0.01, 0.01), "XavierNormal": (math.sqrt(2 / 2304),) * 2}
+    stds["KaimingUniform"] = (math.sqrt(2 / 768), math.sqrt(2 / 1536))
+    first, second = (std * factor for std, factor in zip(stds[name], n, strict=True))
+    tensors = (
+        tensor("768.k.linear.0.weight", (1536, 768), first),
+        tensor("768.k.linear.0.bias", (1536,), 0.0),
+        tensor("768.k.linear.1.weight", (768, 1536), second),
+        tensor("768.k.linear.1.bias", (768,), 0.0),
+    )
+    return checkpoint(step, metadata=NetworkMetadata(weight_initialization=name), tensors=tensors)
+
+
+@pytest.mark.parametrize("name", ["Normal", "XavierNormal", "KaimingUniform"])
+def test_untouched_weights(name):
+    (sign,) = signs(idle.still_at_its_initialisation, vitals(untouched(name, 5000)))
+    assert sign.severity is None
+    assert sign.message == f"{name} initialisation, untouched after 4999 steps"
+    (fresh,) = signs(idle.still_at_its_initialisation, vitals(untouched(name, 1)))
+    assert fresh.severity is Severity.INFO
+    assert signs(idle.still_at_its_initialisation, vitals(untouched(name, 5000, (1.0, 1.02)))) == []
+
+
+def test_k_and_v_alike():
+    made = checkpoint(500)
+    half = made.tensors[:4]
+    twins = tuple(replace(t, name=t.name.replace(".k.", ".v.")) for t in half)
+    (sign,) = signs(idle.k_and_v_identical, vitals(replace(made, tensors=half + twins)))
+    assert "size 768 at step 500" in sign.message
+    assert signs(idle.k_and_v_identical, vitals(untouched("Normal", 5))) == []
+
+
+def test_weights_that_do_not_change():
+    still = [each_module(checkpoint(s), update_rms=0.0) for s in (1000, 1500)]
+    (sign,) = signs(idle.not_changing, vitals(checkpoint(500), *still, checkpoint(2000)))
+    assert sign.step == 1000
+    assert "from step 1000 to step 1500" in sign.message
+    copy = each_module(replace(checkpoint(500), step=None, path="a.pt"), update_rms=0.0)
+    assert signs(idle.not_changing, vitals(checkpoint(500), copy)) == []
+
+
+# --- HN108 ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "gain", "severity"),
+    [
+        ("KaimingUniform", 2.0, None),
+        ("XavierNormal", 0.94, Severity.WARNING),
+        ("XavierNormal", 0.3, "silent"),
+        ("Normal", 2.0, "silent"),
+    ],
+)
+def test_ruined_by_its_initialisation(name, gain, severity):
+    first = each_module(untouched(name, 500), gain=gain)
+    found = signs(weights.ruined_by_its_initialisation, vitals(first, checkpoint(1000)))
+    assert [sign.severity for sign in found] == ([] if severity == "silent" else [severity])
+
+
+def test_a_layer_norm_shields_and_later_growth_is_another_matter():
+    shielded = each_module(untouched("KaimingUniform", 500), gain=2.0)
+    shielded = replace(shielded, metadata=replace(shielded.metadata, is_layer_norm=True))
+    assert signs(weights.ruined_by_its_initialisation, vitals(shielded)) == []
+    grown = each_module(untouched("XavierNormal", 500, (3.0, 3.0)), gain=9.0)
+    assert signs(weights.ruined_by_its_initialisation, vitals(grown)) == []
+
+
+# --- HN109 to HN114 ---------------------------------------------------------------------------------------------------
+
+
+def with_norm(step, rms):
+    extra = (tensor("768.k.linear.2.weight", (1536,), rms), tensor("768.k.linear.2.bias", (1536,), 1e-3))
+    made = checkpoint(step, metadata=NetworkMetadata(activation_func="relu", is_layer_norm=True))
+    return replace(made, tensors=made.tensors + extra)
+
+
+def test_a_layer_norm_that_never_left_its_start():
+    (sign,) = signs(units.layer_norm_holds_it_back, vitals(with_norm(5000, 0.011)))
+    assert sign.value == 0.011
+    assert signs(units.layer_norm_holds_it_back, vitals(with_norm(5000, 0.3))) == []
+    assert signs(units.layer_norm_holds_it_back, vitals(with_norm(500, 0.011))) == []
+
+
+def test_dead_outputs_and_dead_units():
+    (sign,) = signs(units.dead_last_activation, vitals(each_module(checkpoint(500), dead_outputs=0.9)))
+    assert (sign.value, sign.limit) == (0.9, 0.7)
+    (sign,) = signs(units.dead_hidden_units, vitals(each_module(checkpoint(500), dead_units=0.75)))
+    assert "75% of the hidden units of 768.v never fire" in sign.message
+    assert signs(units.dead_hidden_units, vitals(each_module(checkpoint(500), dead_units=0.5))) == []
+
+
+def test_too_large_for_half_precision():
+    (sign,) = signs(units.too_large_for_half_precision, vitals(first_tensor(checkpoint(500), max_abs=7e4)))
+    assert sign.value == 7e4
+
+
+def test_an_unknown_gain_is_not_silent_unless_nan_explains_it():
+    unknown = each_module(checkpoint(500), gain=None)
+    (sign,) = signs(units.effect_not_examined, vitals(unknown))
+    assert "768.k, 768.v" in sign.message
+    (sign,) = signs(units.effect_not_examined, vitals(first_tensor(unknown, nan=1)))
+    assert "768.k" not in sign.message
+
+
+@pytest.mark.parametrize(
+    ("changes", "severity", "words"),
+    [
+        ({"nonfinite": 7}, Severity.ERROR, "7 moments are not finite"),
+        ({"zero_second_moment": 1.0}, None, "no gradient ever came"),
+        ({"tensors": 0}, Severity.INFO, "no moments"),
+        ({"step": 900}, None, "has counted 900 steps, its network 499"),
+        ({"unreadable": "it was cut short"}, None, "a-500.pt.optim: it was cut short"),
+    ],
+)
+def test_unfit_optimizer_states(changes, severity, words):
+    (sign,) = signs(optimizers.optimizer_state_unfit, vitals(checkpoint(500, optimizer=optimizer(500, **changes))))
+    assert sign.severity is severity
+    assert words in sign.message
+    assert sign.subject == "hypernetworks/a-500.pt.optim"
+
+
+def test_a_reset_optimizer_is_not_unfit():
+    assert signs(optimizers.optimizer_state_unfit, vitals(checkpoint(900, optimizer=optimizer(900, step=20)))) == []

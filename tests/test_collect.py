@@ -1,0 +1,210 @@
+"""PATH -> runs, on folder trees in the layouts that trainers leave behind."""
+
+import os
+import sys
+
+import pytest
+
+from hndoctor.collect import CollectError, beside, find_pictures, find_runs
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """`tree("a/b.pt", "c.csv")` makes empty files and returns the folder."""
+
+    def make(*names):
+        for name in names:
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"")
+        return tmp_path
+
+    return make
+
+
+def steps(parts):
+    return [part.step for part in parts]
+
+
+def names(paths):
+    return [path.name for path in paths]
+
+
+def a_run(folder, name, *counts):
+    files = [f"{folder}/hypernetworks/{name}-{n}.pt" for n in counts] + [
+        f"{folder}/images/{name}-{n}.png" for n in counts
+    ]
+    return [*files, f"{folder}/hypernetwork_loss.csv", f"{folder}/settings-2023-01-01-10-00-00.json"]
+
+
+def test_a_run_of_ours(tree):
+    files = a_run("runs/fischl", "fischl", 500, 1000, 5000)
+    more = ("hypernetworks/fischl-500.pt.optim", "images/fischl-500-1.png", "images/fischl-0.png", "run.json")
+    more = (*more, "validation.jsonl", "hypernetworks/fischl.pt", "vitals.json", "health.html", "notes.txt")
+    root = tree(*files, *(f"runs/fischl/{name}" for name in more))
+    (run,) = find_runs(root / "runs" / "fischl")
+    assert (run.name, run.root, run.shares_folder) == ("fischl", root / "runs" / "fischl", False)
+    assert steps(run.checkpoints) == [500, 1000, 5000, None]
+    assert [part.optim is not None for part in run.checkpoints] == [True, False, False, False]
+    assert steps(run.previews) == [0, 500, 500, 1000, 5000]
+    assert (names(run.loss_logs), names(run.validation_logs)) == (["hypernetwork_loss.csv"], ["validation.jsonl"])
+    assert names(run.settings) == ["run.json", "settings-2023-01-01-10-00-00.json"]
+    assert find_runs(root) == (run,)
+
+
+def test_a_folder_of_runs(tree):
+    root = tree(*a_run("deep/a", "a", 10), *a_run("deep/er/b", "b", 20), *a_run(".hidden/c", "c", 30))
+    assert [run.name for run in find_runs(root)] == ["a", "b"]
+
+
+def test_a_shelf_of_networks_is_grouped_by_name(tree):
+    root = tree(
+        *(f"models/hypernetworks/{name}.pt" for name in ("x-500", "x-1000", "x", "anime_3", "style-2", "v-1", "v-2")),
+        "models/hypernetworks/x-500.pt.optim",
+        "models/hypernetworks/sub/y-300.pt",
+        "models/Stable-diffusion/huge.safetensors",
+        "models/VAE/some.vae.pt",
+    )
+    runs = {run.name: run for run in find_runs(root / "models")}
+    assert sorted(runs) == ["anime_3", "style-2", "v-1", "v-2", "x", "y-300"]
+    assert steps(runs["x"].checkpoints) == [500, 1000, None]
+    assert runs["x"].checkpoints[0].optim is not None
+    assert steps(runs["style-2"].checkpoints) == [None]
+    assert steps(runs["y-300"].checkpoints) == [300]
+    assert beside(runs["x"], "vitals.json").name == "x.vitals.json"
+    assert beside(runs["y-300"], "vitals.json").name == "vitals.json"
+
+
+def test_a_numbered_name_keeps_its_number(tree):
+    root = tree("shelf/style-2-500.pt", "shelf/style-2-1000.pt", "shelf/style-2.pt")
+    (run,) = find_runs(root)
+    assert (run.name, steps(run.checkpoints)) == ("style-2", [500, 1000, None])
+    root = tree(*a_run("runs/style-20", "style-20", 100), "runs/style-20/hypernetworks/style-20.pt")
+    assert steps(find_runs(root / "runs")[0].checkpoints) == [100, None]
+
+
+@pytest.mark.parametrize("name", ["フィッシュル", "a b (c)", "über", "名前-2", "x.y"])
+def test_names_of_any_script(tree, name):
+    (run,) = find_runs(tree(*a_run(name, name, 500)))
+    assert (run.name, steps(run.checkpoints), steps(run.previews)) == (name, [500], [500])
+
+
+def test_decomposed_names_of_macos(tree):
+    (run,) = find_runs(tree(*a_run("u\u0308ber", "\u00fcber", 500)))
+    assert (run.name, steps(run.checkpoints)) == ("\u00fcber", [500])
+
+
+def test_a_renamed_folder_knows_its_run(tree):
+    root = tree(*a_run("backup of june", "fischl", 500, 1000), "backup of june/images/fischl-500-1.png")
+    (run,) = find_runs(root)
+    assert (run.name, steps(run.previews)) == ("fischl", [500, 500, 1000])
+
+
+def test_previews_alone_are_a_run_in_their_folder(tree):
+    (run,) = find_runs(tree("fischl/images/fischl-500.png", "fischl/images/fischl-1000.jpg"))
+    assert (steps(run.previews), run.checkpoints) == ([500, 1000], ())
+
+
+def test_one_checkpoint(tree):
+    root = tree("hypernetworks/x-500.pt", "hypernetworks/x-500.pt.optim", "hypernetworks/x-1000.pt")
+    (run,) = find_runs(root / "hypernetworks" / "x-500.pt")
+    assert (run.name, steps(run.checkpoints), len(run.checkpoints)) == ("x-500", [500], 1)
+    assert run.checkpoints[0].optim is not None
+
+
+def test_one_loss_log_and_one_vitals_file(tree):
+    root = tree("x/hypernetwork_loss.csv", "y/vitals.json", "z/run-7.vitals.json")
+    assert names(find_runs(root / "x" / "hypernetwork_loss.csv")[0].loss_logs) == ["hypernetwork_loss.csv"]
+    assert find_runs(root / "y" / "vitals.json")[0].vitals == root / "y" / "vitals.json"
+    assert find_runs(root / "z" / "run-7.vitals.json")[0].vitals == root / "z" / "run-7.vitals.json"
+    assert find_runs(root / "y")[0].vitals == root / "y" / "vitals.json"
+
+
+def test_a_resumed_run_over_several_dates_is_one(tree):
+    root = tree(
+        *a_run("textual_inversion/2023-01-01/x", "x", 500, 1000, 1500),
+        *a_run("textual_inversion/2023-01-02/x", "x", 1500, 2000),
+        *a_run("textual_inversion/2023-01-02/other", "other", 500),
+    )
+    other, run = find_runs(root)
+    assert (other.name, run.name) == ("other", "x")
+    assert run.root.parent.name == "2023-01-02"
+    assert steps(run.checkpoints) == steps(run.previews) == [500, 1000, 1500, 2000]
+    assert [path.path.parents[2].name for path in run.checkpoints] == ["2023-01-01"] * 2 + ["2023-01-02"] * 2
+    assert len(run.loss_logs) == len(run.settings) == 2
+    assert {skip.what for skip in run.skipped} == {"x-1500.pt", "x-1500.png"}
+
+
+def test_what_was_left_behind_is_named_and_not_judged(tree):
+    root = tree(*a_run("t/2023-01-01/x", "x", 500, 1000, 9000), *a_run("t/2023-01-03/x", "x", 1500))
+    (run,) = find_runs(root)
+    assert steps(run.checkpoints) == [500, 1000, 1500]
+    assert any(skip.what == "x-9000.pt" and "2023-01-03" in skip.why for skip in run.skipped)
+
+
+def test_the_same_name_begun_again_is_another_run(tree):
+    root = tree(*a_run("t/2023-01-01/x", "x", 500, 1000), *a_run("t/2023-01-02/x", "x", 500, 1000))
+    assert len(find_runs(root)) == 2
+
+
+def test_nothing_is_said_in_one_line(tree):
+    root = tree("a/readme.md", "x.png", "x.pt.optim", "x.doc")
+    for path in (root / "a", root / "missing", root / "x.pt.optim", root / "x.doc", root / "x.png"):
+        with pytest.raises(CollectError) as caught:
+            find_runs(path)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_pictures_alone(tree):
+    root = tree("p/a.png", "p/b.webp", "p/b.txt", "q/a.png", "q/x-500.pt")
+    assert names(find_pictures(root / "p")) == ["a.png", "b.webp"]
+    assert names(find_pictures(root / "p" / "a.png")) == ["a.png"]
+    assert find_pictures(root / "q") == find_pictures(root / "p" / "b.txt") == find_pictures(root / "none") == ()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows, pipes do not exist there")
+def test_links_out_pipes_and_rings_are_not_followed(tree, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "x-900.pt").write_bytes(b"")
+    root = tree(*a_run("x", "x", 500))
+    (root / "x" / "hypernetworks" / "x-900.pt").symlink_to(outside / "x-900.pt")
+    (root / "x" / "hypernetworks" / "x-700.pt").symlink_to("x-500.pt")
+    (root / "out").symlink_to(outside)
+    (root / "ring").symlink_to(root)
+    (root / "x" / "self.pt").symlink_to(root / "x" / "self.pt")
+    os.mkfifo(root / "x" / "hypernetworks" / "x-800.pt")
+    os.mkfifo(root / "x" / "hypernetworks" / "x-500.pt.optim")
+    (run,) = find_runs(root)
+    assert steps(run.checkpoints) == [500, 700]
+    assert run.checkpoints[0].optim is None
+    assert {"x-900.pt", "x-800.pt"} <= {skip.what for skip in run.skipped}
+    with pytest.raises(CollectError, match="pipe"):
+        find_runs(root / "x" / "hypernetworks" / "x-800.pt")
+
+
+def test_embeddings_and_upscalers_beside_are_left_alone(tree):
+    other = ("embeddings/e-500.pt", "images/e-500.png", "textual_inversion_loss.csv", "settings-2023-01-01.json")
+    root = tree(*a_run("t/2023-01-01/x", "x", 500), *(f"t/2023-01-01/e/{name}" for name in other), "ESRGAN/4x.pth")
+    assert [run.name for run in find_runs(root)] == ["x"]
+
+
+def test_the_order_of_files_does_not_matter(tree):
+    root = tree(*a_run("x", "x", 20, 3000, 100))
+    assert steps(find_runs(root)[0].checkpoints) == [20, 100, 3000]
+
+
+def test_a_run_whose_folder_has_another_name_than_its_network(tmp_path):
+    (tmp_path / "mine" / "hypernetworks").mkdir(parents=True)
+    (tmp_path / "mine" / "hypernetworks" / "fischl-500.pt").write_bytes(b"x")
+    (run,) = find_runs(tmp_path / "mine")
+    assert (run.root, run.name) == (tmp_path / "mine", "fischl")
+
+
+def test_what_a_resumption_set_aside_is_no_run(tmp_path):
+    for folder in ("x", "x/set-aside/1"):
+        (tmp_path / folder / "hypernetworks").mkdir(parents=True)
+        (tmp_path / folder / "hypernetworks" / "x-500.pt").write_bytes(b"x")
+    (tmp_path / "x" / "run.json").write_bytes(b"{}")
+    (run,) = find_runs(tmp_path / "x")
+    assert [one.path.parent.parent for one in run.checkpoints] == [tmp_path / "x"]

@@ -1,0 +1,193 @@
+"""A run on disk, measured: everything in its place, what cannot be read named, and nothing measured twice."""
+
+import os
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+import hndoctor
+from hndoctor import weights
+from hndoctor.collect import CollectError, beside, find_runs
+from hndoctor.formats import losslog
+from hndoctor.formats.write import write_hypernetwork
+from hndoctor.records import Verdict, Vitals
+from hndoctor.vitals import measure_run, measuring, save
+
+TEXT = "a house\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 64x64, Model hash: abcdef0123"
+OLD = 1_600_000_000
+
+
+def network(path, step, size=0.01, seed=0):
+    rng = np.random.default_rng(seed)
+    shapes = {"linear.0.weight": (48, 24), "linear.0.bias": (48,), "linear.1.weight": (24, 48), "linear.1.bias": (24,)}
+    drift = rng.normal(0, 0.001, 48 * 24).astype(np.float32)
+    state = {}
+    for name, shape in shapes.items():
+        start = np.random.default_rng(9).normal(0, size, shape).astype(np.float32)
+        state[name] = start + (step / 500) * drift[: start.size].reshape(shape)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_hypernetwork(path, [(24, state, state)], {"step": step - 1, "name": "x"})
+    os.utime(path, (OLD + step, OLD + step))
+
+
+def picture(path, step):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", TEXT)
+    ramp = np.linspace(0, 255, 64 * 64 * 3).reshape(64, 64, 3).astype(np.uint8)
+    Image.fromarray(ramp).save(path, pnginfo=info)
+    os.utime(path, (OLD + step, OLD + step))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "x"
+    for step in (500, 1000, 1500, 2000):
+        network(root / "hypernetworks" / f"x-{step}.pt", step)
+        picture(root / "images" / f"x-{step}.png", step)
+        losslog.append_row(root / "hypernetwork_loss.csv", step, 0.1, 5e-6, 20)
+    (root / "settings-2023-01-01-10-00-00.json").write_text('{"learn_rate": "5e-6", "steps": 2000}', encoding="utf-8")
+    return root
+
+
+def only(root):
+    (run,) = find_runs(root)
+    return run
+
+
+def test_everything_in_its_place(folder):
+    vitals = measure_run(only(folder))
+    assert [checkpoint.path for checkpoint in vitals.checkpoints] == [
+        f"hypernetworks/x-{n}.pt" for n in (500, 1000, 1500, 2000)
+    ]
+    assert [preview.path for preview in vitals.previews] == [f"images/x-{n}.png" for n in (500, 1000, 1500, 2000)]
+    assert [point.step for point in vitals.losses] == [500, 1000, 1500, 2000]
+    assert (vitals.settings.learn_rate, vitals.settings.steps) == ("5e-6", 2000)
+    assert (vitals.run, vitals.name, vitals.measured_by) == (str(folder), "x", hndoctor.__version__)
+    shown = vitals.previews[0]
+    assert (shown.prompt, shown.negative_prompt, shown.seed, shown.sampler) == ("a house", "", 5, "Euler a")
+    assert (shown.sampling_steps, shown.cfg_scale, shown.clip_skip, shown.model_hash) == (20, 7, 1, "abcdef0123")
+    assert vitals.checkpoints[3].modules[0].update_rms is not None
+
+
+def test_the_public_functions(folder):
+    vitals = hndoctor.measure(folder)
+    diagnosis = hndoctor.judge(vitals)
+    assert hndoctor.scan(folder.parent) == (diagnosis,)
+    assert diagnosis.verdict is not Verdict.UNEXAMINED
+    assert diagnosis.prescription is not None
+
+
+def test_measure_wants_one_run(folder):
+    network(folder.parent / "y" / "hypernetworks" / "y-500.pt", 500)
+    with pytest.raises(CollectError, match="2 runs"):
+        hndoctor.measure(folder.parent)
+    assert len(hndoctor.scan(folder.parent)) == 2
+
+
+def test_what_cannot_be_read_is_named(folder):
+    (folder / "hypernetworks" / "x-1000.pt").write_bytes(b"PK\3\4 cut short")
+    (folder / "images" / "x-1000.png").write_bytes(b"not a picture")
+    (folder / "settings-2023-01-02-10-00-00.json").write_text("{", encoding="utf-8")
+    vitals = measure_run(only(folder))
+    assert [file.path for file in vitals.unreadable] == ["hypernetworks/x-1000.pt"]
+    assert vitals.previews[1].unreadable
+    assert [skip.what for skip in vitals.skipped] == ["settings-2023-01-02-10-00-00.json"]
+    diagnosis = hndoctor.judge(vitals)
+    assert diagnosis.verdict is not Verdict.HEALTHY
+    assert diagnosis.prescription.checkpoint != "hypernetworks/x-1000.pt"
+
+
+def test_progress_can_be_stopped_and_kept(folder):
+    events = measuring(only(folder))
+    seen = [next(events) for _ in range(4)]
+    events.close()
+    assert [event.done for event in seen] == [0, 1, 2, 3]
+    assert {event.total for event in seen} == {8}
+    assert len(seen[-1].vitals.checkpoints) == 3
+    assert len(seen[-1].vitals.losses) == 4
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    calls = []
+    real = weights.measure_checkpoint
+    monkeypatch.setattr(
+        weights, "measure_checkpoint", lambda where, *more: calls.append(where.path.name) or real(where, *more)
+    )
+    return calls
+
+
+def test_nothing_is_measured_twice(folder, counted):
+    first = measure_run(only(folder))
+    assert len(counted) == 4
+    save(first, beside(only(folder), "vitals.json"))
+    counted.clear()
+    assert measure_run(only(folder)) == first
+    assert counted == []
+    measure_run(only(folder), cache=False)
+    assert len(counted) == 4
+
+
+def test_a_grown_run_is_measured_as_if_anew(folder, counted):
+    for step in (2500, 3000):
+        network(folder / "hypernetworks" / f"x-{step}.pt", step)
+    save(measure_run(only(folder)), beside(only(folder), "vitals.json"))
+    network(folder / "hypernetworks" / "x-3500.pt", 3500, seed=4)
+    counted.clear()
+    grown = measure_run(only(folder))
+    assert counted == ["x-500.pt", "x-2500.pt", "x-3000.pt", "x-3500.pt"]
+    assert grown == measure_run(only(folder), cache=False)
+
+
+def test_a_touched_file_is_recognised_by_its_content_and_a_changed_one_is_read_again(folder, counted):
+    save(measure_run(only(folder)), beside(only(folder), "vitals.json"))
+    path = folder / "hypernetworks" / "x-1500.pt"
+    os.utime(path, (OLD, OLD))
+    counted.clear()
+    assert measure_run(only(folder)).checkpoints[2].modified == OLD
+    assert counted == []
+    network(path, 1500, size=0.5)
+    os.utime(path, (OLD, OLD))
+    assert measure_run(only(folder)) == measure_run(only(folder), cache=False)
+
+
+def test_a_broken_or_older_cache_is_ignored(folder, counted):
+    cache = beside(only(folder), "vitals.json")
+    cache.write_bytes(b"{")
+    assert len(measure_run(only(folder)).checkpoints) == 4
+    save(Vitals("r", "x", measured_by="0.0.1"), cache)
+    counted.clear()
+    measure_run(only(folder))
+    assert len(counted) == 4
+
+
+def test_a_lone_vitals_file_is_judged(folder, tmp_path):
+    vitals = measure_run(only(folder))
+    moved = tmp_path / "elsewhere" / "vitals.json"
+    moved.parent.mkdir()
+    save(vitals, moved)
+    (diagnosis,) = hndoctor.scan(moved)
+    assert diagnosis.course == hndoctor.judge(vitals).course
+    assert hndoctor.scan(moved.parent) == (diagnosis,)
+
+
+def test_a_run_over_two_days_is_measured_as_one(tmp_path):
+    for day, steps in (("2023-01-01", (500, 1000)), ("2023-01-02", (1500,))):
+        for step in steps:
+            network(tmp_path / day / "x" / "hypernetworks" / f"x-{step}.pt", step)
+            losslog.append_row(tmp_path / day / "x" / "hypernetwork_loss.csv", step, 0.1, 5e-6, 20)
+    vitals = measure_run(only(tmp_path))
+    paths = [checkpoint.path for checkpoint in vitals.checkpoints]
+    assert paths[0] == "../../2023-01-01/x/hypernetworks/x-500.pt"
+    assert paths[2] == "hypernetworks/x-1500.pt"
+    assert [point.step for point in vitals.losses] == [500, 1000, 1500]
+    assert vitals.checkpoints[2].modules[0].update_rms is not None
+
+
+def test_a_shelf_gives_each_network_its_own_name(tmp_path):
+    for name in ("a-500", "a-1000", "b"):
+        network(tmp_path / f"{name}.pt", 500)
+    runs = {run.name: measure_run(run).run for run in find_runs(tmp_path)}
+    assert runs == {"a": str(tmp_path / "a-*.pt"), "b": str(tmp_path / "b.pt")}

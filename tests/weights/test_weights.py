@@ -1,0 +1,343 @@
+"""Every number against obvious arithmetic: torch in double precision, scipy's SVD, and loops."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from hndoctor.formats.layout import ACTIVATIONS, layers
+from hndoctor.formats.types import HypernetworkFile, Module, OptimizerFile
+from hndoctor.records import NetworkMetadata
+from hndoctor.weights import activations as own
+from hndoctor.weights import effect, measure, measure_optimizer
+from hndoctor.weights.network import contexts
+from hndoctor.weights.spectral import TOLERANCE, largest_singular
+from hndoctor.weights.tensors import tally, vitals_of
+
+FLOATS = hnp.arrays(
+    st.sampled_from([np.float32, np.float64, np.float16]),
+    hnp.array_shapes(min_dims=1, max_dims=2, max_side=40),
+    elements=st.floats(width=16) | st.sampled_from([0.0, -0.0, math.inf, -math.inf, math.nan]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(FLOATS)
+def test_counts_and_norms(array):
+    mine = tally(array)
+    finite = [float(x) for x in array.ravel() if math.isfinite(x)]
+    assert (mine.nan, mine.posinf, mine.neginf) == (
+        sum(math.isnan(x) for x in array.ravel()),
+        sum(x == math.inf for x in array.ravel()),
+        sum(x == -math.inf for x in array.ravel()),
+    )
+    assert mine.zeros == sum(x == 0 for x in array.ravel())
+    assert mine.count == array.size
+    assert mine.max_abs == max(map(abs, finite), default=0.0)
+    assert mine.norm == pytest.approx(math.sqrt(math.fsum(x * x for x in finite)), rel=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-42, 1e-30, 1e-20, 1.0, 1e18, 1e30, 3e38])
+def test_norms_neither_overflow_nor_vanish(scale):
+    array = (np.random.default_rng(0).uniform(-1, 1, (70, 1000)) * scale).astype(np.float32)
+    expected = np.linalg.norm(array.astype(np.float64) / scale) * scale
+    mine = vitals_of("a", array, "float32")[0]
+    assert mine.frobenius == pytest.approx(expected, rel=1e-5)
+    true = np.linalg.svd(array.astype(np.float64), compute_uv=False)[0]
+    assert mine.spectral[0] <= true * (1 + 1e-9) <= mine.spectral[1] * (1 + 1e-5)
+
+
+def test_doubles_beyond_single_precision():
+    mine = tally(np.array([1e300, -1e300, math.nan]))
+    assert mine.norm == pytest.approx(math.sqrt(2) * 1e300)
+    assert tally(np.full(4, 1e308)).norm == pytest.approx(1.7976931348623157e308)
+
+
+def test_large_tensors_keep_their_precision():
+    array = np.random.default_rng(0).normal(0, 0.01, (1280, 640)).astype(np.float32)
+    assert tally(array).norm == pytest.approx(scipy.linalg.norm(array.astype(np.float64)), rel=1e-6)
+    assert tally(array.T).norm == pytest.approx(scipy.linalg.norm(array.astype(np.float64)), rel=1e-6)
+
+
+def test_dead_rows_are_counted():
+    array = np.ones((6, 4), np.float32)
+    array[[1, 4]] = 0
+    array[2, 0] = 0
+    assert vitals_of("a", array, "float32")[0].dead_rows == 2
+
+
+@pytest.mark.parametrize("shape", [(1, 7), (7, 1), (64, 64), (65, 64), (96, 192), (640, 320), (320, 640)])
+@pytest.mark.parametrize("spectrum", ["noise", "spike", "low rank", "equal"])
+def test_the_bracket_holds_the_largest_singular_value(shape, spectrum):
+    rng = np.random.default_rng(5)
+    array = rng.normal(0, 0.01, shape)
+    if spectrum == "spike":
+        array += 0.5 * np.outer(rng.normal(size=shape[0]), rng.normal(size=shape[1])) / math.sqrt(shape[0])
+    elif spectrum == "low rank":
+        array = rng.normal(size=(shape[0], 2)) @ rng.normal(size=(2, shape[1]))
+    elif spectrum == "equal":
+        array = np.eye(*shape) * 3
+    array = array.astype(np.float32)
+    true = scipy.linalg.svdvals(array.astype(np.float64))[0]
+    found = largest_singular(array)
+    assert found.lower <= true * (1 + 1e-7)
+    assert true <= found.upper * (1 + 1e-6)
+    assert found.lower == pytest.approx(true, rel=1e-3)
+    assert found.upper <= found.lower * (1 + 2 * TOLERANCE) + 1e-12
+    moved = (array + rng.normal(0, 1e-4, shape)).astype(np.float32)
+    again = largest_singular(moved, found.direction)
+    assert again.lower == pytest.approx(scipy.linalg.svdvals(moved.astype(np.float64))[0], rel=1e-3)
+
+
+# --- what a module does -----------------------------------------------------------------------------------------------
+
+TORCH = {
+    name.lower(): getattr(torch.nn, name) for name in torch.nn.modules.activation.__all__ if hasattr(torch.nn, name)
+}
+TORCH["swish"] = torch.nn.Hardswish
+EVALUATED = sorted(set(own.ACTIVATIONS))
+
+
+def twin_module(size, structure, name, norm, dropout, out):
+    """The web UI's Sequential, built from the layout."""
+    torch.manual_seed(size)
+    made = []
+    for layer in layers(size, structure, name, norm, dropout, out):
+        if layer.kind == "linear":
+            made.append(torch.nn.Linear(layer.n_in, layer.n_out))
+        elif layer.kind == "activation":
+            made.append(TORCH[name]())
+        elif layer.kind == "layer_norm":
+            made.append(torch.nn.LayerNorm(layer.n_out))
+            torch.nn.init.normal_(made[-1].weight)
+        else:
+            made.append(torch.nn.Dropout(layer.p))
+    sequential = torch.nn.Sequential(*made).eval()
+    tensors = {f"linear.{key}": value.detach().numpy() for key, value in sequential.state_dict().items()}
+    return sequential, Module(size, "k", tensors)
+
+
+def metadata(name, norm=False, out=False):
+    return NetworkMetadata(activation_func=name, is_layer_norm=norm, activate_output=out)
+
+
+def test_every_activation_that_can_be_evaluated_is_there():
+    assert set(ACTIVATIONS) - set(EVALUATED) == {"linear", "glu", "multiheadattention", "threshold"}
+
+
+@pytest.mark.filterwarnings("ignore:Implicit dimension choice")
+@pytest.mark.parametrize("name", EVALUATED)
+def test_activations_are_torchs(name):
+    x = np.concatenate([np.linspace(-30, 30, 1201), [0.0, 0.5, -0.5, 3, -3, 6]]).astype(np.float32)
+    with torch.no_grad():
+        theirs = TORCH[name]().eval()(torch.from_numpy(x).reshape(1, 1, -1)).numpy().ravel()
+    np.testing.assert_allclose(own.ACTIVATIONS[name](x), theirs, rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.filterwarnings("ignore:Implicit dimension choice")
+@pytest.mark.parametrize("name", [*EVALUATED, "linear", None])
+@pytest.mark.parametrize(("norm", "out", "dropout"), [(False, False, (0, 0, 0, 0)), (True, True, (0, 0.1, 0, 0))])
+def test_the_gain_is_torchs(name, norm, out, dropout):
+    sequential, module = twin_module(24, (1, 2, 1.5, 1), name, norm, dropout, out)
+    x = torch.from_numpy(contexts(24)).double()
+    with torch.no_grad():
+        theirs = float(sequential.double()(x[None]).norm() / x.norm())
+    assert effect(module, metadata(name, norm, out)).gain == pytest.approx(theirs, rel=1e-4)
+
+
+def test_dead_units_and_dead_outputs():
+    _, module = twin_module(24, (1, 2, 1), "relu", False, (0, 0, 0), True)
+    tensors = {name: array.copy() for name, array in module.tensors.items()}
+    tensors["linear.0.bias"][:12] = -1e3
+    tensors["linear.2.weight"] = np.abs(tensors["linear.2.weight"])  # hidden units are positive: nothing dies by chance
+    tensors["linear.2.bias"][:] = 0
+    tensors["linear.2.bias"][:6] = -1e3
+    found = effect(dataclasses.replace(module, tensors=tensors), metadata("relu", out=True))
+    assert found.dead_units == pytest.approx(12 / 48)
+    assert found.dead_outputs == pytest.approx(6 / 24)
+    assert effect(module, metadata("tanh", out=True)).dead_units is None
+
+
+@pytest.mark.parametrize("scale", [1e20, 1e30])
+def test_gains_beyond_single_precision(scale):
+    _, module = twin_module(8, (1, 2, 1), "linear", False, (0, 0, 0), False)
+    small = effect(module, metadata(None)).gain
+    tensors = {
+        name: array * np.float32(scale) if "1.weight" in name else array * 0 if "1.bias" in name else array
+        for name, array in module.tensors.items()
+    }
+    assert effect(dataclasses.replace(module, tensors=tensors), metadata(None)).gain > small * scale / 2
+
+
+@pytest.mark.parametrize("broken", ["shape", "names", "nan", "glu", "empty"])
+def test_what_cannot_be_evaluated_has_no_gain(broken):
+    _, module = twin_module(8, (1, 2, 1), "relu", False, (0, 0, 0), False)
+    tensors, name = dict(module.tensors), "relu"
+    if broken == "shape":
+        tensors["linear.0.weight"] = tensors["linear.0.weight"][:, :5]
+    elif broken == "names":
+        tensors = {f"x.{key}": value for key, value in tensors.items()}
+    elif broken == "nan":
+        tensors["linear.0.bias"] = np.full(16, np.nan, np.float32)
+    elif broken == "glu":
+        name = "glu"
+    else:
+        tensors["linear.0.weight"] = np.empty((0, 0), np.float32)
+    assert effect(dataclasses.replace(module, tensors=tensors), metadata(name)).gain is None
+
+
+def test_residual_blocks_of_monkeypatch():
+    torch.manual_seed(0)
+    linears = [torch.nn.Linear(8, 16), torch.nn.Linear(16, 8)]
+    tensors = {
+        f"linear.{i}.linear.0.{key}": value.detach().numpy()
+        for i, block in enumerate(linears)
+        for key, value in block.state_dict().items()
+    }
+    x = torch.from_numpy(contexts(8))
+    y = x
+    with torch.no_grad():
+        for block in linears:
+            skip = torch.nn.functional.interpolate(y[None], block.out_features, mode="nearest-exact")[0]
+            y = skip + torch.relu(block(y))
+    found = effect(Module(8, "k", tensors), NetworkMetadata(activation_func="relu", skip_connection=True))
+    assert found.gain == pytest.approx(float((y - x).norm() / x.norm()), rel=1e-5)
+
+
+# --- the course -------------------------------------------------------------------------------------------------------
+
+
+def network(path, seed, scale=1.0, nan=None):
+    rng = np.random.default_rng(seed)
+    tensors = {
+        "linear.0.weight": (rng.normal(0, 0.01, (16, 8)) * scale).astype(np.float32),
+        "linear.0.bias": (rng.normal(0, 0.01, 16) * scale).astype(np.float32),
+        "linear.1.weight": (rng.normal(0, 0.01, (8, 16)) * scale).astype(np.float32),
+        "linear.1.bias": np.zeros(8, np.float32),
+    }
+    if nan:
+        tensors[nan].flat[0] = np.nan
+    modules = (Module(8, "k", tensors), Module(8, "v", {n: a * 2 for n, a in tensors.items()}))
+    return HypernetworkFile(path, "zip", modules, NetworkMetadata(), (), "", "", 0)
+
+
+def flat(file, side=0, leave_out=()):
+    return np.concatenate(
+        [
+            a.ravel().astype(np.float64)[len(leave_out) and n in leave_out :]
+            for n, a in file.modules[side].tensors.items()
+        ]
+    )
+
+
+def test_changes_against_the_checkpoints_before(tmp_path):
+    now, before, earlier, first = (network(tmp_path, seed) for seed in (4, 3, 2, 1))
+    _, modules, _ = measure(now, before, first, earlier)
+    for side in (0, 1):
+        step, previous = flat(now, side) - flat(before, side), flat(before, side) - flat(earlier, side)
+        found = modules[side]
+        assert found.update_rms == pytest.approx(np.sqrt(np.mean(step**2)), rel=1e-5)
+        cosine = step @ previous / np.linalg.norm(step) / np.linalg.norm(previous)
+        assert found.update_cosine == pytest.approx(cosine, abs=1e-5)
+        travel = flat(now, side) - flat(first, side)
+        assert found.travel_rms == pytest.approx(np.sqrt(np.mean(travel**2)), rel=1e-5)
+        assert found.rms == pytest.approx(np.sqrt(np.mean(flat(now, side) ** 2)), rel=1e-5)
+
+
+def test_one_nan_hides_nothing_else(tmp_path):
+    clean, ill = network(tmp_path, 4), network(tmp_path, 4, nan="linear.0.weight")
+    before = network(tmp_path, 3)
+    tensors, modules, _ = measure(ill, before, before)
+    twins, twin_modules, _ = measure(clean, before, before)
+    assert tensors[0].nan == 1
+    assert tensors[0].frobenius == pytest.approx(twins[0].frobenius, rel=0.05)
+    assert tensors[0].spectral is None
+    assert tensors[1:4] == twins[1:4]
+    assert modules[0].gain is None
+    assert modules[0].update_rms == pytest.approx(twin_modules[0].update_rms, rel=0.05)
+    assert modules[1].gain is None  # its weights were made from the same ones
+    assert all(math.isfinite(m.rms) for m in modules)
+
+
+def test_other_structures_are_not_compared(tmp_path):
+    now, before = network(tmp_path, 1), network(tmp_path, 2)
+    other = dataclasses.replace(before, modules=(Module(8, "k", {"linear.0.weight": np.ones((8, 8), np.float32)}),))
+    _, modules, _ = measure(now, other, None)
+    assert [m.update_rms for m in modules] == [None, None]
+    assert [m.travel_rms for m in modules] == [None, None]
+
+
+# --- optimizer --------------------------------------------------------------------------------------------------------
+
+
+def trained(steps=5, zero=False):
+    torch.manual_seed(2)
+    weights = [torch.nn.Parameter(torch.randn(6, 4)), torch.nn.Parameter(torch.randn(6))]
+    optimizer = torch.optim.AdamW(weights, lr=3e-4, weight_decay=0)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        ((weights[0] ** 3).sum() + (0 if zero else (weights[1] ** 2).sum()) + 0 * weights[1].sum()).backward()
+        optimizer.step()
+    saved = optimizer.state_dict()
+    state = {i: {k: v.numpy() if v.ndim else float(v) for k, v in s.items()} for i, s in saved["state"].items()}
+    return weights, optimizer, state, tuple(saved["param_groups"])
+
+
+def optimizer_file(path, state, groups, hashed=None):
+    return OptimizerFile(path, "AdamW", hashed, state, groups, "", 0)
+
+
+def test_the_next_update_is_torchs(tmp_path):
+    _weights, _, state, groups = trained()
+    found = measure_optimizer(optimizer_file(tmp_path / "a.optim", state, groups), tmp_path, "")
+    total = []
+    for entry in state.values():
+        m = entry["exp_avg"] / (1 - 0.9**5)
+        v = entry["exp_avg_sq"] / (1 - 0.999**5)
+        total.append((3e-4 * m / (np.sqrt(v) + 1e-8)).ravel())
+    assert found.update_rms == pytest.approx(float(np.sqrt(np.mean(np.concatenate(total) ** 2))), rel=1e-5)
+    assert (found.step, found.learning_rate, found.tensors, found.nonfinite) == (5, 3e-4, 4, 0)
+
+
+def test_sick_moments_are_counted(tmp_path):
+    _, _, state, groups = trained(zero=True)
+    state[0]["exp_avg"] = state[0]["exp_avg"].copy()
+    state[0]["exp_avg"][0, :3] = [np.nan, np.inf, -np.inf]
+    found = measure_optimizer(optimizer_file(tmp_path / "a.optim", state, groups), tmp_path, "")
+    assert found.nonfinite == 3
+    assert found.zero_second_moment == pytest.approx(6 / 30)
+    assert math.isfinite(found.update_rms)
+
+
+def test_both_hash_generations(tmp_path):
+    path = tmp_path / "a.pt"
+    path.write_bytes(b"abc")
+    _, _, state, groups = trained()
+    import hashlib
+
+    whole = hashlib.sha256(b"abc").hexdigest()
+    for stored, expected in [
+        (whole[:10], (True, 2)),
+        ("0" * 10, (False, 2)),
+        ("e3b0c442", (True, 1)),
+        ("0" * 8, (False, 1)),
+        (None, (None, None)),
+    ]:
+        found = measure_optimizer(optimizer_file(tmp_path / "a.optim", state, groups, stored), path, whole)
+        assert (found.hash_matches, found.hash_generation) == expected
+
+
+@pytest.mark.parametrize(
+    "groups", [(), ({},), ({"lr": None, "params": [0]},), ({"lr": 1e-3, "betas": (1, 2, 3), "params": [0, 9]},)]
+)
+def test_odd_optimizers_do_not_crash(tmp_path, groups):
+    _, _, state, _ = trained()
+    assert measure_optimizer(optimizer_file(tmp_path / "a", state, groups), tmp_path, "").update_rms is None

@@ -1,0 +1,118 @@
+"""Preview pictures while training: the same prompts, the same seed, the same noise, every time (G25, G27)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from hndoctor.formats.infotext import Infotext, compose
+from trainer.base import BaseModel
+from trainer.config import Config
+from trainer.diffusion import Injection
+from trainer.objective import as_float
+from trainer.sampler import Noise, guided, resolve, sample
+
+TOGETHER = 4  # pictures drawn in one go: memory of twice as many UNet samples (guess)
+
+
+@dataclass(frozen=True)
+class Previewer:
+    """Draws the previews of a run.  Takes nothing from any global generator; leaves the network's mode as it was."""
+
+    base: BaseModel
+    injection: Injection
+    config: Config
+    prompts: tuple[str, ...]
+    contexts: tuple[Tensor, ...]  # one embedding a prompt: (tokens, width)
+    negative: Tensor
+    size: tuple[int, int]  # width and height in pixels
+
+    @torch.no_grad()
+    def draw(self, bare: bool = False) -> tuple[Image.Image, ...]:
+        """One picture a prompt; `bare`: by the base model alone, as a reference."""
+        modes = [network.training for network in self.injection.networks]
+        for network in self.injection.networks:
+            network.eval()
+        quiet: AbstractContextManager[None] = self.injection.disabled() if bare else nullcontext()
+        with quiet:
+            latents = torch.cat([self._latents(contexts) for contexts in self._groups()])
+        for network, mode in zip(self.injection.networks, modes, strict=True):
+            network.train(mode)
+        return decode(self.base, latents)
+
+    def _groups(self) -> list[Tensor]:
+        """Neighbouring prompts of equal length, a few at a time: (prompts, tokens, width)."""
+        groups: list[list[Tensor]] = []
+        for context in self.contexts:
+            if groups and len(groups[-1]) < TOGETHER and groups[-1][0].shape == context.shape:
+                groups[-1].append(context)
+            else:
+                groups.append([context])
+        return [torch.stack(group) for group in groups]
+
+    def _latents(self, contexts: Tensor) -> Tensor:
+        config, base = self.config, self.base
+        shape = (int(base.unet.config.in_channels), self.size[1] // base.factor, self.size[0] // base.factor)
+        negative = self.negative[None].expand(len(contexts), -1, -1)
+        predict = guided(as_float(base.unet), base.schedule, contexts, negative, config.preview_cfg)
+        noise = Noise([config.preview_seed] * len(contexts), shape)
+        with torch.autocast(base.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            return sample(config.preview_sampler, base.schedule, predict, noise, config.preview_steps, base.device)
+
+    def infotext(self, prompt: str) -> str:
+        """How the web UI would describe the picture of a prompt."""
+        config = self.config
+        sampler, karras = resolve(config.preview_sampler)
+        whole = int(config.preview_cfg)
+        return compose(
+            Infotext(
+                prompt=prompt,
+                negative_prompt=config.preview_negative_prompt,
+                steps=config.preview_steps,
+                sampler=sampler,
+                schedule_type="Karras" if karras else "Automatic",
+                cfg_scale=whole if whole == config.preview_cfg else config.preview_cfg,
+                seed=config.preview_seed,
+                size=self.size,
+                model_hash=self.base.hash,
+                model=self.base.name,
+                clip_skip=config.clip_skip if config.clip_skip > 1 else None,
+                extra={"RNG": "CPU"},
+            )
+        )
+
+    def png(self, picture: Image.Image, prompt: str) -> bytes:
+        """A picture as a PNG file that says how it was made, in the chunk that the web UI reads."""
+        told = PngInfo()
+        told.add_text("parameters", self.infotext(prompt))
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG", pnginfo=told)
+        return buffer.getvalue()
+
+
+def decode(base: BaseModel, latents: Tensor) -> tuple[Image.Image, ...]:
+    """Pictures of latents: clamped, and cut (not rounded) to 8 bits as the web UI does; what is no number is black."""
+    home = base.vae.device
+    base.vae.to(base.device)
+    scaled = latents / float(base.vae.config.scaling_factor)
+    pictures = [base.vae.decode(one[None].to(base.vae.dtype), return_dict=False)[0][0] for one in scaled]
+    base.vae.to(home)
+    return tuple(Image.fromarray(_bytes(picture)) for picture in pictures)
+
+
+def _bytes(picture: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    unit = ((picture.float() + 1) / 2).clamp(0, 1).nan_to_num(0.0)
+    return (unit * 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+
+
+def default_prompts(texts: Sequence[str]) -> tuple[str, ...]:
+    """Without prompts of the user's: those of the first and of the middle training picture."""
+    return tuple(dict.fromkeys((texts[0].strip(), texts[len(texts) // 2].strip())))

@@ -1,0 +1,51 @@
+"""A whole training: from a configuration to a run folder, told event by event.
+
+    from trainer.session import load_config, plan, train
+
+    config = load_config("fischl.toml", {"steps": 2000})
+    for event in train(config):
+        ...
+
+`train` can be left at any time; what was trained is saved.  Give it a `Stop` and set it (from a signal handler, another
+thread, or between two events) and it ends after the step at hand, saves, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+
+from trainer.config import Config, load_config
+from trainer.errors import TrainerError
+from trainer.events import Event, Finished, Plan
+from trainer.planning import plan
+from trainer.setting_up import set_up
+from trainer.training import Stop, Training
+
+__all__ = ["Config", "Event", "Plan", "Stop", "TrainerError", "load_config", "plan", "train"]
+
+
+def train(
+    config: Config, resume: Path | str | bool | None = None, overwrite: bool = False, stop: Stop | None = None
+) -> Generator[Event]:
+    """Train; yields events, `Finished` last.
+
+    `resume`: True for the furthest checkpoint of the run, or the path of one (this run's, another's, the web UI's).
+    A folder that holds a run is never touched unless `resume` or `overwrite` says so.
+    Closing the generator, a `KeyboardInterrupt` in it, and `stop` all save what was trained first.
+    Raises `TrainerError`, in one line, for everything that the user can mend.
+    """
+    stop = stop or Stop()
+    setting_up = set_up(config, resume, overwrite)
+    try:
+        while True:
+            yield next(setting_up)
+            if stop.requested:
+                yield Finished("stopped", 0, config.run, None, "stopped before the first step; nothing was written")
+                return
+    except StopIteration as finished:
+        session: Training = finished.value
+    try:
+        yield from session.run(stop)
+    finally:
+        session.close()
