@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint types imports pytest fuzz bench-scan bench-train bench-previews clean
+.PHONY: help demo test lint types imports pytest fuzz bench-scan bench-train bench-previews docs clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -54,5 +54,8 @@ bench-train: $(VENV)/.test ## step time against the bare floor and the web UI's 
 bench-previews: $(VENV)/.test ## how well noise is told from pictures, against peers
 	$(BIN)/python -m benchmarks.previews.bench
 
+docs: $(VENV)/.test ## the manual as pages in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 clean: ## remove the virtual environment and what tools left
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build site
