@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint types imports pytest fuzz bench-scan bench-train bench-previews docs clean
+.PHONY: help demo test lint types imports pytest fuzz bench-scan bench-train bench-previews docs stress clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -44,6 +44,9 @@ pytest: $(VENV)/.test
 
 fuzz: $(VENV)/.test ## 100,000 spoilt files: the right numbers or a refusal, nothing else
 	HNDOCTOR_FUZZ=100000 $(BIN)/python -m pytest tests/formats/test_mutations.py --timeout 0
+
+stress: $(VENV)/.test ## 200 kills -9 of a scan: nothing lost, nothing half written
+	HNDOCTOR_KILLS=200 $(BIN)/python -m pytest tests/abuse/test_faults.py --timeout 0
 
 bench-scan: $(VENV)/.test ## what reading and measuring a checkpoint costs, against numpy and peers
 	$(BIN)/python -m benchmarks.scan

@@ -53,13 +53,13 @@ def pickles(folder: Path, harm: Path) -> None:
         (folder / f"evil-{step}.pt").write_bytes(body)
     for step, (_, body) in enumerate(sorted(bombs().items()), 200):
         (folder / f"evil-{step}.pt").write_bytes(forge([("archive/data.pkl", body), ("archive/version", b"3\n")]))
-    write_network(folder / "evil-999.pt", 998)
+    write_network(folder / "evil-999.pt", 999)
 
 
 def names(runs: Path) -> None:
     """Names that act where they are printed, formatted, joined or rendered; also one that is no text at all."""
     for name in NAMES:
-        write_network(runs / name / "hypernetworks" / f"{name[:200]}-500.pt", 499)
+        write_network(runs / name / "hypernetworks" / f"{name[:200]}-500.pt", 500)
     if sys.platform == "linux":
         folder = os.fsencode(runs) + b"/un\xff\xfedecodable"
         Path(os.fsdecode(folder)).mkdir()
@@ -80,7 +80,7 @@ def png(width: int, height: int, data: bytes) -> bytes:
 
 def pictures(run: Path) -> None:
     """Bombs, huge claims, halves, texts of megabytes; and one that is sound."""
-    write_network(run / "hypernetworks" / "pictures-500.pt", 499)
+    write_network(run / "hypernetworks" / "pictures-500.pt", 500)
     folder = run / "images"
     folder.mkdir()
     zeros = zlib.compress(bytes(64 << 20), 9)
@@ -105,7 +105,7 @@ def pictures(run: Path) -> None:
 
 def logs(run: Path) -> None:
     """A loss log with formulas, nulls, digits without end and NaN; settings and validations that are nonsense."""
-    write_network(run / "hypernetworks" / "logs-500.pt", 499)
+    write_network(run / "hypernetworks" / "logs-500.pt", 500)
     rows = ["step,epoch,epoch_step,loss,learn_rate", "1,0,0,=cmd|'/C calc'!A0,1e-5", "2,0,0,nan,5e-6", "3,0,0,\0\0,1"]
     rows += [f"{'9' * 5000},0,0,0.1,5e-6", "5,0,0," + "1e999" + ",inf", "-6,0,0,0.1,5e-6", '7,"', "8,0,0,0.2,5e-6"]
     (run / "hypernetwork_loss.csv").write_bytes("\r\n".join(rows).encode() + b"\xff\xfe\r\n,,,,\r\n" * 100)
@@ -119,14 +119,14 @@ def logs(run: Path) -> None:
 
 def forged_vitals(run: Path) -> None:
     """Vitals that name files elsewhere, and ones that are nonsense."""
-    write_network(run / "hypernetworks" / "forged-500.pt", 499)
+    write_network(run / "hypernetworks" / "forged-500.pt", 500)
     forged = {"schema": 1, "root": "/", "name": "../../..", "checkpoints": [{"path": "/etc/passwd", "step": 1}]}
     (run / "vitals.json").write_text(json.dumps(forged), encoding="utf-8")
 
 
 def special_files(run: Path, root: Path) -> None:
     """Pipes, devices, links out of the run and round in circles."""
-    write_network(run / "hypernetworks" / "special-500.pt", 499)
+    write_network(run / "hypernetworks" / "special-500.pt", 500)
     outside = root / "outside"
     write_network(outside / "secret-1.pt", 0)
     os.mkfifo(run / "hypernetworks" / "special-600.pt")

@@ -69,7 +69,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="measures memory by P
 
 def test_the_canary_sings(tmp_path: Path) -> None:
     """What is written outside of the allowed folders is reported; else the other tests would prove nothing."""
-    write_network(tmp_path / "runs" / "a" / "hypernetworks" / "a-500.pt", 499)
+    write_network(tmp_path / "runs" / "a" / "hypernetworks" / "a-500.pt", 500)
     with pytest.raises(AssertionError, match=r"vitals\.json"):
         under_watch(tmp_path, ["scan", str(tmp_path / "runs")], [])
 
