@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint types imports pytest fuzz bench-scan bench-train bench-previews clean
+.PHONY: help demo test lint types imports pytest fuzz bench-scan bench-train stress bench-previews clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -50,6 +50,11 @@ bench-scan: $(VENV)/.test ## what reading and measuring a checkpoint costs, agai
 
 bench-train: $(VENV)/.test ## step time against the bare floor and the web UI's pattern
 	$(BIN)/python -m benchmarks.train
+	$(BIN)/python -m benchmarks.flops
+
+stress: export OMP_NUM_THREADS = 1
+stress: $(VENV)/.test ## kill -9 a training fifty times: no run lost, no half file, the same hashes
+	$(BIN)/python -m benchmarks.kills --kills 50
 
 bench-previews: $(VENV)/.test ## how well noise is told from pictures, against peers
 	$(BIN)/python -m benchmarks.previews.bench
