@@ -45,14 +45,17 @@ pytest: $(VENV)/.test
 fuzz: $(VENV)/.test ## 100,000 spoilt files: the right numbers or a refusal, nothing else
 	HNDOCTOR_FUZZ=100000 $(BIN)/python -m pytest tests/formats/test_mutations.py --timeout 0
 
-stress: $(VENV)/.test ## 200 kills -9 of a scan: nothing lost, nothing half written
-	HNDOCTOR_KILLS=200 $(BIN)/python -m pytest tests/abuse/test_faults.py --timeout 0
-
 bench-scan: $(VENV)/.test ## what reading and measuring a checkpoint costs, against numpy and peers
 	$(BIN)/python -m benchmarks.scan
 
 bench-train: $(VENV)/.test ## step time against the bare floor and the web UI's pattern
 	$(BIN)/python -m benchmarks.train
+	$(BIN)/python -m benchmarks.flops
+
+stress: export OMP_NUM_THREADS = 1
+stress: $(VENV)/.test ## kill -9 a training 50 times and a scan 150 times: nothing lost, nothing half written, the same result
+	$(BIN)/python -m benchmarks.kills --kills 50
+	HNDOCTOR_KILLS=150 $(BIN)/python -m pytest tests/abuse/test_faults.py --timeout 0
 
 bench-previews: $(VENV)/.test ## how well noise is told from pictures, against peers
 	$(BIN)/python -m benchmarks.previews.bench
