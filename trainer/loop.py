@@ -84,7 +84,8 @@ def gradients(course: Course, step: int, batches: Sequence[Batch]) -> Tensor:
     for micro, batch in enumerate(batches):
         seeded = seeding.global_seed(batch.latents.device, course.config.seed, "dropout", step, micro)
         with seeded if random else nullcontext():
-            loss = course.objective(batch.latents, batch.noise, batch.timesteps, batch.context).mean()
+            losses = course.objective(batch.latents, batch.noise, batch.timesteps, batch.context, batch.weight)
+            loss = losses.mean()
         loss = loss / len(batches)
         loss.backward()  # type: ignore[no-untyped-call]
         total = loss.detach() if total is None else total + loss.detach()

@@ -21,14 +21,17 @@ class Objective:
         self.spread = (1 - alphas).sqrt().float().to(unet.device)
         self.autocast = precision == "bf16"
 
-    def __call__(self, latents: Tensor, noise: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
-        """The loss of every picture: (batch,), float32."""
+    def __call__(
+        self, latents: Tensor, noise: Tensor, timesteps: Tensor, context: Tensor, weight: Tensor | None = None
+    ) -> Tensor:
+        """The loss of every picture: (batch,), float32.  `weight` weighs places: (batch, 1, height, width)."""
         signal, spread = (table[timesteps].view(-1, 1, 1, 1) for table in (self.signal, self.spread))
         noisy = signal * latents + spread * noise
         target = signal * noise - spread * latents if self.v_prediction else noise
         with torch.autocast(noisy.device.type, torch.bfloat16, enabled=self.autocast):
             predicted = predict(self.unet, noisy, timesteps, context)
-        return (predicted.float() - target).square().mean(dim=(1, 2, 3))
+        squares = (predicted.float() - target).square()
+        return (squares if weight is None else squares * weight).mean(dim=(1, 2, 3))
 
 
 def predict(unet: Any, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:

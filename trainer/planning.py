@@ -14,7 +14,7 @@ from trainer.data import split, template_lines
 from trainer.errors import TrainerError
 from trainer.events import Plan
 from trainer.network import Hypernetwork
-from trainer.pictures import PictureSet, read_folder
+from trainer.pictures import PictureSet, Reading, read_folder
 
 
 def structure(config: Config) -> tuple[float, ...]:
@@ -55,7 +55,13 @@ def plan(config: Config, resume: Path | str | None = None) -> Plan:
     Raises `TrainerError` for everything that would stop the training later and can be known now.
     """
     start = Hypernetwork.load(resume).step if resume is not None else 0
-    return make(config, base.sizes_of(base.folder(config.base_model)), read_folder(config.data), start)
+    there = base.sizes_of(base.locate(config.base_model), config.base_config)
+    return make(config, there, pictures_of(config), start)
+
+
+def pictures_of(config: Config) -> PictureSet:
+    """The training pictures, read as the configuration says."""
+    return read_folder(config.data, Reading(config.repeats, config.filename_regex, config.filename_join))
 
 
 def make(config: Config, there: tuple[int, ...], pictures: PictureSet, start: int) -> Plan:
@@ -83,7 +89,7 @@ def make(config: Config, there: tuple[int, ...], pictures: PictureSet, start: in
         steps=end,
         pictures=len(train),
         held_out=len(held_out),
-        epochs=(end - start) * samples / len(train),
+        epochs=(end - start) * samples / sum(picture.repeats for picture in train),
         rates=tuple((stop, segment.rate, in_words(segment.rate)) for stop, segment in zip(ends, rates, strict=True)),
         dose=dose(rates, samples, start),
         warnings=tuple(_warnings(config, pictures)),
@@ -91,7 +97,7 @@ def make(config: Config, there: tuple[int, ...], pictures: PictureSet, start: in
 
 
 def _warnings(config: Config, pictures: PictureSet) -> list[str]:
-    told = [f"{name} is left out: {why}" for name, why in pictures.skipped]
+    told = [*pictures.notes, *_skipped(pictures)]
     told += _caption_warnings(config, pictures)
     own_scale = config.base_model == POCKET  # ten times narrower than SD1, so its rates are about ten times SD1's
     told += [
@@ -105,6 +111,13 @@ def _warnings(config: Config, pictures: PictureSet) -> list[str]:
             f'give dropout_structure, such as "{_example(config)}"'
         )
     return told
+
+
+def _skipped(pictures: PictureSet) -> list[str]:
+    """What cannot be read, by name, and how many of how many if it is more than one."""
+    told = [f"{name} is left out: {why}" for name, why in pictures.skipped]
+    count = len(told)
+    return [*told, f"{count} of {count + len(pictures.pictures)} pictures are left out"] if count > 1 else told
 
 
 def _caption_warnings(config: Config, pictures: PictureSet) -> list[str]:
