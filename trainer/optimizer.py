@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -141,10 +140,9 @@ def load(
     groups = _groups(file, optimizer)
     optimizer.load_state_dict({"state": {i: one for i, one in state.items() if one}, "param_groups": groups})
     kinds.train(optimizer)
-    trained = [file.state.get(index, {}).get(_TRAINED) for index in range(len(parameters))]
-    arrays = [array for array in trained if isinstance(array, np.ndarray)]
-    if len(arrays) == len(parameters):
-        kinds.put(parameters, [torch.from_numpy(array.copy()) for array in arrays])
+    trained = [file.state[i][_TRAINED] for i in range(len(parameters)) if _TRAINED in file.state.get(i, {})]
+    if len(trained) == len(parameters):
+        kinds.put(parameters, [torch.tensor(array) for array in trained])
     scale = file.param_groups[0].get(_SCALE) if file.param_groups else None
     if scaler is not None and scale is not None:
         streak = int(file.param_groups[0].get(_STREAK, 0))
