@@ -13,7 +13,7 @@ from typing import Any
 from hndoctor.formats.layout import parse_structure
 from hndoctor.formats.schedule import parse_schedule
 from trainer.errors import TrainerError
-from trainer.hub import PREFIX, name_of
+from trainer.hub import name_of
 from trainer.module import ACTIVATIONS, INITIALISATIONS
 from trainer.values import KINDS, literal
 
@@ -260,8 +260,7 @@ def _anchored(values: dict[str, Any], folder: Path) -> dict[str, Any]:
         if key in values:
             values[key] = _from(folder, values[key], must_exist=key == "data")
     if (base := values.get("base_model", POCKET)) != POCKET:
-        name = name_of(base, folder)
-        values["base_model"] = PREFIX + name if name else str(_from(folder, Path(base).expanduser()))
+        values["base_model"] = base if name_of(base) else str(_from(folder, Path(base).expanduser()))
     for key in PATH_TEXTS:
         if values.get(key):
             values[key] = str(_from(folder, Path(values[key]).expanduser(), must_exist=key != "cache"))

@@ -13,17 +13,11 @@ WANTED = ("model_index.json", "*/*.json", "tokenizer/*", "unet/*.safetensors", "
           "text_encoder/*.safetensors")  # fmt: skip
 UNWANTED = ("*.fp16.*", "*.non_ema.*", "safety_checker/*", "feature_extractor/*", "image_encoder/*")
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_FILES = (".safetensors", ".ckpt", ".pt", ".pth")
 
 
-def name_of(base_model: str, *folders: Path) -> str | None:
-    """The hub name that a user gives: `hub:owner/name`, or `owner/name` where no folder `owner` is; None: a path."""
-    if base_model.startswith(PREFIX):
-        return base_model.removeprefix(PREFIX)
-    if not _NAME.fullmatch(base_model) or base_model.lower().endswith(_FILES):
-        return None
-    owner = Path(base_model).parts[0]
-    return None if any((folder / owner).exists() for folder in (Path(), *folders)) else base_model
+def name_of(base_model: str) -> str | None:
+    """The name on the hub that a user gives, "owner/name" of "hub:owner/name"; None: a path, never looked for there."""
+    return base_model.removeprefix(PREFIX) if base_model.startswith(PREFIX) else None
 
 
 @lru_cache(maxsize=4)
@@ -37,10 +31,10 @@ def fetch(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=list(WANTED), ignore_patterns=list(UNWANTED)))
     except RepositoryNotFoundError:
-        raise TrainerError(f'base_model "{name}": there is no such folder here, and no such model on the hub') from None
+        raise TrainerError(f'base_model "{PREFIX}{name}": the hub has no such model, or does not show it') from None
     except Exception as error:  # noqa: BLE001  (the errors of several HTTP libraries)
         first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise TrainerError(
-            f'base_model "{name}": there is no such folder here, and the hub cannot be reached ({first}); '
+            f'base_model "{PREFIX}{name}": was not fetched before, and the hub cannot be reached ({first}); '
             "go online, or name a diffusers folder or a .safetensors file"
         ) from None
