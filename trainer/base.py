@@ -96,7 +96,7 @@ def folder(base_model: str) -> Path:
     if not path.exists():
         raise TrainerError(
             f'base_model "{base_model}": no such folder or file; name a diffusers folder, a .safetensors, a .ckpt, '
-            f'or "{POCKET}"; a model of the hub is written "{hub.PREFIX}owner/name"'
+            f'"{POCKET}", or "hub:owner/name" to fetch one'
         )
     missing = [part for part in PARTS if not (path / part).is_dir()]
     if missing:

@@ -16,7 +16,10 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
 def name_of(base_model: str) -> str | None:
-    """The name on the hub that a user gives, "owner/name" of "hub:owner/name"; None: a path, never looked for there."""
+    """The hub name that a user gives as `hub:owner/name`; None: a path.
+
+    `owner/name` alone is a path: one that is misspelt must not reach out for the network.
+    """
     return base_model.removeprefix(PREFIX) if base_model.startswith(PREFIX) else None
 
 
@@ -31,10 +34,10 @@ def fetch(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=list(WANTED), ignore_patterns=list(UNWANTED)))
     except RepositoryNotFoundError:
-        raise TrainerError(f'base_model "{PREFIX}{name}": the hub has no such model, or does not show it') from None
+        raise TrainerError(f'base_model "{PREFIX}{name}": there is no such model on the hub') from None
     except Exception as error:  # noqa: BLE001  (the errors of several HTTP libraries)
         first = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0][:200]
         raise TrainerError(
-            f'base_model "{PREFIX}{name}": was not fetched before, and the hub cannot be reached ({first}); '
+            f'base_model "{PREFIX}{name}": the hub cannot be reached ({first}); '
             "go online, or name a diffusers folder or a .safetensors file"
         ) from None

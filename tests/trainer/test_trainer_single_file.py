@@ -368,7 +368,8 @@ def test_a_velocity_model_is_exported_with_its_mark(pipeline: Path) -> None:
 
 def test_a_name_of_the_hub_is_said_to_be_one(tmp_path: Path) -> None:
     assert hub.name_of("hub:a/b") == "a/b"
-    assert hub.name_of("a/b") is None
+    for path in ("models/sd15", "someone/model-1.5", "model", "a/b/c", "a/b.safetensors", "./a/b", "/a/b", "C:/a"):
+        assert hub.name_of(path) is None, path
     (tmp_path / "x.toml").write_text('data = "d"\nbase_model = "hub:someone/model"\n', encoding="utf-8")
     config = load_config(tmp_path / "x.toml")
     assert (config.base_model, absolute(config).base_model) == ("hub:someone/model", "hub:someone/model")
@@ -387,7 +388,7 @@ def test_nothing_is_fetched_for_a_path_and_offline_is_said(tmp_path: Path, monke
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TrainerError, match=r'no such folder or file.*is written "hub:owner/name"'):
+    with pytest.raises(TrainerError, match=r'no such folder or file.*"hub:owner/name" to fetch'):
         base.locate("someone/model")
     assert not asked
     with pytest.raises(TrainerError, match=r"hub cannot be reached \(no route to host\)") as caught:
