@@ -83,7 +83,7 @@ def train(
     name: Annotated[str | None, typer.Option(help="The network's name.")] = None,
     data: Annotated[str | None, typer.Option(help="The folder of training pictures.")] = None,
     out: Annotated[str | None, typer.Option(help="The folder that will hold the run's folder.")] = None,
-    base_model: Annotated[str | None, typer.Option(help='A diffusers folder, or "pocket".')] = None,
+    base_model: Annotated[str | None, typer.Option(help='A diffusers folder, one file, or "pocket".')] = None,
     learn_rate: Annotated[str | None, typer.Option(help='A rate or a schedule: "5e-5:100, 5e-6:1500".')] = None,
     steps: Annotated[int | None, typer.Option(help="Train until this step.")] = None,
     weight_init: Annotated[str | None, typer.Option(help="How the weights begin: Normal, XavierUniform ...")] = None,
