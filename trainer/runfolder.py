@@ -17,6 +17,8 @@ from trainer.optimizer import optim_path
 
 LOSS_LOG = "hypernetwork_loss.csv"
 VALIDATION_LOG = "validation.jsonl"
+TENSORBOARD = "tensorboard"
+SHEET = "-sheet.png"
 SET_ASIDE = "set-aside"  # gets what a resumed run has left behind; no part of the run any more
 
 
@@ -28,7 +30,7 @@ class RunFolder:
 
     def __init__(self, root: Path, name: str) -> None:
         self.root, self.name = root, name
-        self.checkpoints, self.images = root / "hypernetworks", root / "images"
+        self.checkpoints, self.images, self.sheets = root / "hypernetworks", root / "images", root / "sheets"
 
     # --- where things are ---------------------------------------------------------------------------------------------
 
@@ -44,6 +46,10 @@ class RunFolder:
     def preview(self, number: int, which: int = 0) -> Path:
         """A preview of a number: `name-500.png` of the first prompt, `name-500-1.png` of the second."""
         return self.images / (f"{self.name}-{number}-{which}.png" if which else f"{self.name}-{number}.png")
+
+    def sheet(self, number: int) -> Path:
+        """All previews of a number in one picture."""
+        return self.sheets / f"{self.name}-{number}{SHEET}"
 
     def exists(self) -> bool:
         """Whether there is a run already."""
@@ -64,7 +70,7 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove a run that is to be overwritten: its own files, nothing else."""
-        for folder in (self.checkpoints, self.images, self.root / SET_ASIDE):
+        for folder in (self.checkpoints, self.images, self.sheets, self.root / TENSORBOARD, self.root / SET_ASIDE):
             shutil.rmtree(folder, ignore_errors=True)
         own = (LOSS_LOG, VALIDATION_LOG, "run.json", "config.toml", "vitals.json", "health.html")
         for path in (*(self.root / name for name in own), *self.root.glob("settings-*.json")):
@@ -72,6 +78,7 @@ class RunFolder:
 
     def write(self, path: Path, data: bytes | str) -> None:
         """A file whole or not at all.  Raises OSError."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, [data if isinstance(data, bytes) else data.encode("utf-8")])
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
@@ -126,12 +133,13 @@ class RunFolder:
             return
         for number, path in self.numbered()[:-keep_last]:
             if not keep_every or number % keep_every:
-                path.unlink(missing_ok=True)
-                optim_path(path).unlink(missing_ok=True)
+                for part in parts_of(path):
+                    part.unlink(missing_ok=True)
 
     def _later_than(self, step: int) -> Iterator[Path]:
         """Checkpoints and previews of after `step`; a number is one more than the step it holds."""
-        for folder, suffix in ((self.checkpoints, ".pt"), (self.checkpoints, ".pt.optim"), (self.images, ".png")):
+        kinds = [(self.checkpoints, suffix) for suffix in (".pt", ".pt.optim", ".safetensors")]
+        for folder, suffix in (*kinds, (self.images, ".png"), (self.sheets, SHEET)):
             for path in folder.glob(f"*{suffix}"):
                 number = _number(path.name.removesuffix(suffix), self.name)
                 if number is not None and number - 1 > step:
@@ -140,7 +148,7 @@ class RunFolder:
     def set_final_aside(self) -> Path:
         """Move the final checkpoint to what was left behind: it holds a later step than the run goes on from."""
         aside = self._new_aside()
-        for path in (self.final, optim_path(self.final)):
+        for path in parts_of(self.final):
             if path.exists():
                 path.replace(aside / path.name)
         return aside
@@ -162,6 +170,11 @@ class RunFolder:
 
     def _drop_rows(self, name: str, step: int) -> None:
         self.write(self.root / name, b"".join(line for line in self._lines(name) if _keeps(name, line, step)))
+
+
+def parts_of(checkpoint: Path) -> tuple[Path, Path, Path]:
+    """A checkpoint's files: the network, its optimizer state, its copy for other programs (not all need be there)."""
+    return checkpoint, optim_path(checkpoint), checkpoint.with_suffix(".safetensors")
 
 
 def _keeps(name: str, line: bytes, step: int) -> bool:

@@ -15,6 +15,7 @@ from trainer import optimizer as optimizers
 from trainer import planning
 from trainer import resume as resuming
 from trainer.base import BaseModel
+from trainer.board import require_tensorboard
 from trainer.config import Config, check
 from trainer.data import TEXT_CACHE_BYTES, Batch, Latents, Texts, TrainingData, encode_pictures, frame, split
 from trainer.diffusion import Injection
@@ -51,7 +52,8 @@ class _Material:
 def set_up(config: Config, resume: Path | str | bool | None, overwrite: bool) -> Generator[Event, None, Training]:
     """All of it, in the order in which mistakes are cheapest to find."""
     check(config)
-    resolve(config.preview_sampler)
+    resolve(config.preview_sampler, config.preview_scheduler)
+    require_tensorboard(config)
     folder = RunFolder(config.run, config.name)
     found = _found(folder, config, resume, overwrite)
     pictures = read_folder(config.data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -11,14 +11,15 @@ import torch
 from trainer import optimizer as optimizers
 from trainer import records
 from trainer.base import BaseModel
-from trainer.config import absolute, to_toml
+from trainer.board import Board
+from trainer.config import Config, absolute, to_toml
 from trainer.errors import TrainerError
 from trainer.events import Event, Finished, Notice, Plan, Previewed, Saved, Started, Stepped, Validated
 from trainer.loop import Course, DivergedError, run
 from trainer.pictures import Picture, PictureSet
-from trainer.preview import Previewer
+from trainer.preview import Previewer, sheet
 from trainer.resume import Found
-from trainer.runfolder import RunFolder
+from trainer.runfolder import TENSORBOARD, RunFolder, parts_of
 from trainer.validation import Validation
 
 
@@ -48,6 +49,7 @@ class Training:
     found: Found | None
     size: tuple[int, int]
     saved_step: int = field(default=-1)  # the step of the newest final checkpoint
+    board: Board | None = None
 
     def run(self, stop: Stop) -> Iterator[Event]:
         """The whole course; whatever ends it, the network is saved first."""
@@ -55,8 +57,9 @@ class Training:
         yield Started(self.plan)
         reason, text = "done", ""
         try:
-            yield from self._before()
-            yield from self._steps(stop)
+            yield from self._open_board()
+            yield from self._told(self._before())
+            yield from self._told(self._steps(stop))
             reason, text = self._how_it_ended(stop)
         except KeyboardInterrupt:
             reason, text = "stopped", f"stopped at step {self.course.network.step}"
@@ -78,6 +81,8 @@ class Training:
     def close(self) -> None:
         """Take the network out of the UNet."""
         self.course.injection.remove()
+        if self.board:
+            self.board.close()
 
     # --- the course ---------------------------------------------------------------------------------------------------
 
@@ -97,6 +102,22 @@ class Training:
                 yield event
             if stop.requested:
                 return
+
+    def _open_board(self) -> Iterator[Event]:
+        if self.course.config.tensorboard:
+            try:
+                self.board = Board(self.folder.root / TENSORBOARD, self.plan.start, self.course.config.csv_every)
+            except OSError as error:
+                yield Notice(f"TensorBoard is not written: {_why(error)}")
+
+    def _told(self, events: Iterator[Event]) -> Iterator[Event]:
+        """Events as they come, and into TensorBoard if asked."""
+        for event in events:
+            yield event
+            problem = self.board.record(event) if self.board else None
+            if problem:
+                self.board = None
+                yield Notice(f"TensorBoard is not written any more: {problem}")
 
     def _how_it_ended(self, stop: Stop) -> tuple[str, str]:
         step, asked = self.course.network.step, self.course.config.steps
@@ -139,6 +160,9 @@ class Training:
         try:
             for path, picture, prompt in zip(paths, pictures, self.previewer.prompts, strict=True):
                 self.folder.write(path, self.previewer.png(picture, prompt))
+            if self.course.config.preview_sheet and len(pictures) > 1:
+                whole = self.previewer.png(sheet(pictures), self.previewer.prompts[0])
+                self.folder.write(self.folder.sheet(number), whole)
         except OSError as error:
             yield Notice(f"preview {number} was not written: {_why(error)}", number)
             return
@@ -168,8 +192,12 @@ class Training:
 
     def _write_pair(self, path: Path) -> None:
         """The network, then its optimizer state, bound to it by hash; an older pair's state never stands beside it."""
-        state = optimizers.optim_path(path)
+        _, state, copy = parts_of(path)
         self.course.network.save(path)
+        if self.course.config.safetensors:
+            self.course.network.save(copy)
+        else:
+            copy.unlink(missing_ok=True)
         if self.course.config.save_optimizer_state:
             optimizers.save(state, path, self.course.optimizer)
         else:
@@ -183,13 +211,19 @@ class Training:
         resumed_from = self.found.path.name if self.found else None
         told = records.run_json(self.course, self.plan, self.base, self.pictures, self.held_out, before, resumed_from)
         try:
-            self.folder.write(self.folder.root / "config.toml", to_toml(absolute(self.course.config)))
+            self.folder.write(self.folder.root / "config.toml", to_toml(absolute(self._resolved())))
             self.folder.write_json("run.json", told)
             self.folder.write_settings(
                 records.webui_settings(self.course, self.plan, self.base, self.folder.root, self.size)
             )
         except OSError as error:
             raise TrainerError(f"{self.folder.root}: cannot be written: {_why(error)}") from None
+
+    def _resolved(self) -> Config:
+        """The configuration with everything filled in that was left to the base model and to the pictures."""
+        width, height = self.size
+        prompts, sizes = self.previewer.prompts, self.course.network.sizes
+        return replace(self.course.config, sizes=sizes, width=width, height=height, preview_prompts=prompts)
 
 
 def _why(error: OSError) -> str:
