@@ -130,14 +130,15 @@ class Hypernetwork(nn.Module):
         network.name = network.name or file.path.stem
         return network.eval()
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, container: Container | None = None) -> None:
         """Write a `.pt` that every web UI generation and ComfyUI load; whole or not at all.  Raises OSError.
 
-        A path that ends in `.safetensors` gets that format: `load` and hndoctor read it, the web UI and ComfyUI do not.
+        A path that ends in `.safetensors` gets that format, unless `container` says another: `load` and hndoctor read
+        it, the web UI and ComfyUI do not.
         """
         path = Path(path)
-        container: Container = "safetensors" if path.suffix.lower() == ".safetensors" else "zip"
-        write_hypernetwork(path, self.arrays(), self.metadata(), container)
+        told: Container = "safetensors" if path.suffix.lower() == ".safetensors" else "zip"
+        write_hypernetwork(path, self.arrays(), self.metadata(), container or told)
 
     def metadata(self) -> dict[str, Any]:
         """What a file says beside the tensors: the web UI's thirteen keys."""

@@ -12,13 +12,17 @@ from typing import Any
 
 from hndoctor.formats import losslog
 from hndoctor.formats.atomic import write_whole
+from hndoctor.formats.settings import read_validation
 from hndoctor.records import ValidationPoint
+from trainer import ema
 from trainer.optimizer import optim_path
+from trainer.saving import COPY, copy_path, remove
 
 LOSS_LOG = "hypernetwork_loss.csv"
 VALIDATION_LOG = "validation.jsonl"
 TENSORBOARD = "tensorboard"
 SHEET = "-sheet.png"
+VALIDATION_BASE = "validation-base.json"  # the bare base model's losses, which a resumed run need not measure again
 SET_ASIDE = "set-aside"  # gets what a resumed run has left behind; no part of the run any more
 
 
@@ -31,6 +35,7 @@ class RunFolder:
     def __init__(self, root: Path, name: str) -> None:
         self.root, self.name = root, name
         self.checkpoints, self.images, self.sheets = root / "hypernetworks", root / "images", root / "sheets"
+        self.averages = root / ema.FOLDER
 
     # --- where things are ---------------------------------------------------------------------------------------------
 
@@ -65,14 +70,16 @@ class RunFolder:
         """Make the folders."""
         for folder in (self.checkpoints, self.images):
             folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.root, self.checkpoints, self.images, self.averages):
             for half in folder.glob("*.tmp"):  # left by a crash while writing
                 half.unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Remove a run that is to be overwritten: its own files, nothing else."""
-        for folder in (self.checkpoints, self.images, self.sheets, self.root / TENSORBOARD, self.root / SET_ASIDE):
+        parts = (self.checkpoints, self.images, self.sheets, self.averages)
+        for folder in (*parts, self.root / TENSORBOARD, self.root / SET_ASIDE):
             shutil.rmtree(folder, ignore_errors=True)
-        own = (LOSS_LOG, VALIDATION_LOG, "run.json", "config.toml", "vitals.json", "health.html")
+        own = (LOSS_LOG, VALIDATION_LOG, VALIDATION_BASE, "run.json", "config.toml", "vitals.json", "health.html")
         for path in (*(self.root / name for name in own), *self.root.glob("settings-*.json")):
             path.unlink(missing_ok=True)
 
@@ -104,9 +111,9 @@ class RunFolder:
         """One row of the loss log."""
         losslog.append_row(self.root / LOSS_LOG, step, loss, rate, steps_per_epoch)
 
-    def log_validation(self, point: ValidationPoint) -> None:
-        """One line of the validation log."""
-        line = json.dumps(asdict(point)) + "\n"
+    def log_validation(self, point: ValidationPoint, more: Mapping[str, Any]) -> None:
+        """One line of the validation log; `more` is told for whoever reads it, and not read back."""
+        line = json.dumps(asdict(point) | more) + "\n"
         with (self.root / VALIDATION_LOG).open("a", encoding="utf-8", newline="\n") as file:
             file.write(line)
 
@@ -120,7 +127,7 @@ class RunFolder:
             return None
         aside = self._new_aside()
         for path in later:
-            path.replace(aside / path.name)
+            path.replace(aside / (f"ema-{path.name}" if path.parent == self.averages else path.name))
         for name, lost in rows.items():
             if lost:
                 shutil.copyfile(self.root / name, aside / name)
@@ -128,18 +135,27 @@ class RunFolder:
         return aside
 
     def retain(self, keep_last: int, keep_every: int) -> None:
-        """Remove numbered checkpoints but the last ones, and those of round steps."""
+        """Remove numbered checkpoints but the last ones, those of round steps, and the one that validated best."""
         if not keep_last:
             return
+        best = self.best()
         for number, path in self.numbered()[:-keep_last]:
-            if not keep_every or number % keep_every:
-                for part in parts_of(path):
-                    part.unlink(missing_ok=True)
+            if number != best and (not keep_every or number % keep_every):
+                remove(path)
+
+    def best(self) -> int | None:
+        """The number of the checkpoint with the lowest held-out loss; None if none was validated."""
+        there = {number for number, _ in self.numbered()}
+        try:
+            points = [point for point in read_validation(self.root / VALIDATION_LOG) if point.step in there]
+        except (OSError, ValueError):
+            return None
+        return min(points, key=lambda point: point.held_out).step if points else None
 
     def _later_than(self, step: int) -> Iterator[Path]:
         """Checkpoints and previews of after `step`; a number is one more than the step it holds."""
-        kinds = [(self.checkpoints, suffix) for suffix in (".pt", ".pt.optim", ".safetensors")]
-        for folder, suffix in (*kinds, (self.images, ".png"), (self.sheets, SHEET)):
+        networks = ((self.checkpoints, ".pt.optim"), (self.averages, ".pt"), (self.checkpoints, ".pt"))
+        for folder, suffix in (*networks, (self.checkpoints, COPY), (self.images, ".png"), (self.sheets, SHEET)):
             for path in folder.glob(f"*{suffix}"):
                 number = _number(path.name.removesuffix(suffix), self.name)
                 if number is not None and number - 1 > step:
@@ -148,7 +164,7 @@ class RunFolder:
     def set_final_aside(self) -> Path:
         """Move the final checkpoint to what was left behind: it holds a later step than the run goes on from."""
         aside = self._new_aside()
-        for path in parts_of(self.final):
+        for path in (self.final, optim_path(self.final), copy_path(self.final)):
             if path.exists():
                 path.replace(aside / path.name)
         return aside
@@ -170,11 +186,6 @@ class RunFolder:
 
     def _drop_rows(self, name: str, step: int) -> None:
         self.write(self.root / name, b"".join(line for line in self._lines(name) if _keeps(name, line, step)))
-
-
-def parts_of(checkpoint: Path) -> tuple[Path, Path, Path]:
-    """A checkpoint's files: the network, its optimizer state, its copy for other programs (not all need be there)."""
-    return checkpoint, optim_path(checkpoint), checkpoint.with_suffix(".safetensors")
 
 
 def _keeps(name: str, line: bytes, step: int) -> bool:
