@@ -156,7 +156,14 @@ class Training:
         yield Validated(point)
 
     def _preview(self, number: int, bare: bool = False) -> Iterator[Event]:
-        pictures = self.previewer.draw(bare)
+        try:
+            pictures = self.previewer.draw(bare)
+        except (RuntimeError, MemoryError) as error:
+            if not memory.is_shortage(error):
+                raise
+            memory.release(self.base.device)
+            yield Notice(f"preview {number} was not drawn, training goes on: out of memory", number)
+            return
         paths = tuple(self.folder.preview(number, which) for which in range(len(pictures)))
         try:
             for path, picture, prompt in zip(paths, pictures, self.previewer.prompts, strict=True):

@@ -124,6 +124,10 @@ def test_a_sheet_is_laid_out_as_the_web_uis_grid() -> None:
     assert sheet(pictures[:2]).size == (16, 4)
 
 
+def _no_memory(*_: object) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
 # --- in a run ---------------------------------------------------------------------------------------------------------
 
 
@@ -215,6 +219,19 @@ def test_the_runs_own_configuration_is_complete_and_makes_the_run_again(changed:
     for part in ("hypernetworks/tiny-4.pt", "hypernetworks/tiny.pt", "images/tiny-4.png", "hypernetwork_loss.csv"):
         assert (config.run / part).read_bytes() == (again.run / part).read_bytes()
     assert list(config.run.glob("settings-*.json"))
+
+
+def test_too_little_memory_for_a_preview_does_not_end_the_training(
+    changed: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Previewer, "draw", _no_memory)
+    events = finished(changed(steps=4, image_every=2))
+    said = [event.text for event in events if isinstance(event, Notice)]
+    assert [text.split(",")[0] for text in said if "memory" in text] == [
+        f"preview {number} was not drawn" for number in (0, 2, 4)
+    ]
+    assert isinstance(events[-1], Finished)
+    assert (events[-1].reason, events[-1].step) == ("done", 4)
 
 
 def test_tensorboard_that_is_not_installed_is_said_before_anything_is_loaded(
