@@ -54,8 +54,8 @@ def settle(folder: Path) -> None:
         for file in (whole := staged.with_name(staged.name.removesuffix(NEXT)), *_companions(whole)):
             _next(file).unlink(missing_ok=True)
     for file in _left(folder):
-        whole = file.name.removesuffix(NEXT)
-        checkpoint = folder / (whole.removesuffix(".optim") if not whole.endswith(COPY) else f"{Path(whole).stem}.pt")
+        name = file.name.removesuffix(NEXT)
+        checkpoint = folder / (f"{Path(name).stem}.pt" if name.endswith(COPY) else name.removesuffix(".optim"))
         if checkpoint.exists() and _belongs(file, checkpoint):
             file.replace(file.with_name(file.name.removesuffix(NEXT)))
         else:

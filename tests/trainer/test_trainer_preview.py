@@ -15,6 +15,7 @@ from torch import Tensor
 from hndoctor import collect
 from hndoctor.formats import infotext
 from trainer import base as bases
+from trainer import saving
 from trainer.config import Config, load_config
 from trainer.diffusion import Injection
 from trainer.errors import TrainerError
@@ -253,3 +254,21 @@ def test_previews_come_in_the_order_of_the_prompts(changed: Change) -> None:
             text = infotext.from_picture(picture)
             told.append(text.prompt if text else None)
     assert told == [prompt.strip() for prompt in prompts]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_kill_between_a_network_and_its_copy_is_mended(changed: Change, whole: bool) -> None:
+    config = changed(steps=5, save_every=2, safetensors=True)
+    finished(config)
+    folder = config.run / "hypernetworks"
+    stands, newer = folder / "tiny-2.safetensors", (folder / "tiny-4.safetensors").read_bytes()
+    left = folder / "tiny-2.safetensors.next"
+    if whole:  # killed after the network was renamed: the copy that waits belongs to it
+        left.write_bytes(newer)
+        (folder / "tiny-2.pt").write_bytes((folder / "tiny-4.pt").read_bytes())
+    else:
+        left.write_bytes(newer[:100])
+    before = stands.read_bytes()
+    saving.settle(folder)
+    assert stands.read_bytes() == (newer if whole else before)
+    assert not left.exists()
