@@ -51,6 +51,6 @@ def _descending(problem: Problem) -> list[int]:
 
 def _to(problem: Problem, x: Tensor, noise: Tensor, time: int, earlier: int) -> Tensor:
     """The latents of an earlier timestep, by the noise seen in those of a timestep."""
-    alpha, before = (float(problem.schedule.alphas[t]) for t in (time, earlier))
+    alpha, before = (problem.schedule.alpha_at(t) for t in (time, earlier))  # never 0, even at zero terminal SNR
     picture = (x - math.sqrt(1 - alpha) * noise) / math.sqrt(alpha)
     return math.sqrt(before) * picture + math.sqrt(1 - before) * noise
