@@ -16,6 +16,7 @@ from hndoctor.formats.write import write_hypernetwork
 from trainer import optimizer as optimizers
 from trainer.errors import TrainerError
 from trainer.network import Hypernetwork
+from trainer.optimizer_kinds import make
 
 SIZES = (24, 16)
 KINDS: dict[str, dict[str, Any]] = {
@@ -47,7 +48,7 @@ def test_networks_pass_every_generations_rules(tmp_path: Path, kind: str, genera
 @pytest.mark.parametrize("name", ["AdamW", "SGD", "RMSprop"])
 def test_optimizer_states_pass_every_generations_rules(tmp_path: Path, name: str, generation: Generation) -> None:
     network = made("relu").requires_grad_(True)
-    optimizer = optimizers.make(name, list(network.parameters()), 1e-4, 0.01)
+    optimizer = make(name, list(network.parameters()), 1e-4, 0.01)
     sum(p.square().sum() for p in network.parameters()).backward()  # type: ignore[union-attr]
     optimizer.step()
     network.save(tmp_path / "a.pt")
