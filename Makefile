@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint types imports pytest fuzz bench-scan bench-train bench-previews clean
+.PHONY: help demo test lint types imports pytest fuzz bench-scan bench-train bench-previews bench-report clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -53,6 +53,9 @@ bench-train: $(VENV)/.test ## step time against the bare floor and the web UI's 
 
 bench-previews: $(VENV)/.test ## how well noise is told from pictures, against peers
 	$(BIN)/python -m benchmarks.previews.bench
+
+bench-report: $(VENV)/.test ## what rendering the report costs, in seconds and bytes
+	$(BIN)/python -m benchmarks.report
 
 clean: ## remove the virtual environment and what tools left
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build

@@ -20,7 +20,7 @@ from PIL import Image
 from hndoctor.records import Diagnosis, Preview, Vitals
 from hndoctor.render.figures import clean, number, percent, steps
 from hndoctor.render.lanes import NOISE_LINE
-from hndoctor.render.templates import Words
+from hndoctor.render.templates import Told, Words
 
 BUDGET = 1_100_000  # base64 bytes of thumbnails in a report of up to FEW previews, so that it stays below 2 MB
 FEW = 200
@@ -42,7 +42,7 @@ class Frame:
     noise: str
     level: float  # noise in percent, for the bar
     bad: bool
-    why: tuple[str, ...]
+    why: tuple[Told, ...]
     odd: str | None  # why it cannot be compared with the others
     source: str | None  # data URI
     path: str
@@ -123,9 +123,9 @@ def _frame(
     t: Words,
     beside: bool,
 ) -> Frame:
-    why = list(dict.fromkeys(said.get(preview.path, ())))
+    why = [t.told(message) for message in dict.fromkeys(said.get(preview.path, ()))]
     if preview.unreadable is not None:
-        why.insert(0, t("strip.unreadable", why=preview.unreadable))
+        why.insert(0, Told(t("strip.unreadable", why=clean(preview.unreadable)), t.language))
     noise = preview.noise
     return Frame(
         preview.step,
@@ -134,7 +134,7 @@ def _frame(
         percent(noise),
         round(100 * (noise or 0.0), 1),
         noise is not None and noise >= NOISE_LINE,
-        tuple(clean(w) for w in why),
+        tuple(why),
         _odd(preview, usual, t),
         source,
         clean(preview.path),
