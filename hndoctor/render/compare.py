@@ -158,8 +158,12 @@ def _noise(vitals: Vitals) -> list[Point]:
 
 
 def _largest(vitals: Vitals, value: Callable[[Checkpoint], float | None]) -> list[Point]:
-    found = ((step_of(c), value(c)) for c in vitals.checkpoints)
-    return sorted((step, v) for step, v in found if v is not None and 0 < v < WILD)
+    found: dict[int, float] = {}
+    for c in vitals.checkpoints:
+        at = value(c)
+        if at is not None and 0 < at < WILD:
+            found[step_of(c)] = max(at, found.get(step_of(c), 0.0))
+    return sorted(found.items())
 
 
 def _gain(checkpoint: Checkpoint) -> float | None:

@@ -11,8 +11,9 @@ from hndoctor.render.figures import clean, number, percent, plain, rate, steps
 from hndoctor.render.templates import Told, Words
 from hndoctor.rules.engine import Rule
 
-_FIELD = re.compile(r"([A-Z][A-Za-z >]{0,50}): (.+)")  # a field's name starts with a capital; an instruction does not
-LONG_SUMMARY = 110  # characters from which the verdict's sentence is set smaller
+# A field's name starts with a capital; an instruction does not, and it may tell several things in a row.
+_FIELD = re.compile(r"([A-Z][A-Za-z >]{0,50}): ([^;]+)")
+LONG_SUMMARY = {"en": 110, "ja": 56}  # characters from which the verdict's sentence is set smaller
 SHOWN_OF_A_CODE = 3  # findings of one rule before the rest is folded
 FINDINGS_OF_A_CODE = 60  # and this many in the fold
 Pairs = tuple[tuple[str, str], ...]
@@ -86,7 +87,7 @@ def headline(diagnosis: Diagnosis, vitals: Vitals, t: Words) -> Headline:
     facts = tuple((value, t[f"fact.{key}"]) for value, key in told if value)
     word = t[f"verdict.{diagnosis.verdict}"]
     summary = t.told(diagnosis.summary)
-    long = len(summary) > LONG_SUMMARY
+    long = len(summary) > LONG_SUMMARY[summary.lang]
     return Headline(clean(diagnosis.name), clean(diagnosis.run), diagnosis.verdict.value, word, summary, long, facts)
 
 

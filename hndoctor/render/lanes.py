@@ -162,7 +162,8 @@ def _validation(vitals: Vitals, axis: Axis, t: Words) -> Lane:
 
 def against(share: float) -> str:
     """``-2.4 %``: how much better or worse than the base model."""
-    return f"{100 * (share - 1):+.1f} %".replace("-", "−").replace("+0.0", "0").replace("−0.0", "0")
+    text = f"{100 * (share - 1):+.1f}".replace("-", "−").removesuffix(".0")
+    return "0 %" if text in ("+0", "−0") else f"{text} %"
 
 
 def _rate(vitals: Vitals, axis: Axis, t: Words) -> Lane:
@@ -193,7 +194,7 @@ def _modules(
     vitals: Vitals, axis: Axis, t: Words, key: str, height: int, value: Callable[[ModuleVitals], float | None]
 ) -> Lane:
     """One line a module: colour tells the size, a solid line is k and a dashed one v."""
-    lines: dict[tuple[int, str], list[Point]] = {}
+    lines: dict[tuple[int, str], dict[int, float]] = {}
     broken = []
     for c in vitals.checkpoints:
         if any(x.nan or x.posinf or x.neginf for x in c.tensors):
@@ -201,13 +202,14 @@ def _modules(
         for m in c.modules:
             at = value(m)
             if at is not None and at > 0:
-                lines.setdefault((m.size, m.side), []).append((step_of(c), at))
+                line = lines.setdefault((m.size, m.side), {})
+                line[step_of(c)] = max(at, line.get(step_of(c), 0.0))  # a final file beside the last numbered one
     if not lines:
         return Lane(key, t[f"lane.{key}"], 0, "", empty=t[f"lane.{key}_empty"])
-    scale = log_scale([v for points in lines.values() for _, v in points], height)
+    scale = log_scale([v for line in lines.values() for v in line.values()], height)
     rank = {size: i for i, size in enumerate(sorted({size for size, _ in lines}))}
     drawn = tuple(
-        series_of(f"{size} {side}", f"s{rank[size] % 6} {side}", thinned(sorted(points)), axis, scale, number)
-        for (size, side), points in sorted(lines.items())
+        series_of(f"{size} {side}", f"s{rank[size] % 6} {side}", thinned(sorted(line.items())), axis, scale, number)
+        for (size, side), line in sorted(lines.items())
     )
     return Lane(key, t[f"lane.{key}"], height, _about(t, key, drawn), scale.ticks(), drawn, (), tuple(broken))

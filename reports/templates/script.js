@@ -250,7 +250,19 @@
     });
     addEventListener("beforeprint", reset);
     for (const button of all("[data-zoom]")) button.addEventListener("click", () => ({ in: () => scale(0.5), out: () => scale(2), all: reset })[button.dataset.zoom]());
-    addEventListener("resize", () => { drawTicks(); name(); lay(); });
+    // labels of a scale that would lie on each other (large letters on a large screen) give way to those below
+    const declutter = () => {
+      for (const scale of all("svg.gutter", lanes)) {
+        let free = Infinity;
+        for (const text of all("text", scale).map((t) => [t.getBoundingClientRect(), t]).sort((a, b) => b[0].top - a[0].top)) {
+          const fits = text[0].bottom <= free + 3;
+          text[1].style.visibility = fits ? "" : "hidden";
+          if (fits) free = text[0].top;
+        }
+      }
+    };
+    addEventListener("resize", () => { drawTicks(); name(); lay(); declutter(); });
+    declutter();
     drawTicks();
     name();
     lay();
@@ -316,7 +328,7 @@
       cursor.style.left = `${box.left - whole.left - heat.clientLeft + column * width - 1}px`;
       cursor.style.top = `${box.top - whole.top - heat.clientTop - 1}px`;
       cursor.style.width = `${Math.max(4, width + 2)}px`;
-      cursor.style.height = "16px";
+      cursor.style.height = `${box.height + 2}px`;
       out.textContent = "";
       const told = numbers[row][column];
       if (!told) { out.append(make("p", words["heat.missing"], "hint")); return; }

@@ -216,13 +216,13 @@ def test_runs_are_compared_at_the_same_step(opened: Any) -> None:
     assert page.locator(".inner").first.get_attribute("viewBox").split()[2] == "500"
 
 
-@pytest.mark.parametrize("width", [360, 1280, 3840])
-def test_no_text_of_the_chart_lies_on_another(width: int, opened: Any) -> None:
+@pytest.mark.parametrize(("name", "width"), [("overtrained", 360), ("dying", 1280), ("index", 1280), ("dying", 3840)])
+def test_no_text_of_the_chart_lies_on_another(name: str, width: int, opened: Any) -> None:
     """Flags, band names, ticks and limits, at every width: their boxes do not meet within their lane."""
-    page = opened("overtrained", width=width).page
+    page = opened(name, width=width).page
     told = """() => [...document.querySelectorAll('#lanes .lane')].flatMap((lane) => {
-      const boxes = [...lane.querySelectorAll('text')].filter((t) => t.textContent.trim() && t.checkVisibility()).map(
-        (t) => [t.textContent, t.getBoundingClientRect()]);
+      const boxes = [...lane.querySelectorAll('text')].filter((t) => t.textContent.trim()).filter(
+        (t) => t.checkVisibility({visibilityProperty: true})).map((t) => [t.textContent, t.getBoundingClientRect()]);
       const across = (a, b) => a.left < b.right - 1 && b.left < a.right - 1;
       const meet = (a, b) => across(a, b) && a.top < b.bottom - 3 && b.top < a.bottom - 3;
       return boxes.flatMap(([x, a], i) => boxes.slice(i + 1).filter(([, b]) => meet(a, b)).map(([y]) => [x, y]));
@@ -262,6 +262,16 @@ def test_theme_follows_the_system_and_can_be_switched(opened: Any) -> None:
     assert dark != light
     page.reload()
     assert page.evaluate(ground) == light
+
+
+def test_paper_is_white_whatever_the_screen_is(opened: Any) -> None:
+    page = opened("dying", theme="dark", locale="en-GB").page
+    page.locator("#theme").click()
+    page.locator("#theme").click()  # dark by choice, too
+    ground = "getComputedStyle(document.body).backgroundColor + getComputedStyle(document.body).color"
+    assert page.evaluate(ground) == "rgb(16, 21, 27)rgb(228, 234, 240)"
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate(ground) == "rgb(255, 255, 255)rgb(24, 33, 44)"
 
 
 def test_without_scripts_everything_is_there(opened: Any) -> None:
