@@ -290,6 +290,7 @@
       fill($("side-a"), shown[at]);
       fill($("side-b"), beside.value === "" ? null : shown[+beside.value]);
       document.querySelector(".pair").classList.toggle("alone", beside.value === "");
+      $("unlike").hidden = beside.value === "" || shown[+beside.value].dataset.series === shown[at].dataset.series;
     };
     const turn = (by) => { at = (at + by + shown.length) % shown.length; show(); };
     const option = (value, text) => { const made = make("option", text); made.value = value; beside.append(made); };
@@ -299,7 +300,8 @@
     const best = advised && data.axis ? data.axis[0] + advised.dataset.x * (data.axis[1] - data.axis[0]) : null;
     shown.forEach((frame, i) => frame.querySelector("button").addEventListener("click", () => {
       at = i;
-      const match = best === null ? -1 : shown.findIndex((f) => f.dataset.step !== "" && Math.abs(f.dataset.step - best) < 1);
+      const there = (f) => f.dataset.step !== "" && Math.abs(f.dataset.step - best) < 1, alike = (f) => there(f) && f.dataset.series === frame.dataset.series;
+      const match = best === null ? -1 : shown.some(alike) ? shown.findIndex(alike) : shown.findIndex(there);
       beside.value = match >= 0 && match !== i ? match : "";
       show();
       dialog.showModal();

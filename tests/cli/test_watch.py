@@ -99,6 +99,17 @@ def test_a_folder_that_is_removed_while_it_is_measured(
     assert verdicts(known) == {"quiet": "healthy"}
 
 
+def test_a_web_uis_dated_folders_are_followed(known: watching.Watched, tmp_path: Path) -> None:
+    home = tmp_path / "textual_inversion" / "2023-01-02" / "style" / "hypernetworks"
+    write_network(home / "style-500.pt", 500, 0.03)
+    look(tmp_path / "textual_inversion", known)
+    write_network(home / "style-1000.pt", 1000, 0.03)
+    look(tmp_path / "textual_inversion", known)
+    (diagnosis,) = known.diagnoses.values()
+    assert [station.step for station in diagnosis.course] == [500, 1000]
+    assert (home.parent / "health.html").exists()
+
+
 def test_the_alarm_sounds_once_and_waits_for_nobody(known: watching.Watched, dying: Path, tmp_path: Path) -> None:
     said = tmp_path / "said.txt"
     write = f"pathlib.Path({str(said)!r}).open('a').write(os.environ['HNDOCTOR_RUN'])"

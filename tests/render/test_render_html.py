@@ -336,6 +336,14 @@ def test_previews_of_which_no_two_are_alike_are_told_once(runs: Runs) -> None:
     assert strip_of(diagnosis, vitals, ENGLISH, beside=True).note is None
 
 
+def test_two_prompts_a_step_are_two_series_that_can_each_be_compared(runs: Runs) -> None:
+    diagnosis, vitals = runs["healthy"]
+    both = tuple(replace(p, path=f"{p.path}.{i}", prompt=f"prompt {i}") for p in vitals.previews for i in (1, 2))
+    strip = strip_of(diagnosis, replace(vitals, previews=both), ENGLISH, beside=True)
+    assert [f.odd for f in strip.frames if f.odd] == []
+    assert {f.series for f in strip.frames} == {0, 1}
+
+
 def test_a_preview_without_step_or_score_is_still_shown(runs: Runs) -> None:
     diagnosis, vitals = runs["healthy"]
     bare = replace(vitals, previews=(Preview("grid.png", None, unreadable="truncated"),))
