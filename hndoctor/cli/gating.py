@@ -10,10 +10,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 from hndoctor.cli.baselines import BaselineError, Mark, is_known, mark, read_baseline, write_baseline
-from hndoctor.cli.console import UsageError, error_console
+from hndoctor.cli.console import UsageError, error_console, escape
 from hndoctor.cli.settings import Ignore, Settings, checked_codes, checked_evidence, load_settings
 from hndoctor.records import Diagnosis, Finding, PictureJudgement, Severity, Verdict
 

@@ -15,13 +15,12 @@ from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 import hndoctor
 from hndoctor.cli import scanning
-from hndoctor.cli.console import error_console, progress_bar, write_file
+from hndoctor.cli.console import error_console, escape, progress_bar, shown, write_file
 from hndoctor.records import Diagnosis, Run, State, Verdict, Vitals
 
 Print = tuple[tuple[str, int, int], ...]  # path, bytes, time of change of every file of a run
@@ -171,8 +170,8 @@ def fingerprint(run: Run) -> Print:
 def tell(console: Console, run: Run, before: Diagnosis | None, diagnosis: Diagnosis) -> None:
     """Print what has become of a run, if that is news."""
     if before is None or (before.verdict, before.summary) != (diagnosis.verdict, diagnosis.summary):
-        line = Text(f"{datetime.now():%H:%M:%S} {run.name}: ").append(diagnosis.summary, INK[diagnosis.verdict])
-        console.print(line)
+        line = Text(f"{datetime.now():%H:%M:%S} {shown(run.name)}: ")
+        console.print(line.append(shown(diagnosis.summary), INK[diagnosis.verdict]))
 
 
 def sound(alarm: Alarm, diagnosis: Diagnosis, console: Console) -> list[subprocess.Popen[bytes]]:
@@ -197,7 +196,7 @@ def view(known: Watched, interval: float) -> Group:
 
 def table(known: Watched) -> Table:
     """The state of all runs."""
-    shown = Table(
+    rows = Table(
         "run", "step", "course", "verdict", "what now", box=None, pad_edge=False, show_header=bool(known.diagnoses)
     )
     for diagnosis in known.diagnoses.values():
@@ -205,5 +204,5 @@ def table(known: Watched) -> Table:
         advice = diagnosis.prescription.sentence if diagnosis.prescription else ""
         verdict = Text(diagnosis.verdict.value, INK[diagnosis.verdict])
         course = Text.assemble(*(STATES[station.state] for station in diagnosis.course[-SHOWN:]))
-        shown.add_row(Text(diagnosis.name), f"{last:,}", course, verdict, Text(advice))
-    return shown
+        rows.add_row(Text(shown(diagnosis.name)), f"{last:,}", course, verdict, Text(shown(advice)))
+    return rows
