@@ -57,7 +57,7 @@ def check(asked: Asked, wanted: gating.Wanted, form: str, out: Path | None) -> i
     config = read_config(asked.config)
     setup = measure_setup(asked.data, kind=asked.kind, name=asked.name, config=config or None, webui=asked.webui)
     diagnosis = gating.narrowed(judged(setup), wanted)
-    scanning.deliver(scanning.rendered(form, (diagnosis,), ()), out)
+    scanning.deliver(scanning.rendered(form, (diagnosis,), (), wanted), out)
     if asked.fix is not None:
         changes = fix_captions(asked.data, asked.fix, seed=0)
         error_console().print(f"{len(changes)} captions rewritten into {asked.fix}")

@@ -20,6 +20,7 @@ MENDABLE = {
     "Refused",
     "UsageError",
     "BaselineError",
+    "SettingsError",
 }
 
 
