@@ -19,6 +19,7 @@ MENDABLE = {
     "Refused",
     "UsageError",
     "BaselineError",
+    "InteropError",
 }
 
 
