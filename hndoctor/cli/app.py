@@ -53,6 +53,18 @@ class GateFormat(StrEnum):
     MARKDOWN = "markdown"
 
 
+class CheckFormat(StrEnum):
+    """What `check` can print: `gate`'s formats, and a page with a contact sheet."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+    SARIF = "sarif"
+    GITHUB = "github"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
 Codes = Annotated[str, typer.Option(metavar="CODES", help="Rule codes or their beginnings: HN1,HN301.")]
 FailOnOption = Annotated[FailOn, typer.Option("--fail-on", help="End with exit code 1 from this severity on.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Write the output here instead of to stdout.")]
@@ -149,17 +161,22 @@ def check(
     kind: Annotated[Kind | None, typer.Option(help="What the network is to learn.")] = None,
     name: Annotated[str | None, typer.Option(help="The network's name.")] = None,
     fail_on: FailOnOption = FailOn.ERROR,
-    form: Annotated[GateFormat, typer.Option("--format", help="What to print.")] = GateFormat.TEXT,
+    form: Annotated[CheckFormat, typer.Option("--format", help="What to print; html: a page.")] = CheckFormat.TEXT,
     select: Codes = "",
     ignore: Codes = "",
     out: Out = None,
-    fix: Annotated[Path | None, typer.Option(help="Write corrected captions into this new folder.")] = None,
+    vram: Annotated[float | None, typer.Option(metavar="GB", min=0.5, help="The graphics card's memory.")] = None,
+    fix: Annotated[Path | None, typer.Option(metavar="DIR", help="Write mended captions into this folder.")] = None,
+    fix_in_place: Annotated[
+        bool, typer.Option("--fix-in-place", help="Mend captions where they are, each with a backup beside it.")
+    ] = False,
 ) -> None:
-    """Judge a data set and a plan before training."""
+    """Judge a data set and a plan before training; mend captions if asked to."""
     from hndoctor.cli import checking, gating
 
     wanted = gating.Wanted(fail_on.value, gating.codes(select), gating.codes(ignore), ())
-    asked = checking.Asked(data, config, webui, kind.value if kind else None, name, fix)
+    mend = checking.Mend(fix, in_place=fix_in_place)
+    asked = checking.Asked(data, config, webui, kind.value if kind else None, name, vram, mend)
     raise typer.Exit(checking.check(asked, wanted, form.value, out))
 
 

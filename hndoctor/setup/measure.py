@@ -10,6 +10,7 @@ from typing import Any
 from hndoctor.formats.captions import PICTURE_SUFFIXES, caption_path, read_caption, tags
 from hndoctor.records import CaptionVitals, PictureVitals, Setup, Skipped
 from hndoctor.setup.base import Base, find_base
+from hndoctor.setup.memory import with_memory
 from hndoctor.setup.pictures import measure_picture
 from hndoctor.setup.plan import measure_plan
 from hndoctor.setup.tokens import Tokenizer, find_tokenizer
@@ -30,10 +31,12 @@ def measure_setup(
     name: str | None = None,
     config: Mapping[str, Any] | None = None,
     webui: Path | None = None,
+    card_bytes: int | None = None,
 ) -> Setup:
     """Measure a data set, and as far as they are given a plan and a web UI folder; nothing is judged here.
 
-    `data` is read flat, as the web UI reads it.  `config` is the parsed TOML of ``hndoctor train``.
+    `data` is read flat, as the web UI reads it.  `config` is the parsed TOML of ``hndoctor train``; `card_bytes` the
+    memory of the graphics card that it shall run on.
     Raises `SetupError` in one line when there is nothing to examine.
     """
     if kind is not None and kind not in KINDS:
@@ -46,7 +49,19 @@ def measure_setup(
     if kind is None:
         setup = _skip(setup, "names in captions, and how many pictures they need", "no kind was given (--kind)")
     setup = _with_plan(setup, config, base)
-    return _with_webui(setup, webui)
+    return _with_memory(_with_webui(setup, webui), config, card_bytes)
+
+
+def _with_memory(setup: Setup, config: Mapping[str, Any] | None, card_bytes: int | None) -> Setup:
+    """What the plan takes of the card; the web UI's settings decide part of it."""
+    if setup.plan is None:
+        return setup
+    plan = with_memory(setup.plan, config or {}, setup.webui, card_bytes)
+    if card_bytes is None:
+        setup = _skip(setup, "graphics card's memory", "no card was given or found (--vram 8 tells its gigabytes)")
+    elif not plan.memory:
+        setup = _skip(setup, "graphics card's memory", "nothing is known of the base model's size")
+    return replace(setup, plan=plan)
 
 
 def _text(config: Mapping[str, Any] | None, key: str) -> str | None:

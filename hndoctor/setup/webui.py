@@ -31,7 +31,7 @@ _OPTIONS = frozenset(
     }
 )
 _TABS = re.compile(r"^(train/|txt2img/(Negative prompt|Seed|CFG Scale|Clip skip)/)")
-_ASSIGNED = re.compile(r"^\s*(?:export\s+|set\s+)?\"?COMMANDLINE_ARGS=(.*)$", re.IGNORECASE)
+_ASSIGNED = re.compile(r"^\s*(?:export\s+|set\s+)?(?P<quote>\"?)COMMANDLINE_ARGS=(?P<value>.*)$", re.IGNORECASE)
 _COMMENT = re.compile(r"^\s*(#|::|@?rem\b)", re.IGNORECASE)
 _EXPANSION = re.compile(r"\$\{?COMMANDLINE_ARGS\}?|%COMMANDLINE_ARGS%", re.IGNORECASE)
 
@@ -81,7 +81,15 @@ def launch_arguments(script: str) -> str:
     for line in script.splitlines():
         assigned = None if _COMMENT.match(line) else _ASSIGNED.match(line)
         if assigned:
-            value = assigned[1].strip().strip("\"'")
+            value = _unquoted(assigned["value"].strip(), quoted_whole=bool(assigned["quote"]))
             before = arguments
             arguments = _EXPANSION.sub(lambda _, before=before: before, value).strip()
     return arguments
+
+
+def _unquoted(value: str, *, quoted_whole: bool) -> str:
+    """Without the quotation marks around all of it; those around single arguments stay."""
+    if quoted_whole:  # set "COMMANDLINE_ARGS=--xformers"
+        return value.removesuffix('"')
+    whole = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" and value[0] not in value[1:-1]
+    return value[1:-1] if whole else value
