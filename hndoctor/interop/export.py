@@ -94,7 +94,7 @@ def export(run: Run, chosen: CheckpointPath, order: Order) -> Exported:
     """
     file = reading.network(chosen.path)
     reading.check_finite(file, "take an earlier checkpoint")
-    target = _target(order, run.name, chosen)
+    target = _target(order, chosen)
     network = prepared(file, _form(order), target.stem)
     for path in (target, optim.beside(target)):
         reading.refuse_existing(path)
@@ -140,13 +140,13 @@ def _notes(order: Order, state: Path | None, network: Network) -> Iterator[str]:
 # --- names ------------------------------------------------------------------------------------------------------------
 
 
-def _target(order: Order, run_name: str, chosen: CheckpointPath) -> Path:
+def _target(order: Order, chosen: CheckpointPath) -> Path:
     """The file to write: a new name in a folder, or the file that was named."""
     suffix = FLAT if order.form == DIFFUSERS else ".pt"
     is_file = order.home is None and order.target.suffix in (".pt", FLAT)
     if is_file and not order.target.is_dir():
         return order.target if order.name is None else order.target.with_stem(order.name)
-    used = taken(order.target)
+    used = taken(order.target, deep=order.home is not None)
     if order.name is not None:
         if usable(order.name) != order.name:
             raise InteropError(
@@ -156,8 +156,7 @@ def _target(order: Order, run_name: str, chosen: CheckpointPath) -> Path:
         if order.name.lower() in used:
             raise InteropError(f"{order.target}: {order.name} is there already, and is not overwritten; choose another")
         return order.target / f"{order.name}{suffix}"
-    stem = usable(chosen.path.stem if chosen.step is None else f"{run_name}-{chosen.step}")
-    return order.target / f"{_free(stem, used)}{suffix}"
+    return order.target / f"{_free(usable(chosen.path.stem), used)}{suffix}"
 
 
 def usable(name: str) -> str:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hndoctor.formats.generations import WEB_UIS, WEBUI, Generation
 from hndoctor.interop.errors import InteropError
-from hndoctor.setup.webui import ARGUMENTS, CONFIG, read_webui
+from hndoctor.setup.webui import CONFIG, NETWORKS, arguments_of, networks_folder, read_webui
 
 _MARKS = ("webui.py", "launch.py", "webui.sh", "webui.bat", CONFIG, "ui-config.json", "modules")
-_NETWORKS = Path("models") / "hypernetworks"
 # Since which generation a word stands in the web UI's own hypernetwork.py (its history)
 _WORDS = (
     ("dropout_structure", "webui"),
@@ -44,54 +42,29 @@ class Home:
 
 def find_home(folder: Path) -> Home:
     """Look at a web UI's folder, or at its folder of hypernetworks.  Raises InteropError if it is neither."""
-    root = folder.parent.parent if folder.name == _NETWORKS.name and folder.parent.name == "models" else folder
+    root = folder.parent.parent if folder.name == NETWORKS.name and folder.parent.name == "models" else folder
     if not root.is_dir():
         raise InteropError(
             f"{folder}: there is no such folder; name the web UI's own, which holds webui-user.sh or .bat"
         )
     launchers = any(root.glob("webui-user*"))
-    if not (launchers or (root / _NETWORKS).is_dir() or any((root / mark).exists() for mark in _MARKS)):
+    if not (launchers or (root / NETWORKS).is_dir() or any((root / mark).exists() for mark in _MARKS)):
         raise InteropError(
             f"{folder}: does not look like a web UI's folder; name the one that holds webui-user.sh or .bat"
         )
     settings, _ = read_webui(root)
-    arguments = [word for key, value in settings.items() if key.endswith(f":{ARGUMENTS}") for word in _words(value)]
+    arguments = arguments_of(settings)
     form = _generation(root)
     hashing, told_by = _hashing(root, arguments, form)
     state = settings.get(f"{CONFIG}:save_optimizer_state")
     return Home(
         root,
-        _folder(root, arguments),
+        networks_folder(root, arguments),
         hashing,
         told_by,
         form or WEBUI,
         None if state is None else state == "true",
     )
-
-
-def _words(arguments: str) -> list[str]:
-    try:
-        return shlex.split(arguments.replace("\\", "/"))
-    except ValueError:  # a quotation mark without its partner
-        return arguments.split()
-
-
-def _folder(root: Path, arguments: Sequence[str]) -> Path:
-    """``--hypernetwork-dir``, else models/hypernetworks below ``--data-dir``, else below the root."""
-    named = _value(arguments, "--hypernetwork-dir")
-    if named is not None:
-        return root / named
-    data = _value(arguments, "--data-dir")
-    return (root / data if data is not None else root) / _NETWORKS
-
-
-def _value(arguments: Sequence[str], flag: str) -> str | None:
-    for at, word in enumerate(arguments):
-        if word == flag and at + 1 < len(arguments):
-            return arguments[at + 1]
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-    return None
 
 
 def _generation(root: Path) -> Generation | None:
@@ -126,10 +99,11 @@ def _has_new_options(root: Path) -> bool:
         return False
 
 
-def taken(networks: Path) -> frozenset[str]:
-    """The names in use, in small letters: the web UI lists all folders below, and keeps one file of each name."""
+def taken(networks: Path, deep: bool = True) -> frozenset[str]:
+    """The names in use, in small letters.  `deep`: in folders below too, as the web UI keeps one file of each name."""
     if not networks.is_dir():
         return frozenset({"none"})
-    found = (path.name for path in networks.rglob("*") if path.suffix.lower() in (".pt", ".optim"))
-    stems = (name.removesuffix(".optim").removesuffix(".pt") for name in found)
+    found = networks.rglob("*") if deep else networks.iterdir()
+    names = (path.name for path in found if path.suffix.lower() in (".pt", ".optim", ".safetensors"))
+    stems = (name.removesuffix(".optim").removesuffix(".pt").removesuffix(".safetensors") for name in names)
     return frozenset({"none", *(stem.lower() for stem in stems)})

@@ -95,7 +95,7 @@ def render_check(
             memory=tuple(_memory(setup.plan, t)) if setup.plan else (),
             tags=[(tag, steps(count)) for tag, count in tags.most_common(MOST_TAGS)],
             tags_hint=_tags_hint(setup, tags, t),
-            webui=[(clean(key), clean(value)) for key, value in sorted(setup.webui.items()) if value != "read"],
+            webui=[(clean(key), clean(value) or "–") for key, value in sorted(setup.webui.items()) if value != "read"],
         )
     )
 
@@ -218,4 +218,4 @@ def _in_gb(size: int | None) -> str:
 
 
 def _gb(size: int) -> str:
-    return f"{size / _GB:.2f}" if size < 10 * _GB else f"{size / _GB:.0f}"
+    return f"{size / _GB:.2f}" if size < 10 * _GB else f"{size / _GB:.1f}"

@@ -158,6 +158,12 @@ CASES: tuple[tuple[str, str, Setup, Setup], ...] = (
         Setup("data", plan=PlanVitals(memory_webui=(("a", 9 * 10**9),), card_bytes=8 * 10**9), webui={"x": "y"}),
         plan(memory_webui=(("a", 9 * 10**9),), card_bytes=8 * 10**9),
     ),
+    (
+        "HN586",
+        "G34",
+        Setup("data", name="Fischl", webui={"hypernetworks:fischl": "fischl.pt"}),
+        Setup("data", name="fischl-b", webui={"hypernetworks:fischl": "fischl.pt"}),
+    ),
     ("HN585", "G5", captions("smile, grey hair", "smiling, gray hair"), captions("smile, hair", "smile, chair")),
 )
 IDS = [f"{row}-{code}" if row else code for code, row, _, _ in CASES]

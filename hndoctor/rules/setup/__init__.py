@@ -8,6 +8,7 @@ from hndoctor.rules.setup import (
     network,
     pictures,
     plan,
+    shelf,
     synonyms,
     tags,
     template,
@@ -85,4 +86,5 @@ RULES_SETUP: tuple[Rule, ...] = (
     network.plan_memory,
     network.plan_memory_webui,
     synonyms.tag_near_synonym,
+    shelf.webui_network_taken,
 )
