@@ -27,6 +27,7 @@ REFERENCE = 512 * 512  # px of the picture that the figures below are for
 ACTIVATIONS = int(0.8 * 2**30)  # bytes a picture, half precision, memory-efficient attention (trainers.md §Q2)
 WEBUI_LINEAR, WEBUI_ATTENTION = int(0.25 * GB), int(0.65 * GB)  # bytes a picture; the second grows with pixels squared
 REST = int(0.7 * GB)  # bytes (guess)
+CHECKPOINTED = 0.4  # share of activations that gradient checkpointing leaves (guess: block inputs, and one block)
 STATE = 16  # bytes a parameter of the network: weight, gradient, two moments, as float32
 
 
@@ -51,13 +52,13 @@ def with_memory(
     model = MODELS.get(plan.context_width or 0)
     if model is None or plan.parameters is None:
         return replace(plan, card_bytes=card_bytes)
-    half = 2 if config.get("precision") == "bf16" else 4
+    half = 4 if config.get("precision", "fp32") == "fp32" else 2
     pixels = (plan.width or 512) * (plan.height or 512) / REFERENCE
     batch = max(1, plan.batch_size or 1)
     ours = {
         "base model": model.unet * 1e6 * half,
         "network": plan.parameters * STATE,
-        "activations": ACTIVATIONS * half / 2 * pixels * batch,
+        "activations": ACTIVATIONS * half / 2 * pixels * batch * (CHECKPOINTED if _checkpoints(config) else 1),
         "CUDA and the rest": REST,
     }
     return replace(
@@ -66,6 +67,10 @@ def with_memory(
         memory_webui=tuple((part, round(size)) for part, size in _webui(plan, model, pixels, batch, webui).items()),
         card_bytes=card_bytes,
     )
+
+
+def _checkpoints(config: Mapping[str, Any]) -> bool:
+    return config.get("gradient_checkpointing") is True
 
 
 def _webui(plan: PlanVitals, model: Model, pixels: float, batch: int, settings: Mapping[str, str]) -> dict[str, float]:

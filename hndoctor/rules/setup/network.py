@@ -110,14 +110,14 @@ def plan_memory(setup: Setup) -> Iterator[Sign]:
     """The training may not fit the graphics card.
 
     Added up from the parts that must be there at once: base model, network with its optimizer, what each picture of a
-    batch leaves behind.  An estimate, good to a fifth.  Lower the batch (and raise gradient_step to make up for it),
-    the picture size or the layers, or set precision to bf16.
+    batch leaves behind.  An estimate, good to a fifth.  Set precision to bf16 or gradient_checkpointing to true; lower
+    the batch (and raise gradient_step to make up for it), the picture size or the layers.
     """
     plan = setup.plan
     told = _too_large(plan.memory, plan.card_bytes) if plan and plan.card_bytes else None
     if plan and told:
         need = sum(size for _, size in plan.memory)
-        mend = "lower batch_size, picture size or layers, or use precision bf16"
+        mend = "use precision bf16 or gradient_checkpointing, or lower batch_size, picture size or layers"
         yield Sign(f"training {told}; {mend}", value=need, limit=plan.card_bytes, confidence=MEMORY_SURE)
 
 
