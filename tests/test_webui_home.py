@@ -95,6 +95,26 @@ def test_g10_g11_g12_g20_g33_its_settings_are_judged_by_its_age(tmp_path: Path, 
     assert ("HN579" in codes) is (era.rate == 0.005)
 
 
+@pytest.mark.parametrize("era", [ERAS[4], ERAS[-1]], ids=["path", "name"])
+def test_g9_the_template_that_the_train_tab_names_is_judged(tmp_path: Path, era: Era) -> None:
+    import json
+
+    root = webui_home.home(tmp_path / "webui", era)
+    folder = root / "textual_inversion_templates"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("a picture of [caption]\n\n", encoding="utf-8")
+    field, value = ("Prompt template", "mine.txt")
+    if era.hashing == 1:
+        field, value = "Prompt template file", str(folder / "mine.txt")
+    (root / "ui-config.json").write_text(json.dumps({f"train/{field}/value": value}), encoding="utf-8")
+    data = tmp_path / "data"
+    data.mkdir()
+    Image.effect_noise((64, 64), 90).convert("RGB").save(data / "a.png")
+    (data / "a.txt").write_text("fischl", encoding="utf-8")
+    found, _ = examine(RULES_SETUP, measure_setup(data, webui=root), {})
+    assert {"HN540", "HN541", "HN542"} <= {finding.code for finding in found}
+
+
 # --- back into it -----------------------------------------------------------------------------------------------------
 
 

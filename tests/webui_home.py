@@ -198,7 +198,7 @@ def run_folder(root: Path, era: Era, steps: tuple[int, ...] = STEPS, day: str = 
         if era.hashing:  # generation 2 stores the hash of the file that training began from
             hashed = hash_of(original if era.hashing == 2 else path, era.hashing)
             path.with_name(path.name + ".optim").write_bytes(torch_1(optimizer(era, step, hashed)))
-    for step in range(750, steps[-1] + 1, 750):
+    for step in (at for at in range(750, steps[-1] + 1, 750) if at >= steps[0]):
         preview(era, run / "images" / f"{NAME}-{step}.png", step)
     loss_log(era, run, steps)
     settings(era, run, initial)

@@ -67,12 +67,18 @@ def convert(
         raise InteropError(f"{target}: name a file that ends in .pt or {FLAT}")
     for path in (target, optim.beside(target)):
         reading.refuse_existing(path, overwrite)
-    flat = target.suffix.lower() == FLAT
-    if flat and to not in (WEBUI.name, MONKEYPATCH.name, COMFYUI):
-        raise InteropError(f"{target}: {to} has no safetensors form; name a .pt")
+    flat = is_flat(target, to)
     network = prepared(file, to)
     written = written_with_state(file, network, target, FLAT.lstrip(".") if flat else container)  # type: ignore[arg-type]
     return replace(written, notes=(*network.notes, *written.notes))
+
+
+def is_flat(target: Path, to: str) -> bool:
+    """Whether the target is a safetensors file.  Raises InteropError for a form whose program reads none."""
+    flat = target.suffix.lower() == FLAT
+    if flat and to not in (WEBUI.name, MONKEYPATCH.name):
+        raise InteropError(f"{target}: {to} has no safetensors form; name a .pt")
+    return flat
 
 
 def prepared(file: HypernetworkFile, to: str, name: str | None = None) -> Network:

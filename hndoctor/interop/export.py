@@ -17,7 +17,7 @@ from hndoctor.formats.generations import WEBUI
 from hndoctor.formats.schedule import ScheduleError, parse_schedule, power
 from hndoctor.formats.types import OptimizerFile
 from hndoctor.interop import optim, reading
-from hndoctor.interop.convert import FLAT, Network, prepared, written_with_state
+from hndoctor.interop.convert import FLAT, Network, is_flat, prepared, written_with_state
 from hndoctor.interop.errors import InteropError
 from hndoctor.interop.home import Home, taken
 from hndoctor.records import CheckpointPath, Run, Settings
@@ -95,6 +95,7 @@ def export(run: Run, chosen: CheckpointPath, order: Order) -> Exported:
     file = reading.network(chosen.path)
     reading.check_finite(file, "take an earlier checkpoint")
     target = _target(order, chosen)
+    is_flat(target, _form(order))
     network = prepared(file, _form(order), target.stem)
     for path in (target, optim.beside(target)):
         reading.refuse_existing(path)
@@ -106,7 +107,7 @@ def export(run: Run, chosen: CheckpointPath, order: Order) -> Exported:
         file,
         network,
         target,
-        "safetensors" if target.suffix == FLAT else "zip",
+        "safetensors" if is_flat(target, _form(order)) else "zip",
         hashing,
         rate,
         with_state=order.with_state,
@@ -146,6 +147,8 @@ def _target(order: Order, chosen: CheckpointPath) -> Path:
     is_file = order.home is None and order.target.suffix in (".pt", FLAT)
     if is_file and not order.target.is_dir():
         return order.target if order.name is None else order.target.with_stem(order.name)
+    if order.home is None and order.target.suffix and not order.target.is_dir():
+        raise InteropError(f"{order.target}: name a folder, or a file that ends in .pt or {FLAT}")
     used = taken(order.target, deep=order.home is not None)
     if order.name is not None:
         if usable(order.name) != order.name:

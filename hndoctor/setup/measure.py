@@ -7,14 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hndoctor.formats.captions import PICTURE_SUFFIXES, caption_path, read_caption, tags
-from hndoctor.records import CaptionVitals, PictureVitals, Setup, Skipped
+from hndoctor.formats.captions import (
+    PICTURE_SUFFIXES,
+    CaptionError,
+    caption_path,
+    read_caption,
+    read_template,
+    tags,
+)
+from hndoctor.records import CaptionVitals, PictureVitals, PlanVitals, Setup, Skipped
 from hndoctor.setup.base import Base, find_base
 from hndoctor.setup.memory import with_memory
 from hndoctor.setup.pictures import measure_picture
 from hndoctor.setup.plan import measure_plan
 from hndoctor.setup.tokens import Tokenizer, find_tokenizer
-from hndoctor.setup.webui import read_webui
+from hndoctor.setup.webui import read_webui, template_file
 from hndoctor.setup.words import emphasised, is_underscored, order_of, plain
 
 KINDS = ("style", "character")
@@ -54,9 +61,9 @@ def measure_setup(
 
 def _with_memory(setup: Setup, config: Mapping[str, Any] | None, card_bytes: int | None) -> Setup:
     """What the plan takes of the card; the web UI's settings decide part of it."""
-    if setup.plan is None:
+    if setup.plan is None or config is None:
         return setup
-    plan = with_memory(setup.plan, config or {}, setup.webui, card_bytes)
+    plan = with_memory(setup.plan, config, setup.webui, card_bytes)
     if card_bytes is None:
         setup = _skip(setup, "graphics card's memory", "no card was given or found (--vram 8 tells its gigabytes)")
     elif not plan.memory:
@@ -146,7 +153,19 @@ def _with_webui(setup: Setup, webui: Path | None) -> Setup:
     settings, skipped = read_webui(webui)
     if not settings and not skipped:
         raise SetupError(f"{webui}: holds no config.json and no webui-user file; name the web UI's own folder")
-    return replace(setup, webui=settings, skipped=(*setup.skipped, *skipped))
+    setup = replace(setup, webui=settings, skipped=(*setup.skipped, *skipped))
+    return _with_template(setup, template_file(webui, settings))
+
+
+def _with_template(setup: Setup, template: Path | None) -> Setup:
+    """The web UI's own template, where the plan names none."""
+    if template is None or (setup.plan is not None and setup.plan.template is not None):
+        return setup
+    try:
+        lines = read_template(template, keep_blank=True)
+    except CaptionError as error:
+        return _skip(setup, f"template {template.name}", str(error))
+    return replace(setup, plan=replace(setup.plan or PlanVitals(), template=lines))
 
 
 def _skip(setup: Setup, what: str, why: str) -> Setup:

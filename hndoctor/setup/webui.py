@@ -14,6 +14,7 @@ from hndoctor.records import Skipped
 CONFIG, UI_CONFIG = "config.json", "ui-config.json"
 ARGUMENTS = "COMMANDLINE_ARGS"
 NETWORKS = Path("models") / "hypernetworks"
+TEMPLATES = "textual_inversion_templates"
 LISTED = "hypernetworks:"  # key of a network in the web UI's folder, before its name
 MOST_NETWORKS = 2000  # files listed (guess: nobody has more)
 
@@ -99,6 +100,16 @@ def _networks(root: Path, arguments: Sequence[str]) -> dict[str, str]:
     return {f"{LISTED}{name}": ", ".join(files) for name, files in found.items()}
 
 
+def template_file(root: Path, settings: Mapping[str, str]) -> Path | None:
+    """The prompt template that the Train tab starts with, where it is there: since 2023 a name, before it a path."""
+    for field in ("Prompt template", "Prompt template file"):
+        named = settings.get(f"{UI_CONFIG}:train/{field}/value")
+        for place in (root / TEMPLATES / named, root / named) if named else ():
+            if place.is_file():
+                return place
+    return None
+
+
 def _launchers(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.glob("webui-user*")) if path.suffix in (".sh", ".bat") and path.is_file())
 
@@ -127,8 +138,7 @@ def launch_arguments(script: str) -> str:
         assigned = None if _COMMENT.match(line) else _ASSIGNED.match(line)
         if assigned:
             value = _unquoted(assigned["value"].strip(), quoted_whole=bool(assigned["quote"]))
-            before = arguments
-            arguments = _EXPANSION.sub(lambda _, before=before: before, value).strip()
+            arguments = _EXPANSION.sub(arguments.replace("\\", "\\\\"), value).strip()
     return arguments
 
 

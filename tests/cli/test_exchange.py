@@ -64,6 +64,8 @@ def test_export_takes_the_prescribed_rate_of_a_scan(call: Call, dying: Path, web
         (("--step", 500, "--out", "x.pt", "--for", "invokeai"), "there is no form"),
         (("--step", 500, "--out", "x.pt", "--learn-rate", "5e-7;9"), "is not a number"),
         (("--step", 500, "--webui", "."), "does not look like a web UI"),
+        (("--step", 500, "--out", "x.ckpt"), "ends in .pt"),
+        (("--step", 500, "--out", "x.safetensors", "--for", "comfyui"), "no safetensors form"),
     ],
 )
 def test_what_cannot_be_exported_is_one_line(

@@ -194,6 +194,7 @@ def test_the_optimizer_state_goes_along_with_the_new_hash(tmp_path: Path) -> Non
         ("x.ckpt", "webui", "ends in .pt"),
         ("x.pt", "sd-scripts", "there is no form"),
         ("x.safetensors", "novelai", "no safetensors form"),
+        ("x.safetensors", "comfyui", "no safetensors form"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(tmp_path: Path, target: str, to: str, words: str) -> None:
