@@ -61,9 +61,9 @@ def judged(setup: Setup) -> Diagnosis:
     found, lacking = examine([law for law in RULES if law.needs == "setup"], setup, {})
     worst = {finding.severity for finding in found}
     verdict = Verdict.AILING if worst & {Severity.ERROR, Severity.WARNING} else Verdict.HEALTHY
-    count = f"{len(setup.pictures)} pictures, {len(setup.captions)} captions, tokens by {setup.tokenizer}"
+    count = f"{len(setup.pictures)} pictures, {len(setup.captions)} captions"
     said = f"{len(found)} things to look at" if found else "nothing to mend"
-    summary = f"{count}: {said}.{planned(setup.plan)}"
+    summary = f"{count}: {said}.{planned(setup.plan)} Tokens: {setup.tokenizer}."
     name, unexamined = setup.name or Path(setup.data).name, (*setup.skipped, *lacking)
     return Diagnosis(setup.data, name, verdict, summary, found, unexamined)
 

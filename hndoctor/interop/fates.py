@@ -56,7 +56,8 @@ def ranged(rows: Iterable[Fate]) -> tuple[Fate, ...]:
 
 def _days(first: int, last: int) -> str:
     begins = [_BEGAN.get(form.name, form.name) for form in WEB_UIS]
-    return f"web UI since {begins[first]}" + (f" to {begins[last + 1]}" if last + 1 < len(begins) else "")
+    ended = last + 1 < len(begins)
+    return f"web UI, {begins[first]} to {begins[last + 1]}" if ended else f"web UI since {begins[first]}"
 
 
 def _web_ui(file: HypernetworkFile, form: Generation) -> Fate:

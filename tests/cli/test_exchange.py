@@ -219,6 +219,7 @@ def test_the_plan_is_added_up_for_the_users_card(call: Call, data: Path, tmp_pat
     plan.write_text("\n".join((*lines, 'layer_structure = "1, 2, 1"')), encoding="utf-8")
     small = call("check", data, "--config", plan, "--vram", 8)
     assert "HN583" in small.out
+    assert "Tokens: " in small.out  # with which vocabulary they were counted
     assert "1 an epoch" in small.out
     assert "HN583" not in call("check", data, "--config", plan, "--vram", 24).out
     page = call("check", data, "--config", plan, "--vram", 8, "--format", "html", "--out", tmp_path / "page.html")

@@ -233,4 +233,4 @@ def test_the_table_is_shown_with_neighbours_together(tmp_path: Path) -> None:
     convert(saved(tmp_path / "a.pt", KINDS["relu"]), tmp_path / "b.pt")
     rows = ranged(fates(network(tmp_path / "b.pt")))
     assert ("web UI since 2022-11-04", SAME) in {(row.loader, row.outcome) for row in rows}
-    assert ("web UI since 2022-10-21 to 2022-11-04", OTHER) in {(row.loader, row.outcome) for row in rows}
+    assert ("web UI, 2022-10-21 to 2022-11-04", OTHER) in {(row.loader, row.outcome) for row in rows}
