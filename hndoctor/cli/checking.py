@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +10,11 @@ from typing import Any
 from rich.text import Text
 
 from hndoctor.cli import gating, scanning
-from hndoctor.cli.console import UsageError, error_console
+from hndoctor.cli.console import UsageError, error_console, shown
 from hndoctor.records import Diagnosis, PlanVitals, Setup, Severity, Verdict
 
 SHOWN_CHANGES = 10  # mended captions shown one by one
-_GB, _MIB = 10**9, 1 << 20
-_PATIENCE = 5.0  # seconds for nvidia-smi; it answers in a fraction of one, or hangs
+_GB = 10**9
 
 
 @dataclass(frozen=True)
@@ -92,13 +89,13 @@ def check(asked: Asked, wanted: gating.Wanted, form: str, out: Path | None) -> i
         name=asked.name,
         config=config or None,
         webui=asked.webui,
-        card_bytes=round(asked.vram * _GB) if asked.vram else (card() if config else None),
+        card_bytes=round(asked.vram * _GB) if asked.vram else None,
     )
     diagnosis = gating.narrowed(judged(setup), wanted)
     text = page(setup, diagnosis) if form == "html" else scanning.rendered(form, (diagnosis,), ())
     scanning.deliver(text, out)
     if form == "html" and out is not None:
-        error_console().print(Text(f"report: {out}"), soft_wrap=True)
+        error_console().print(Text(f"report: {shown(str(out))}"), soft_wrap=True)
     mend(asked)
     return gating.exit_code((diagnosis,), wanted)
 
@@ -111,19 +108,6 @@ def page(setup: Setup, diagnosis: Diagnosis) -> str:
 
     small = thumbnails(Path(setup.data), [picture.path for picture in setup.pictures])
     return render_check(setup, diagnosis, small, RULES)
-
-
-def card() -> int | None:
-    """The memory of the first NVIDIA card, as its own tool tells it; None where there is none."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return None
-    ask = [tool, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-    try:
-        told = subprocess.run(ask, capture_output=True, text=True, timeout=_PATIENCE, check=True).stdout
-        return int(told.split()[0]) * _MIB
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
-        return None
 
 
 def mend(asked: Asked) -> None:
@@ -144,4 +128,5 @@ def mend(asked: Asked) -> None:
         where = f"in {asked.data}; each as it was lies beside it (.bak)" if changes else "there was nothing to mend"
     else:
         where = f"into {asked.mend.folder}, which holds all captions; {asked.data} is as it was"
-    console.print(Text(f"{len(changes)} captions rewritten {where}" if changes else f"no caption rewritten: {where}"))
+    told = f"{len(changes)} captions rewritten {where}" if changes else f"no caption rewritten: {where}"
+    console.print(Text(shown(told)), soft_wrap=True)

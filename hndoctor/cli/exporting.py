@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from hndoctor.cli.console import UsageError, error_console
+from hndoctor.cli.console import UsageError, error_console, shown
 from hndoctor.cli.converting import show_fates, tell
 from hndoctor.interop import Exported, Home, Order, find_home
 from hndoctor.interop import export as carry
@@ -53,7 +53,7 @@ def export(path: Path, step: int | None, where: Where, course: Course) -> None:
     done = carry(run, chosen, order)
     for written in (done.path, done.optim):
         if written is not None:
-            print(written)
+            print(shown(str(written)))
     tell((*(["the rate is the one that hndoctor prescribes for this checkpoint"] if advice else []), *done.notes))
     show_next(done, home, where.form)
 
@@ -82,9 +82,9 @@ def show_next(done: Exported, home: Home | None, form: str) -> None:
         )
         width = max(len(name) for name, _ in done.fields)
         for name, value in done.fields:
-            console.print(Text(f"  {name:<{width}}  {value}"), soft_wrap=True)
-        console.print(Text(f"To use it: <hypernet:{done.path.stem}:1>"), soft_wrap=True)
+            console.print(Text(f"  {name:<{width}}  {shown(value)}"), soft_wrap=True)
+        console.print(Text(f"To use it: <hypernet:{shown(done.path.stem)}:1>"), soft_wrap=True)
     elif form == DIFFUSERS:
         console.print("from trainer.diffusion import apply_hypernetwork")
-        console.print(Text(f'apply_hypernetwork(pipe, "{done.path.as_posix()}")'), soft_wrap=True)
+        console.print(Text(f'apply_hypernetwork(pipe, "{shown(done.path.as_posix())}")'), soft_wrap=True)
     show_fates(done.path)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 import hndoctor
 from hndoctor.cli import gating, scanning
-from hndoctor.cli.console import UsageError, error_console
+from hndoctor.cli.console import UsageError, error_console, shown
 from hndoctor.cli.converting import tell
 from hndoctor.collect import find_runs
 from hndoctor.interop import merge as merge_files
@@ -24,7 +24,7 @@ def merge(paths: Sequence[Path], out: Path, weights: str, steps: str, *, overwri
     """Merge, measure and tell; the exit code is 1 where the result is not healthy."""
     sources = of_run(paths, steps) if steps else list(paths)
     done = merge_files(sources, out, numbers(weights), overwrite=overwrite)
-    print(done.path)
+    print(shown(str(done.path)))
     measured = [hndoctor.measure(path) for path in (*sources, out)]
     show_parts(measured, [*(f"{w:.3g}" for w in done.weights), "merged"], done.likeness)
     tell(done.notes)
@@ -78,7 +78,7 @@ def show_parts(measured: Sequence[Vitals], roles: Sequence[str], likeness: float
         rms = max((module.rms for module in checkpoint.modules), default=0.0)
         row = (
             role,
-            Path(checkpoint.path).name,
+            shown(Path(checkpoint.path).name),
             str(checkpoint.stored_step),
             f"{max(gains, default=0):.3f}",
             f"{rms:.4g}",

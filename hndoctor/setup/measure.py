@@ -65,7 +65,7 @@ def _with_memory(setup: Setup, config: Mapping[str, Any] | None, card_bytes: int
         return setup
     plan = with_memory(setup.plan, config, setup.webui, card_bytes)
     if card_bytes is None:
-        setup = _skip(setup, "graphics card's memory", "no card was given or found (--vram 8 tells its gigabytes)")
+        setup = _skip(setup, "graphics card's memory", "no card was given (--vram 8 tells its gigabytes)")
     elif not plan.memory:
         setup = _skip(setup, "graphics card's memory", "nothing is known of the base model's size")
     return replace(setup, plan=plan)
