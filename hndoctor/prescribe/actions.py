@@ -12,7 +12,10 @@ from hndoctor.prescribe.rates import GUIDE_STEPS, Rates, schedule
 from hndoctor.records import Action, Alternative, Diagnosis, Prescription, Severity, State, Station, Vitals
 
 LOWER_STRENGTH = "use it at a lower strength first: <hypernet:{name}:0.6> costs nothing"
-AVERAGE = "average it with its neighbours, steps {steps}: that steadies a network that swings around its best"
+AVERAGE = (
+    "average it with its neighbours, which steadies a network that swings around its best: "
+    "hndoctor merge {run} --steps {steps} --out merged.pt"
+)
 
 
 @dataclass(frozen=True)
@@ -111,5 +114,6 @@ def _remedies(case: Case, chosen: Candidate) -> tuple[str, ...]:
         at = steps.index(chosen.step)
         near = steps[max(0, at - 1) : at + 2]
         if len(near) > 1:
-            found.append(AVERAGE.format(steps=", ".join(f"{step:,}" for step in near)))
+            run = how.quoted(case.vitals.run)
+            found.append(AVERAGE.format(run=run, steps=",".join(map(str, near))))
     return tuple(found)
