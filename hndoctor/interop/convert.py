@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,9 +31,8 @@ from hndoctor.records import NetworkMetadata
 COMFYUI = "comfyui"
 FLAT = ".safetensors"
 _OLD_HASH = 8  # hex digits of sd_checkpoint before 14 January 2023
-_SHAPE_KEYS = frozenset(
-    {"layer_structure", "activation_func", "is_layer_norm", "activate_output"}
-)  # obstacles, if lost
+# Losing one of these would make it another network: `obstacle` speaks of them
+_SHAPE_KEYS = frozenset({"layer_structure", "activation_func", "is_layer_norm", "activate_output"})
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,13 @@ def convert(
     file = reading.network(source)
     if target.suffix.lower() not in (".pt", FLAT):
         raise InteropError(f"{target}: name a file that ends in .pt or {FLAT}")
-    for path in (target, optim.beside(target)):
-        reading.refuse_existing(path, overwrite)
-    flat = is_flat(target, to)
+    reading.refuse_existing(target, overwrite)
+    reading.refuse_existing(
+        optim.beside(target), overwrite and optim.beside(source).is_file()
+    )  # else it would be stale
     network = prepared(file, to)
-    written = written_with_state(file, network, target, FLAT.lstrip(".") if flat else container)  # type: ignore[arg-type]
+    kind: Container = "safetensors" if is_flat(target, to) else container
+    written = written_with_state(file, network, target, kind)
     return replace(written, notes=(*network.notes, *written.notes))
 
 
@@ -173,17 +175,20 @@ def written_with_state(
     *,
     with_state: bool = True,
 ) -> Converted:
-    """Write network and optimizer state, both or none.  Raises OSError; what was there before stays."""
+    """Write network and optimizer state, both or none.  Raises OSError; then what was there before is still there."""
     state, note = _state(file, network) if with_state else (None, None)
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_generation(target, network.modules, network.metadata, network.form, container)
-    if state is None:
-        return Converted(target, None, (note,) if note else ())
+    new = target.with_name(f"{target.name}.{os.getpid()}.new")
     try:
-        return Converted(target, optim.write(state, target, hashing, learning_rate), ())
-    except OSError:
-        target.unlink(missing_ok=True)  # a pair or nothing
-        raise
+        write_generation(new, network.modules, network.metadata, network.form, container)
+        if state is not None:
+            optim.write(state, new, hashing, learning_rate)  # the hash is of the bytes, not of the name
+            optim.beside(new).replace(optim.beside(target))
+        new.replace(target)
+    finally:
+        new.unlink(missing_ok=True)
+        optim.beside(new).unlink(missing_ok=True)
+    return Converted(target, optim.beside(target) if state is not None else None, (note,) if note else ())
 
 
 def _state(file: HypernetworkFile, network: Network) -> tuple[Any, str | None]:

@@ -17,7 +17,7 @@ from hndoctor.formats.generations import WEBUI
 from hndoctor.formats.schedule import ScheduleError, parse_schedule, power
 from hndoctor.formats.types import OptimizerFile
 from hndoctor.interop import optim, reading
-from hndoctor.interop.convert import FLAT, Network, is_flat, prepared, written_with_state
+from hndoctor.interop.convert import FLAT, is_flat, prepared, written_with_state
 from hndoctor.interop.errors import InteropError
 from hndoctor.interop.home import Home, taken
 from hndoctor.records import CheckpointPath, Run, Settings
@@ -112,7 +112,7 @@ def export(run: Run, chosen: CheckpointPath, order: Order) -> Exported:
         rate,
         with_state=order.with_state,
     )
-    notes = (*network.notes, *written.notes, *_notes(order, written.optim, network))
+    notes = (*network.notes, *written.notes, *_notes(order, written.optim))
     fields = tuple(_fields(target.stem, schedule, steps, settings)) if order.home else ()
     return Exported(target, written.optim, file.metadata.step, notes, fields)
 
@@ -124,7 +124,7 @@ def _form(order: Order) -> str:
     return order.home.generation.name if order.home and order.form == WEBUI.name else order.form
 
 
-def _notes(order: Order, state: Path | None, network: Network) -> Iterator[str]:
+def _notes(order: Order, state: Path | None) -> Iterator[str]:
     if order.home is None:
         return
     if state is None:

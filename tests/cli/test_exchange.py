@@ -118,6 +118,8 @@ def test_convert_says_what_is_lost_and_who_loads_it(call: Call, healthy: Path, t
     assert "web UI since 2022-10-07" in done.err
     one_line(call("convert", tmp_path / "old.pt", tmp_path / "old.pt"), "there already")
     assert call("convert", tmp_path / "old.pt", tmp_path / "old.pt", "--overwrite").code == 0
+    (tmp_path / "kept.pt.optim").write_bytes(b"of another network")
+    one_line(call("convert", tmp_path / "old.pt", tmp_path / "kept.pt", "--overwrite"), "kept.pt.optim: is there")
     legacy = call("convert", tmp_path / "old.pt", tmp_path / "stream.pt", "--legacy")
     assert legacy.code == 0
     assert read(tmp_path / "stream.pt").container == "legacy"  # type: ignore[union-attr]
