@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-import webbrowser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-
-from rich.markup import escape
-from rich.progress import Progress
+from typing import TYPE_CHECKING
 
 import hndoctor
 from hndoctor.cli import gating
-from hndoctor.cli.console import UsageError, error_console, progress_bar, write_file
+from hndoctor.cli.console import UsageError, error_console, progress_where_seen, say, write_file
 from hndoctor.records import Diagnosis, PictureJudgement, Run, Vitals
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from hndoctor.vitals import Progress as Event
 
 PAGE, NUMBERS, INDEX = "health.html", "vitals.json", "index.html"
 
@@ -43,6 +45,8 @@ def scan(paths: Sequence[Path], form: str, out: Path | None, fail_on: str, *, op
     show_reports(index, pages)
     first = index or next(iter(pages.values()), None)
     if open_report and first is not None:
+        import webbrowser
+
         webbrowser.open(first.resolve().as_uri())
     if scanned.stopped:
         raise KeyboardInterrupt
@@ -57,7 +61,7 @@ def examine(paths: Sequence[Path], *, keep: bool, quiet: bool = False) -> Scanne
     runs, pictures = found(paths)
     measured: list[Vitals] = []
     stopped = False
-    with progress_bar(error_console(), quiet=quiet) as bar:
+    with progress_where_seen(quiet=quiet) as bar:
         for run in runs:
             vitals, stopped = measure(run, bar, keep=keep)
             measured.append(vitals)
@@ -95,21 +99,39 @@ def found(paths: Sequence[Path]) -> tuple[list[Run], list[Path]]:
     return list(runs.values()), list(pictures)
 
 
-def measure(run: Run, bar: Progress, *, keep: bool) -> tuple[Vitals, bool]:
+def measure(run: Run, bar: Progress | None, *, keep: bool) -> tuple[Vitals, bool]:
     """Measure one run behind a progress bar; True: Ctrl-C stopped it, and the vitals hold what was measured."""
     from hndoctor.vitals import measuring
 
-    task = bar.add_task(f"measuring {escape(run.name)}", total=None, note="")
+    show, hide = _shown(run, bar) if bar else (_nowhere, _gone)
     vitals = Vitals(str(run.root), run.name)
-    with closing(measuring(run, cache=keep)) as events:
+    with closing(measuring(run, cache=keep, rough=not keep)) as events:
         try:
             for event in events:
                 vitals = event.vitals
-                bar.update(task, completed=event.done, total=event.total, note=escape(PurePath(event.what).name))
+                show(event)
         except KeyboardInterrupt:
             return vitals, True
-    bar.remove_task(task)
+    hide()
     return vitals, False
+
+
+def _shown(run: Run, bar: Progress) -> tuple[Callable[[Event], None], Callable[[], None]]:
+    """How to move a run's bar on, and how to take it away."""
+    from rich.markup import escape
+
+    task = bar.add_task(f"measuring {escape(run.name)}", total=None, note="")
+
+    def show(event: Event) -> None:
+        bar.update(task, completed=event.done, total=event.total, note=escape(PurePath(event.what).name))
+
+    return show, lambda: bar.remove_task(task)
+
+
+def _nowhere(event: Event) -> None: ...
+
+
+def _gone() -> None: ...
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -124,7 +146,7 @@ def write_reports(scanned: Scanned, folder: Path | None) -> dict[str, Path]:
         try:
             pages[diagnosis.run] = write_report(run, vitals, diagnosis, home)
         except OSError as error:
-            error_console().print(f"not written: {escape(str(error.filename or run.root))}: {error.strerror or error}")
+            say(f"not written: {error.filename or run.root}: {error.strerror or error}")
     return pages
 
 
@@ -155,7 +177,7 @@ def write_index(paths: Sequence[Path], scanned: Scanned, pages: dict[str, Path],
     try:
         write_file(home / INDEX, render_index(scanned.diagnoses, links))
     except OSError as error:
-        error_console().print(f"not written: {escape(str(home / INDEX))}: {error.strerror or error}")
+        say(f"not written: {home / INDEX}: {error.strerror or error}")
         return None
     return home / INDEX
 
@@ -163,7 +185,7 @@ def write_index(paths: Sequence[Path], scanned: Scanned, pages: dict[str, Path],
 def show_reports(index: Path | None, pages: dict[str, Path]) -> None:
     """Say where the pages lie: the index if there is one."""
     for page in [index] if index else pages.values():
-        error_console().print(f"report: {escape(str(page))}", soft_wrap=True)
+        say(f"report: {page}")
 
 
 # --- printing ---------------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ class Facts:
     container: str
     bytes: int
     sha256: Callable[[], str]
+    content: str
     members: tuple[str, ...] = ()
     globals: tuple[str, ...] = ()
 
@@ -113,6 +114,7 @@ def _finish(root: Mapping[Any, Any], modules: tuple[Module, ...], lists: bool, f
         members=facts.members,
         globals=facts.globals,
         raw=raw,
+        content=facts.content,
     )
 
 
@@ -139,6 +141,7 @@ def _optimizer(inner: dict[Any, Any], outer: Mapping[Any, Any], shelf: Shelf, fa
         plain_groups,
         facts.sha256(),
         facts.bytes,
+        facts.content,
     )
 
 
@@ -177,7 +180,7 @@ def _tensors(root: Any, shelf: Shelf, facts: Facts) -> TensorFile:
 def _tensor_file(kind: str, tensors: dict[str, Array], dtypes: dict[str, str], facts: Facts) -> TensorFile:
     if not tensors:
         raise Refused(Refusal.FOREIGN, "a torch file without any tensor in it")
-    return TensorFile(facts.path, facts.container, kind, tensors, dtypes, facts.sha256(), facts.bytes)
+    return TensorFile(facts.path, facts.container, kind, tensors, dtypes, facts.sha256(), facts.bytes, facts.content)
 
 
 _LORA_SIGNS = ("lora_", "lora.", "hada_", "lokr_", "dora_scale", "oft_")

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hndoctor.formats.checksum import content_key
 from hndoctor.formats.types import Refused
 from hndoctor.records import Refusal
 
@@ -38,13 +39,17 @@ class Source:
 
     path: Path
     data: memoryview
-    snapshot: Snapshot
-    digest: Callable[[], str]  # SHA-256, 64 hex digits
+    digest: Callable[[], str]  # SHA-256, 64 hex digits; empty where nobody asked for it
 
     @property
     def size(self) -> int:
         """Its length in bytes."""
         return len(self.data)
+
+    @property
+    def content(self) -> str:
+        """The content key of its bytes."""
+        return content_key(self.data)
 
 
 def snapshot(path: Path) -> Snapshot:
@@ -56,17 +61,18 @@ def snapshot(path: Path) -> Snapshot:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Source]:
+def opened(path: Path, sha256: bool = True) -> Iterator[Source]:
     """The file's bytes, and at the end the certainty that they are one state of it.
 
-    Raises Refused(WRITING) if the file changed meanwhile.  Arrays made of the bytes stay valid afterwards.
+    Raises Refused(WRITING) if the file changed meanwhile.  Arrays made of the bytes stay valid afterwards.  SHA-256
+    takes as long as all the rest of reading and measuring, so it is computed only for those who ask.
     """
     before = snapshot(path)
     if before.size == 0:
         _refuse_or_wait(path, before, Refused(Refusal.DAMAGED, "the file is empty"))
     data = _bytes_of(path, before)
     try:
-        yield Source(path, data, before, _hashing(data))
+        yield Source(path, data, _hashing(data) if sha256 else _unhashed)
     except Refused as refused:
         _refuse_or_wait(path, before, refused)
     if snapshot(path) != before:
@@ -104,6 +110,15 @@ def _hashing(data: memoryview) -> Callable[[], str]:
         return digest.hexdigest()
 
     return finish
+
+
+def _unhashed() -> str:
+    return ""
+
+
+def in_memory(data: bytes, path: Path) -> Source:
+    """Bytes that lie in memory already, as the file `path`."""
+    return Source(path, memoryview(data), _unhashed)
 
 
 def _refuse_or_wait(path: Path, before: Snapshot, refused: Refused) -> None:

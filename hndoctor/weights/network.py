@@ -42,10 +42,15 @@ def contexts(size: int) -> Array:
     return drawn
 
 
-def effect(module: Module, metadata: NetworkMetadata) -> Effect:
-    """The gain ||h(x)|| / ||x|| and the units that never fire.  All None where the module cannot be evaluated."""
+def effect(module: Module, metadata: NetworkMetadata, largest: float | None = None) -> Effect:
+    """The gain ||h(x)|| / ||x|| and the units that never fire.  All None where the module cannot be evaluated.
+
+    `largest` is the largest magnitude of any of its weights, where that is known already.
+    """
     x = contexts(module.size)
-    wide = any(array.dtype == np.float64 or _largest(array) > WIDE for array in module.tensors.values())
+    if largest is None:
+        largest = max(map(_largest, module.tensors.values()), default=0.0)
+    wide = largest > WIDE or any(array.dtype == np.float64 for array in module.tensors.values())
     x = x.astype(np.float64) if wide else x
     with np.errstate(all="ignore"):
         try:

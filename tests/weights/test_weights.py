@@ -16,8 +16,8 @@ from hypothesis.extra import numpy as hnp
 from hndoctor.formats.layout import ACTIVATIONS, layers
 from hndoctor.formats.types import HypernetworkFile, Module, OptimizerFile
 from hndoctor.records import NetworkMetadata
+from hndoctor.weights import Past, effect, measure, measure_optimizer
 from hndoctor.weights import activations as own
-from hndoctor.weights import effect, measure, measure_optimizer
 from hndoctor.weights.network import contexts
 from hndoctor.weights.spectral import TOLERANCE, largest_singular
 from hndoctor.weights.tensors import tally, vitals_of
@@ -240,7 +240,7 @@ def flat(file, side=0, leave_out=()):
 
 def test_changes_against_the_checkpoints_before(tmp_path):
     now, before, earlier, first = (network(tmp_path, seed) for seed in (4, 3, 2, 1))
-    _, modules, _ = measure(now, before, first, earlier)
+    _, modules, _ = measure(now, Past(before, earlier, first, earlier))
     for side in (0, 1):
         step, previous = flat(now, side) - flat(before, side), flat(before, side) - flat(earlier, side)
         found = modules[side]
@@ -249,14 +249,16 @@ def test_changes_against_the_checkpoints_before(tmp_path):
         assert found.update_cosine == pytest.approx(cosine, abs=1e-5)
         travel = flat(now, side) - flat(first, side)
         assert found.travel_rms == pytest.approx(np.sqrt(np.mean(travel**2)), rel=1e-5)
+        away = flat(now, side) - flat(earlier, side)
+        assert found.best_rms == pytest.approx(np.sqrt(np.mean(away**2)), rel=1e-5)
         assert found.rms == pytest.approx(np.sqrt(np.mean(flat(now, side) ** 2)), rel=1e-5)
 
 
 def test_one_nan_hides_nothing_else(tmp_path):
     clean, ill = network(tmp_path, 4), network(tmp_path, 4, nan="linear.0.weight")
     before = network(tmp_path, 3)
-    tensors, modules, _ = measure(ill, before, before)
-    twins, twin_modules, _ = measure(clean, before, before)
+    tensors, modules, _ = measure(ill, Past(before, first=before))
+    twins, twin_modules, _ = measure(clean, Past(before, first=before))
     assert tensors[0].nan == 1
     assert tensors[0].frobenius == pytest.approx(twins[0].frobenius, rel=0.05)
     assert tensors[0].spectral is None
@@ -270,7 +272,7 @@ def test_one_nan_hides_nothing_else(tmp_path):
 def test_other_structures_are_not_compared(tmp_path):
     now, before = network(tmp_path, 1), network(tmp_path, 2)
     other = dataclasses.replace(before, modules=(Module(8, "k", {"linear.0.weight": np.ones((8, 8), np.float32)}),))
-    _, modules, _ = measure(now, other, None)
+    _, modules, _ = measure(now, Past(other, first=other))
     assert [m.update_rms for m in modules] == [None, None]
     assert [m.travel_rms for m in modules] == [None, None]
 
