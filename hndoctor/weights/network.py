@@ -12,9 +12,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from hndoctor.formats.activations import ACTIVATIONS, CAN_DIE, Activation, layer_norm, leaky
 from hndoctor.formats.types import Array, Module
 from hndoctor.records import NetworkMetadata
-from hndoctor.weights.activations import ACTIVATIONS, CAN_DIE, Activation, layer_norm, leaky
 
 CONTEXTS = 32  # rows of unit variance: enough for the gain to 1 %, and for a sound ReLU unit to fire at least once
 SEED = 20221007

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from hndoctor.formats import activations as own
 from hndoctor.formats.layout import ACTIVATIONS, layers
 from hndoctor.formats.types import HypernetworkFile, Module, OptimizerFile
 from hndoctor.records import NetworkMetadata
 from hndoctor.weights import Past, effect, measure, measure_optimizer
-from hndoctor.weights import activations as own
 from hndoctor.weights.network import contexts
 from hndoctor.weights.spectral import TOLERANCE, largest_singular
 from hndoctor.weights.tensors import tally, vitals_of
