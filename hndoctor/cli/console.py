@@ -21,6 +21,7 @@ MENDABLE = {
     "Refused",
     "UsageError",
     "BaselineError",
+    "RemoteError",
 }
 
 

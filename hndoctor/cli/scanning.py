@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import hndoctor
 from hndoctor.cli import gating
 from hndoctor.cli.console import UsageError, error_console, progress_where_seen, say, write_file
 from hndoctor.records import Diagnosis, PictureJudgement, Run, Vitals
+from hndoctor.remote import Here, here, url_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -37,6 +38,8 @@ class Scanned:
 def scan(paths: Sequence[Path], form: str, out: Path | None, fail_on: str, *, open_report: bool) -> int:
     """Measure and judge; write `vitals.json` and `health.html`; print; return the exit code."""
     folder = out if out is not None and (out.is_dir() or not out.suffix) else None
+    if folder is None and (far := next(filter(None, map(url_of, paths)), None)):
+        raise UsageError(f"{far}: nothing is written there; say where the report goes: --out DIR")
     scanned = examine(paths, keep=True)
     pages = write_reports(scanned, folder)
     index = write_index(paths, scanned, pages, folder)
@@ -58,13 +61,18 @@ def examine(paths: Sequence[Path], *, keep: bool, quiet: bool = False) -> Scanne
 
     `keep`: what a `vitals.json` knows is not measured again, and what is measured is kept there.
     """
-    runs, pictures = found(paths)
+    with ExitStack() as copies:
+        return _examined([copies.enter_context(here(path)) for path in paths], keep=keep, quiet=quiet)
+
+
+def _examined(places: Sequence[Here], *, keep: bool, quiet: bool) -> Scanned:
+    runs, pictures = found([place.path for place in places])
     measured: list[Vitals] = []
     stopped = False
     with progress_where_seen(quiet=quiet) as bar:
         for run in runs:
             vitals, stopped = measure(run, bar, keep=keep)
-            measured.append(vitals)
+            measured.append(_told(vitals, places))
             if stopped:
                 break
     return Scanned(
@@ -74,6 +82,13 @@ def examine(paths: Sequence[Path], *, keep: bool, quiet: bool = False) -> Scanne
         judged(pictures),
         stopped,
     )
+
+
+def _told(vitals: Vitals, places: Sequence[Here]) -> Vitals:
+    """Under the name that the user knows: a copy's run by its URL."""
+    for place in places:
+        vitals = replace(vitals, run=place.told(vitals.run))
+    return vitals
 
 
 def judged(pictures: Sequence[Path]) -> tuple[PictureJudgement, ...]:
