@@ -116,7 +116,7 @@ class TensorVitals:
     spectral: tuple[float, float] | None = None  # bracket [lower, upper] of the largest singular value; 2-D only
     stable_rank: float | None = None  # (frobenius / spectral)**2
     dead_rows: int | None = None  # rows of a matrix that are exactly zero
-    effective_rank: float | None = None  # (sum s^2)^2 / sum s^4 over its singular values s, to some per cent
+    effective_rank: float | None = None  # (sum s^2)^2 / sum s^4 over its singular values s, to about a tenth
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from hndoctor.formats.recognise import Facts, recognise, recognise_flat
@@ -13,22 +14,24 @@ from hndoctor.formats.types import HypernetworkFile, OptimizerFile, Refused, Ten
 from hndoctor.records import Refusal
 
 
-def read(path: Path, sha256: bool = True) -> HypernetworkFile | OptimizerFile | TensorFile:
+def read(path: Path, sha256: bool = True, content: bool = True) -> HypernetworkFile | OptimizerFile | TensorFile:
     """Read a checkpoint, an optimizer state or other tensors; arrays are read-only, large ones mapped where safe.
 
-    Without `sha256` that field stays empty: hashing takes several times as long as everything else.  Raises Refused:
-    UNSAFE, DAMAGED, FOREIGN or WRITING, with a reason in one line; nothing else.
+    Without `sha256` that field stays empty (hashing takes several times as long as everything else), without `content`
+    the content key does.  Raises Refused: UNSAFE, DAMAGED, FOREIGN or WRITING, with a reason in one line; nothing else.
     """
     try:
         with opened(path, sha256) as source:
-            return _read(source)
+            file = _read(source)
+            return replace(file, content=source.content) if content else file
     except OSError as problem:
         raise Refused(Refusal.DAMAGED, f"it cannot be read: {problem.strerror or problem}") from None
 
 
 def read_bytes(data: bytes, path: Path) -> HypernetworkFile | OptimizerFile | TensorFile:
     """The same of bytes in memory, which would have the name `path`.  Raises Refused."""
-    return _read(in_memory(data, path))
+    source = in_memory(data, path)
+    return replace(_read(source), content=source.content)
 
 
 def _read(source: Source) -> HypernetworkFile | OptimizerFile | TensorFile:
@@ -65,4 +68,4 @@ def _not_torch(data: memoryview) -> Loaded:
 
 def _facts(source: Source, container: str, loaded: Loaded | None = None) -> Facts:
     names = (loaded.members, loaded.globals) if loaded else ((), ())
-    return Facts(source.path, container, source.size, source.digest, source.content, *names)
+    return Facts(source.path, container, source.size, source.digest, *names)

@@ -37,7 +37,6 @@ class Facts:
     container: str
     bytes: int
     sha256: Callable[[], str]
-    content: str
     members: tuple[str, ...] = ()
     globals: tuple[str, ...] = ()
 
@@ -96,6 +95,8 @@ def modern(key: str) -> str:
 
 
 def _finish(root: Mapping[Any, Any], modules: tuple[Module, ...], lists: bool, facts: Facts) -> HypernetworkFile:
+    if not any(array.size for module in modules for array in module.tensors.values()):
+        raise Refused(Refusal.DAMAGED, "a hypernetwork whose tensors hold no numbers at all")
     keys = tuple(key for key in root if isinstance(key, str))
     metadata, wrong = metadata_of(root, facts.path.stem)
     raw = plain_values(root)
@@ -114,7 +115,6 @@ def _finish(root: Mapping[Any, Any], modules: tuple[Module, ...], lists: bool, f
         members=facts.members,
         globals=facts.globals,
         raw=raw,
-        content=facts.content,
     )
 
 
@@ -141,7 +141,6 @@ def _optimizer(inner: dict[Any, Any], outer: Mapping[Any, Any], shelf: Shelf, fa
         plain_groups,
         facts.sha256(),
         facts.bytes,
-        facts.content,
     )
 
 
@@ -178,9 +177,9 @@ def _tensors(root: Any, shelf: Shelf, facts: Facts) -> TensorFile:
 
 
 def _tensor_file(kind: str, tensors: dict[str, Array], dtypes: dict[str, str], facts: Facts) -> TensorFile:
-    if not tensors:
-        raise Refused(Refusal.FOREIGN, "a torch file without any tensor in it")
-    return TensorFile(facts.path, facts.container, kind, tensors, dtypes, facts.sha256(), facts.bytes, facts.content)
+    if not any(array.size for array in tensors.values()):
+        raise Refused(Refusal.FOREIGN, "a file of tensors without any number in it")
+    return TensorFile(facts.path, facts.container, kind, tensors, dtypes, facts.sha256(), facts.bytes)
 
 
 _LORA_SIGNS = ("lora_", "lora.", "hada_", "lokr_", "dora_scale", "oft_")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import mmap
 import stat
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hndoctor.formats.checksum import content_key
+from hndoctor.formats.mounts import lies_on_this_machine
 from hndoctor.formats.types import Refused
 from hndoctor.records import Refusal
 
@@ -81,7 +81,7 @@ def opened(path: Path, sha256: bool = True) -> Iterator[Source]:
 
 def _bytes_of(path: Path, before: Snapshot) -> memoryview:
     with path.open("rb") as file:
-        if _may_map(before):
+        if _may_map(path, before):
             data: bytes | mmap.mmap = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         else:
             data = file.read()
@@ -90,11 +90,14 @@ def _bytes_of(path: Path, before: Snapshot) -> memoryview:
     return memoryview(data)
 
 
-def _may_map(before: Snapshot) -> bool:
-    """Whether nobody seems to write the file.  Never on Windows, where a mapped file cannot be replaced."""
+def _may_map(path: Path, before: Snapshot) -> bool:
+    """Whether nobody seems to write the file, and no other machine can.
+
+    Never on Windows, where a mapped file cannot be replaced; elsewhere only where the kind of file system is known.
+    """
     if before.size >= ALWAYS_MAP:
         return True
-    return sys.platform != "win32" and time.time() - before.modified / 1e9 > SETTLED
+    return time.time() - before.modified / 1e9 > SETTLED and lies_on_this_machine(path)
 
 
 def _hashing(data: memoryview) -> Callable[[], str]:

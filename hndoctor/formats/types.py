@@ -54,7 +54,7 @@ class HypernetworkFile:
     members: tuple[str, ...] = ()  # zip member names below the top folder
     globals: tuple[str, ...] = ()  # names its pickle refers to; numpy's with their module
     raw: Mapping[str, Any] = field(default_factory=dict)  # other keys, plain values only
-    content: str = ""  # the content key of its bytes
+    content: str = ""  # the content key of its bytes; empty where `read` was told not to compute it
 
 
 @dataclass(frozen=True)

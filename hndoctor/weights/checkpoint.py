@@ -74,7 +74,7 @@ def measure_checkpoint(
     """
     try:
         state = snapshot(where.path)
-        file = read(where.path, sha256=False)
+        file = read(where.path, sha256=False, content=not rough)
         if isinstance(file, OptimizerFile):
             raise Refused(Refusal.FOREIGN, "an optimizer state, not a network")
         if isinstance(file, TensorFile):
@@ -98,7 +98,7 @@ def _whole(
 ) -> tuple[Checkpoint, Memory]:
     past, warm = (memory.past(), memory.directions) if memory else (Past(), None)
     tensors, modules, directions = measure(file, past, warm, rough)
-    optimizer, hashed = _optimizer(where, root)
+    optimizer, hashed = _optimizer(where, root, rough)
     made = Checkpoint(
         path=relative(where.path, root),
         step=where.step,
@@ -128,7 +128,7 @@ def _remembered(kept: Kept, memory: Memory | None, directions: Directions, held_
 
 
 def _partial(file: TensorFile, where: CheckpointPath, root: Path, state: Snapshot, rough: bool) -> Checkpoint:
-    optimizer, hashed = _optimizer(where, root)
+    optimizer, hashed = _optimizer(where, root, rough)
     return Checkpoint(
         path=relative(where.path, root),
         step=where.step,
@@ -147,7 +147,7 @@ def _partial(file: TensorFile, where: CheckpointPath, root: Path, state: Snapsho
     )
 
 
-def _optimizer(where: CheckpointPath, root: Path) -> tuple[OptimizerVitals | None, str]:
+def _optimizer(where: CheckpointPath, root: Path, rough: bool) -> tuple[OptimizerVitals | None, str]:
     """The optimizer state beside a network, and the network's SHA-256 where the state is tied to it by that."""
     if where.optim is None:
         return None, ""
@@ -155,7 +155,7 @@ def _optimizer(where: CheckpointPath, root: Path) -> tuple[OptimizerVitals | Non
     try:
         found = where.optim.stat()
         size, modified = found.st_size, found.st_mtime
-        file = read(where.optim, sha256=False)
+        file = read(where.optim, sha256=False, content=not rough)
         if not isinstance(file, OptimizerFile):
             raise Refused(Refusal.FOREIGN, "not an optimizer state")
         hashed = sha256(where.path) if generation(file.hash) == 2 else ""

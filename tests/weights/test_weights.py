@@ -97,6 +97,66 @@ def test_the_bracket_holds_the_largest_singular_value(shape, spectrum):
     assert again.lower == pytest.approx(scipy.linalg.svdvals(moved.astype(np.float64))[0], rel=1e-3)
 
 
+def true_rank(array):
+    squares = scipy.linalg.svdvals(array.astype(np.float64)) ** 2
+    return squares.sum() ** 2 / (squares**2).sum()
+
+
+LARGE = (400, 200)  # of those that are not decomposed
+
+
+@pytest.mark.parametrize("shape", [LARGE, LARGE[::-1]])
+@pytest.mark.parametrize("kind", ["noise", "one", "three", "three and noise", "decaying", "heavy rows"])
+def test_the_effective_rank(shape, kind):
+    rng = np.random.default_rng(8)
+    array = rng.normal(0, 0.01, shape)
+    if kind in ("one", "three", "three and noise"):
+        rank = 1 if kind == "one" else 3
+        low = rng.normal(size=(shape[0], rank)) @ rng.normal(size=(rank, shape[1]))
+        array = low + (array if "noise" in kind else 0)
+    elif kind == "decaying":
+        array = array * np.exp(-np.arange(shape[1]) / 30)
+    elif kind == "heavy rows":
+        array[:5] *= 20
+    array = array.astype(np.float32)
+    cold = largest_singular(array)
+    within = 0.15 if kind == "heavy rows" else 0.1  # from some of the rows, so where a few carry most it is less sure
+    assert cold.effective_rank == pytest.approx(true_rank(array), rel=within)
+    moved = (array + rng.normal(0, 1e-4 * array.std(), shape)).astype(np.float32)
+    assert largest_singular(moved, cold.direction).effective_rank == pytest.approx(true_rank(moved), rel=within)
+
+
+def test_the_effective_rank_of_small_matrices_is_exact():
+    array = np.random.default_rng(3).normal(size=(96, 48)).astype(np.float32)
+    assert largest_singular(array).effective_rank == pytest.approx(true_rank(array), rel=1e-9)
+    assert vitals_of("a", np.zeros((300, 200), np.float32), "float32")[0].effective_rank is None
+    tiny = (np.random.default_rng(3).normal(size=(300, 200)) * 1e-30).astype(np.float32)
+    assert vitals_of("a", tiny, "float32")[0].effective_rank == pytest.approx(true_rank(tiny * 1e30), rel=0.1)
+
+
+def test_a_rough_bracket_is_honest_and_leaves_out_the_ranks():
+    array = np.random.default_rng(3).normal(0, 0.01, LARGE).astype(np.float32)
+    true = scipy.linalg.svdvals(array.astype(np.float64))[0]
+    made, _ = vitals_of("a", array, "float32", None, True)
+    sharp, _ = vitals_of("a", array, "float32")
+    assert 0.5 * true < made.spectral[0] <= true <= made.spectral[1]
+    assert (made.stable_rank, made.effective_rank) == (None, None)
+    assert sharp.stable_rank == pytest.approx((np.linalg.norm(array) / true) ** 2, rel=3e-3)
+    assert made.frobenius == sharp.frobenius
+
+
+@pytest.mark.parametrize("steps", [1, 30])
+def test_a_warm_start_stays_within_a_thousandth_along_a_course(steps):
+    rng = np.random.default_rng(2)
+    array = rng.normal(0, 0.01, LARGE).astype(np.float32)
+    start = largest_singular(array).direction
+    for _ in range(steps):
+        array = (array + rng.normal(0, 3e-4, LARGE)).astype(np.float32)
+        found = largest_singular(array, start)
+        start = found.direction
+    assert found.lower == pytest.approx(scipy.linalg.svdvals(array.astype(np.float64))[0], rel=1e-3)
+
+
 # --- what a module does -----------------------------------------------------------------------------------------------
 
 TORCH = {
