@@ -1,9 +1,9 @@
 """What reading and measuring a checkpoint costs, in units of summing the same bytes once with numpy.
 
 Every row is the median, over rounds, of (CPU time of the row / CPU time of the sum in the same round): the two are
-measured side by side in one process, so that a busy machine disturbs both alike.  Files lie in the page cache.  "Of the file":
-the sum maps it anew, as reading does; "of memory": the bytes have been read already, so that no page has to be mapped.
-With one thread and with two.
+measured side by side in one process, so that a busy machine disturbs both alike.  Files lie in the page cache.  "Of
+the file": the sum maps it anew, as reading does; "of memory": the bytes have been read already, so that no page has to
+be mapped.  With one thread and with two.
 
     python -m benchmarks.scan [--rounds 7] [--folder DIR] [--peer PYTHON]
 
