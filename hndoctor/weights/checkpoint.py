@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
@@ -18,6 +19,7 @@ from hndoctor.weights.changes import Past
 from hndoctor.weights.measure import Directions, measure, measure_tensors
 from hndoctor.weights.optimizer import measure_optimizer
 
+READ_AGAIN = (0.2, 0.8)  # seconds to wait for a trainer that is saving: 88 MB take it about half of one (guess)
 PARTIAL = {
     "embedding": "a textual-inversion embedding: only integrity and norms were examined",
     "lora": "a LoRA: only integrity and norms were examined",
@@ -73,8 +75,7 @@ def measure_checkpoint(
     becomes an `Unreadable` with its reason.
     """
     try:
-        state = snapshot(where.path)
-        file = read(where.path, sha256=False, content=not rough)
+        state, file = _read(where.path, rough)
         if isinstance(file, OptimizerFile):
             raise Refused(Refusal.FOREIGN, "an optimizer state, not a network")
         if isinstance(file, TensorFile):
@@ -85,6 +86,18 @@ def measure_checkpoint(
     except OSError as problem:
         reason = f"it cannot be read: {problem.strerror or problem}"
         return _unreadable(where, root, Refusal.DAMAGED, reason), before
+
+
+def _read(path: Path, rough: bool) -> tuple[Snapshot, HypernetworkFile | OptimizerFile | TensorFile]:
+    """Read a network; one that was just being written a little later again."""
+    for wait in READ_AGAIN:
+        try:
+            return snapshot(path), read(path, sha256=False, content=not rough)
+        except Refused as refused:
+            if refused.kind is not Refusal.WRITING:
+                raise
+            time.sleep(wait)
+    return snapshot(path), read(path, sha256=False, content=not rough)
 
 
 def _whole(

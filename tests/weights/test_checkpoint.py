@@ -71,6 +71,22 @@ def test_a_checkpoint_overwritten_in_place_is_not_compared_with(tmp_path):
     assert checkpoint.modules[0].update_rms is None
 
 
+@pytest.mark.parametrize(("turns", "kind"), [(1, Checkpoint), (99, Unreadable)])
+def test_a_file_that_is_being_written_is_read_again(tmp_path, monkeypatch, turns, kind):
+    where = next(course(tmp_path))
+    whole, left = where.path.read_bytes(), [turns]
+
+    def grow(_):
+        left[0] -= 1
+        where.path.write_bytes(whole[: len(whole) // 2 + turns - left[0]] if left[0] > 0 else whole)
+
+    where.path.write_bytes(whole[: len(whole) // 2])
+    monkeypatch.setattr("time.sleep", grow)
+    found, _ = measure_checkpoint(where, tmp_path, None)
+    assert isinstance(found, kind)
+    assert kind is Checkpoint or found.kind is Refusal.WRITING
+
+
 def test_an_unreadable_file_leaves_the_memory_as_it_was(tmp_path):
     where = next(course(tmp_path))
     _, memory = measure_checkpoint(where, tmp_path, None)
