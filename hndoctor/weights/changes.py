@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hndoctor.formats.types import Array, HypernetworkFile, Module
-from hndoctor.weights.tensors import BLOCK, blocks, clamped, rows_of
+from hndoctor.weights.tensors import blocks, clamped, rows_of
+
+BLOCK = 1 << 16  # elements: smaller than a tally's, as up to five networks' blocks are in use at once (measured)
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ def _other(module: Module | None, known: Module | None) -> Module | None:
 
 def _together(array: Array, others: list[Array | None]) -> Iterator[tuple[Array, list[Array | None]]]:
     """The elements cut into blocks alike; what is missing is None throughout."""
-    rows = [None if other is None else blocks(rows_of(other)) for other in others]
-    for block in blocks(rows_of(array)):
+    rows = [None if other is None else blocks(rows_of(other), BLOCK) for other in others]
+    for block in blocks(rows_of(array), BLOCK):
         yield block, [None if row is None else next(row) for row in rows]
 
 

@@ -41,13 +41,19 @@ class Spectral:
     effective_rank: float | None = None  # (sum s^2)^2 / sum s^4; None where only a rough bracket was asked for
 
 
-def largest_singular(matrix: Array, start: Array | None = None, rough: bool = False) -> Spectral:
-    """Of a finite 2-D matrix without extreme values; `start` is the `direction` of a similar matrix."""
+def largest_singular(
+    matrix: Array, start: Array | None = None, rough: bool = False, norm: float | None = None
+) -> Spectral:
+    """Of a finite 2-D matrix without extreme values; `start` is the `direction` of a similar matrix.
+
+    `norm` is its Frobenius norm, where that is known already.
+    """
     if matrix.size <= EXACT_BELOW:
         return _exact(matrix)
     a = matrix.astype(np.float32, copy=False)
     first = _first(a.shape[1], start)
-    return _rough(a, first) if rough else _lanczos(a, first, TOLERANCE if start is None else WARM_TOLERANCE)
+    norm = float(np.linalg.norm(a)) if norm is None else norm
+    return _rough(a, first, norm) if rough else _lanczos(a, first, TOLERANCE if start is None else WARM_TOLERANCE, norm)
 
 
 def _exact(matrix: Array) -> Spectral:
@@ -61,12 +67,10 @@ def _participation(squares: Array) -> float | None:
     return float(scaled.sum() ** 2 / (scaled**2).sum()) if scaled.any() else None
 
 
-def _rough(a: Array, first: Array) -> Spectral:
+def _rough(a: Array, first: Array, upper: float) -> Spectral:
     left = a @ first
     right = a.T @ left
     lower = float(np.linalg.norm(right) / np.linalg.norm(left)) if left.any() else 0.0
-    flat = a.reshape(-1)
-    upper = float(np.sqrt(np.dot(flat, flat)))
     direction = right / np.float32(np.linalg.norm(right)) if right.any() else first
     return Spectral(min(lower, upper) * (1 - ROUNDING), upper * (1 + ROUNDING), direction)
 
@@ -94,7 +98,7 @@ class _Basis:
         return row
 
 
-def _lanczos(a: Array, first: Array, tolerance: float) -> Spectral:
+def _lanczos(a: Array, first: Array, tolerance: float, norm: float) -> Spectral:
     most = min(MOST_STEPS, *(n + 1 for n in a.shape))
     lefts, rights = (_Basis(np.empty((most + 1, n), np.float32)) for n in a.shape)
     small = np.zeros((most, most + 1))  # B, bidiagonal, and the last beta beside it
@@ -111,7 +115,7 @@ def _lanczos(a: Array, first: Array, tolerance: float) -> Spectral:
             break
     direction = right_vectors[0].astype(np.float32) @ rights.rows[: k + 1]
     value = float(values[0])
-    rank = _effective_rank(a, rights.rows[: k + 1], small[: k + 1, : k + 2], value)
+    rank = _effective_rank(a, rights.rows[: k + 1], small[: k + 1, : k + 2], norm / value) if value > 0 else None
     return Spectral(value * (1 - ROUNDING), (value + residual) * (1 + ROUNDING), direction, rank)
 
 
@@ -132,12 +136,12 @@ def _first(length: int, start: Array | None) -> Array:
 # --- effective rank ---------------------------------------------------------------------------------------------------
 
 
-def _effective_rank(a: Array, found: Array, small: Array, top: float) -> float | None:
-    """`found` are Lanczos' right vectors V as rows, `small` its B with the last beta: A'A V = V B'B + a b v e'."""
-    if top == 0:
-        return None
-    flat = a.reshape(-1)
-    squares = float(np.dot(flat, flat)) / top**2
+def _effective_rank(a: Array, found: Array, small: Array, norm: float) -> float:
+    """Of A / s1, s1 being the largest singular value, and `norm` the Frobenius norm of that.
+
+    `found` are Lanczos' right vectors V as rows, `small` its B with the last beta: A'A V = V B'B + a b v e'.
+    """
+    squares, top = norm**2, float(np.linalg.norm(small[:, :-1], 2))
     inner = small[:, :-1] / top
     leaking = (small[-1, -1] / top * inner[-1, -1]) ** 2  # what A'A carries out of V, and as much back into it
     left_over = max(0.0, squares - float((inner**2).sum()))

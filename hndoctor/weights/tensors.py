@@ -53,10 +53,10 @@ def rows_of(array: Array) -> Array:
     return flat if flat.dtype.kind == "f" else flat.astype(np.float64)
 
 
-def blocks(flat: Array) -> Iterator[Array]:
+def blocks(flat: Array, size: int = BLOCK) -> Iterator[Array]:
     """The row in blocks of at least single precision."""
-    for start in range(0, len(flat), BLOCK):
-        block = flat[start : start + BLOCK]
+    for start in range(0, len(flat), size):
+        block = flat[start : start + size]
         yield block.astype(np.float32) if block.dtype.itemsize < 4 else block
 
 
@@ -134,7 +134,7 @@ def _spectral(array: Array, counted: Tally, start: Array | None, rough: bool) ->
     if counted.max_abs == 0:
         return Spectral(0.0, 0.0, np.zeros(array.shape[1], np.float32))
     if ORDINARY[0] < counted.max_abs < ORDINARY[1]:
-        return largest_singular(array, start, rough)
+        return largest_singular(array, start, rough, counted.norm)
     scaled = largest_singular(array.astype(np.float64) / counted.max_abs, start, rough)
     lower, upper = scaled.lower * counted.max_abs, scaled.upper * counted.max_abs
     return Spectral(lower, upper, scaled.direction, scaled.effective_rank)
