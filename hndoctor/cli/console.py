@@ -29,6 +29,20 @@ class UsageError(Exception):
     """A command was called in a way that cannot be carried out; the message says how to mend it."""
 
 
+def shown(text: str) -> str:
+    """Text that came from outside, with its control and direction marks spelt out: a terminal obeys none of them."""
+    from hndoctor.render.figures import clean
+
+    return clean(text)
+
+
+def escape(text: str) -> str:
+    """The same for rich's `print`, which takes square brackets for markup."""
+    from rich import markup
+
+    return markup.escape(shown(text))
+
+
 def error_console() -> Console:
     """Prose and progress: stderr."""
     from rich.console import Console
@@ -48,13 +62,13 @@ def mendable(error: BaseException) -> str | None:
 
 def fail(message: str, code: int = 2) -> NoReturn:
     """Say what is wrong in one line on stderr, and stop."""
-    print(f"hndoctor: {message}", file=sys.stderr)
+    print(f"hndoctor: {shown(message)}", file=sys.stderr)
     raise SystemExit(code)
 
 
 def say(line: str) -> None:
     """One line of prose to stderr."""
-    print(line, file=sys.stderr)
+    print(shown(line), file=sys.stderr)
 
 
 def progress_where_seen(*, quiet: bool = False) -> AbstractContextManager[Progress | None]:

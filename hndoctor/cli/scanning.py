@@ -133,7 +133,7 @@ def measure(run: Run, bar: Progress | None, *, keep: bool) -> tuple[Vitals, bool
 
 def _shown(run: Run, bar: Progress) -> tuple[Callable[[Event], None], Callable[[], None]]:
     """How to move a run's bar on, and how to take it away."""
-    from rich.markup import escape
+    from hndoctor.cli.console import escape
 
     task = bar.add_task(f"measuring {escape(run.name)}", total=None, note="")
 
