@@ -83,6 +83,8 @@ SettingsFile = Annotated[
     typer.Option("--settings", metavar="FILE", help="Use this hndoctor.toml or pyproject.toml, not the nearest one."),
 ]
 Lang = Annotated[Language, typer.Option("--lang", help="The language of the reports.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Measure this many runs at a time, each in a process.")]
+Dask = Annotated[str, typer.Option(metavar="ADDRESS", help="Measure runs on this Dask cluster (tcp://host:8786).")]
 Out = Annotated[Path | None, typer.Option("--out", help="Write the output here instead of to stdout.")]
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Runs, folders of runs, checkpoints, pictures.")]
 
@@ -150,14 +152,21 @@ def scan(
     out: Out = None,
     fail_on: FailOnOption = FailOn.ERROR,
     lang: Lang = Language.EN,
+    jobs: Jobs = 1,
+    dask: Dask = "",
     open_report: Annotated[
         bool, typer.Option("--open", envvar="HNDOCTOR_SCAN_OPEN", help="Open the report in the browser.")
     ] = False,
 ) -> None:
     """Measure and judge runs; write vitals.json and health.html into each (or into --out DIR)."""
     from hndoctor.cli import scanning
+    from hndoctor.cli.crew import Crew
 
-    raise typer.Exit(scanning.scan(paths, form.value, out, fail_on.value, open_report=open_report, lang=lang.value))
+    crew = Crew(jobs, dask)
+    code = scanning.scan(
+        paths, form.value, out, fail_on.value, open_report=open_report, lang=lang.value, crew=crew
+    )
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -183,10 +192,13 @@ def gate(
         typer.Option(metavar="FORMAT=FILE", help="Write this too: sarif=gate.sarif, html=FOLDER. May be repeated."),
     ] = None,
     lang: Lang = Language.EN,
+    jobs: Jobs = 1,
+    dask: Dask = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing; the exit code tells.")] = False,
 ) -> None:
     """The CI gate: is it healthy?  Exit 0 yes, 1 no, 2 could not be examined.  Writes nothing unless asked."""
     from hndoctor.cli import gating
+    from hndoctor.cli.crew import Crew
 
     wanted = gating.wanted_from(
         gating.settled(settings),
@@ -199,7 +211,7 @@ def gate(
     )
     formats = (*(known.value for known in GateFormat), gating.HTML)
     output = gating.Output(form.value, out, gating.also_from(also or [], formats), lang.value, quiet)
-    raise typer.Exit(gating.gate(paths, wanted, output, update=update_baseline))
+    raise typer.Exit(gating.gate(paths, wanted, output, update=update_baseline, crew=Crew(jobs, dask)))
 
 
 @app.command()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hndoctor.cli.baselines import BaselineError, Mark, is_known, mark, read_baseline, write_baseline
 from hndoctor.cli.console import UsageError, say
+from hndoctor.cli.crew import ALONE, Crew
 from hndoctor.cli.settings import Ignore, Settings, checked_codes, checked_evidence, load_settings
 from hndoctor.records import Diagnosis, Finding, PictureJudgement, Severity, Verdict
 
@@ -168,14 +169,16 @@ def also_from(told: Sequence[str], formats: Sequence[str]) -> tuple[tuple[str, P
     return tuple(made)
 
 
-def gate(paths: Sequence[Path], wanted: Wanted, output: Output, *, update: bool = False) -> int:
+def gate(
+    paths: Sequence[Path], wanted: Wanted, output: Output, *, update: bool = False, crew: Crew = ALONE
+) -> int:
     """Scan without writing beside the runs, keep what counts, print, and return the exit code."""
     from hndoctor.cli import scanning
 
     if update and wanted.baseline is None:
         raise UsageError("--update-baseline needs --baseline FILE")
     known = read_baseline(wanted.baseline) if wanted.baseline is not None and not update else frozenset()
-    scanned = scanning.examine(paths, keep=False, quiet=output.quiet)
+    scanned = scanning.examine(paths, keep=False, quiet=output.quiet, crew=crew)
     results = [sifted(d, wanted, known) for d in scanned.diagnoses]
     marks = frozenset().union(*(one.marks for one in results))
     if update and wanted.baseline is not None:

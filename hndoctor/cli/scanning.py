@@ -11,8 +11,10 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import hndoctor
+from hndoctor.cli import crew as crews
 from hndoctor.cli import gating
 from hndoctor.cli.console import UsageError, error_console, escape, progress_where_seen, say, write_file
+from hndoctor.cli.crew import ALONE, Crew
 from hndoctor.records import Diagnosis, PictureJudgement, Run, Severity, Vitals
 from hndoctor.remote import Here, here, url_of
 
@@ -36,13 +38,14 @@ class Scanned:
 
 
 def scan(
-    paths: Sequence[Path], form: str, out: Path | None, fail_on: str, *, open_report: bool, lang: str = "en"
+    paths: Sequence[Path], form: str, out: Path | None, fail_on: str, *, open_report: bool, lang: str = "en",
+    crew: Crew = ALONE,
 ) -> int:
     """Measure and judge; write `vitals.json` and `health.html`; print; return the exit code."""
     folder = out if out is not None and (out.is_dir() or not out.suffix) else None
     if folder is None and (far := next(filter(None, map(url_of, paths)), None)):
         raise UsageError(f"{far}: nothing is written there; say where the report goes: --out DIR")
-    scanned = examine(paths, keep=True)
+    scanned = examine(paths, keep=True, crew=crew)
     pages = write_reports(scanned, folder, lang)
     index = write_index(paths, scanned, pages, folder, lang)
     text = page_of(scanned, lang) if form == "html" else rendered(form, scanned.diagnoses, scanned.pictures)
@@ -58,32 +61,40 @@ def scan(
     return gating.exit_code(scanned.diagnoses, gating.Wanted(fail_on), scanned.pictures)
 
 
-def examine(paths: Sequence[Path], *, keep: bool, quiet: bool = False) -> Scanned:
+def examine(paths: Sequence[Path], *, keep: bool, quiet: bool = False, crew: Crew = ALONE) -> Scanned:
     """Find and judge everything that the paths name.
 
     `keep`: what a `vitals.json` knows is not measured again, and what is measured is kept there.
     """
     with ExitStack() as copies:
-        return _examined([copies.enter_context(here(path)) for path in paths], keep=keep, quiet=quiet)
+        return _examined([copies.enter_context(here(path)) for path in paths], keep=keep, quiet=quiet, crew=crew)
 
 
-def _examined(places: Sequence[Here], *, keep: bool, quiet: bool) -> Scanned:
+def _examined(places: Sequence[Here], *, keep: bool, quiet: bool, crew: Crew) -> Scanned:
     runs, pictures = found([place.path for place in places])
-    measured: list[Vitals] = []
-    stopped = False
     with progress_where_seen(quiet=quiet) as bar:
-        for run in runs:
-            vitals, stopped = measure(run, bar, keep=keep)
-            measured.append(_told(vitals, places))
-            if stopped:
-                break
+        if crew.alone or len(runs) < 2:
+            measured, stopped = _one_by_one(runs, bar, keep=keep)
+        else:
+            measured, stopped = crews.measured(runs, crew, keep=keep, bar=bar)
+    told = {place: _told(vitals, places) for place, vitals in sorted(measured.items())}
     return Scanned(
-        tuple(runs[: len(measured)]),
-        tuple(measured),
-        tuple(hndoctor.judge(vitals) for vitals in measured),
+        tuple(runs[place] for place in told),
+        tuple(told.values()),
+        tuple(hndoctor.judge(vitals) for vitals in told.values()),
         judged(pictures),
         stopped,
     )
+
+
+def _one_by_one(runs: Sequence[Run], bar: Progress | None, *, keep: bool) -> tuple[dict[int, Vitals], bool]:
+    """Vitals by the run's place; True: Ctrl-C stopped it, and the last are of what was measured until then."""
+    measured: dict[int, Vitals] = {}
+    for place, run in enumerate(runs):
+        measured[place], stopped = measure(run, bar, keep=keep)
+        if stopped:
+            return measured, True
+    return measured, False
 
 
 def _told(vitals: Vitals, places: Sequence[Here]) -> Vitals:
