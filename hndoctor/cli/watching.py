@@ -16,8 +16,9 @@ from rich.text import Text
 
 import hndoctor
 from hndoctor.cli import scanning
-from hndoctor.cli.console import error_console, progress_bar
+from hndoctor.cli.console import UsageError, error_console, progress_bar
 from hndoctor.records import Diagnosis, Run, Verdict
+from hndoctor.remote import url_of
 
 Print = tuple[tuple[str, int, int], ...]  # path, bytes, time of change of every file of a run
 INK = {Verdict.HEALTHY: "green", Verdict.AILING: "yellow", Verdict.BROKEN: "bold red", Verdict.UNEXAMINED: "magenta"}
@@ -41,6 +42,8 @@ class Watched:
 
 def watch(path: Path, interval: float, alarm: Alarm, *, once: bool = False) -> None:
     """Look every `interval` seconds until Ctrl-C."""
+    if (far := url_of(path)) is not None:
+        raise UsageError(f"{far}: only runs on this machine are followed; use scan with --out DIR")
     console, known = error_console(), Watched()
     with Live(table(known), console=console, auto_refresh=False, transient=True) as live:
         try:
