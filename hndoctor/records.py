@@ -384,6 +384,12 @@ class PlanVitals:
     checkpoint_bytes: int | None = None  # one network and its optimizer state
     checkpoints: int | None = None  # how many will be kept
     free_bytes: int | None = None  # on the disk that takes them
+    steps_per_epoch: int | None = None  # optimizer steps in which the web UI sees the set once
+    passes: float | None = None  # how often a picture is seen in the whole plan
+    left_out: int = 0  # pictures that the web UI leaves out of each epoch: they fill no whole step
+    memory: tuple[tuple[str, int], ...] = ()  # (part, bytes) of a graphics card's memory, with hndoctor; estimated
+    memory_webui: tuple[tuple[str, int], ...] = ()  # the same in the web UI
+    card_bytes: int | None = None  # of the user's card
 
 
 @dataclass(frozen=True)
@@ -421,6 +427,7 @@ class Finding:
     subject: str | None = None  # the file it is about, relative to the run
     value: float | None = None
     limit: float | None = None
+    subjects: tuple[str, ...] = ()  # all the files, where it tells of several at once
 
 
 @dataclass(frozen=True)

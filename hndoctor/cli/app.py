@@ -54,6 +54,18 @@ class GateFormat(StrEnum):
     MARKDOWN = "markdown"
 
 
+class CheckFormat(StrEnum):
+    """What `check` can print: `gate`'s formats, and a page with a contact sheet."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+    SARIF = "sarif"
+    GITHUB = "github"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
 class Language(StrEnum):
     """In which language the reports are written."""
 
@@ -105,7 +117,7 @@ def train(
     name: Annotated[str | None, typer.Option(help="The network's name.")] = None,
     data: Annotated[str | None, typer.Option(help="The folder of training pictures.")] = None,
     out: Annotated[str | None, typer.Option(help="The folder that will hold the run's folder.")] = None,
-    base_model: Annotated[str | None, typer.Option(help='A diffusers folder, or "pocket".')] = None,
+    base_model: Annotated[str | None, typer.Option(help='A diffusers folder, one file, or "pocket".')] = None,
     learn_rate: Annotated[str | None, typer.Option(help='A rate or a schedule: "5e-5:100, 5e-6:1500".')] = None,
     steps: Annotated[int | None, typer.Option(help="Train until this step.")] = None,
     weight_init: Annotated[str | None, typer.Option(help="How the weights begin: Normal, XavierUniform ...")] = None,
@@ -199,21 +211,26 @@ def check(
     name: Annotated[str | None, typer.Option(help="The network's name.")] = None,
     fail_on: FailOnMaybe = None,
     form: Annotated[
-        GateFormat, typer.Option("--format", envvar="HNDOCTOR_CHECK_FORMAT", help="What to print.")
-    ] = GateFormat.TEXT,
+        CheckFormat, typer.Option("--format", envvar="HNDOCTOR_CHECK_FORMAT", help="What to print; html: a page.")
+    ] = CheckFormat.TEXT,
     select: Codes = None,
     ignore: Codes = None,
     settings: SettingsFile = None,
     out: Out = None,
-    fix: Annotated[Path | None, typer.Option(help="Write corrected captions into this new folder.")] = None,
+    vram: Annotated[float | None, typer.Option(metavar="GB", min=0.5, help="The graphics card's memory.")] = None,
+    fix: Annotated[Path | None, typer.Option(metavar="DIR", help="Write mended captions into this folder.")] = None,
+    fix_in_place: Annotated[
+        bool, typer.Option("--fix-in-place", help="Mend captions where they are, each with a backup beside it.")
+    ] = False,
 ) -> None:
-    """Judge a data set and a plan before training."""
+    """Judge a data set and a plan before training; mend captions if asked to."""
     from hndoctor.cli import checking, gating
 
     wanted = gating.wanted_from(
         gating.settled(settings), gating.today(), fail_on=fail_on, select=select, ignore=ignore, require=""
     )
-    asked = checking.Asked(data, config, webui, kind.value if kind else None, name, fix)
+    mend = checking.Mend(fix, in_place=fix_in_place)
+    asked = checking.Asked(data, config, webui, kind.value if kind else None, name, vram, mend)
     raise typer.Exit(checking.check(asked, wanted, form.value, out))
 
 

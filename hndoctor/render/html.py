@@ -118,13 +118,13 @@ def _page(template: str, t: Words, **values: object) -> str:
             letters=LETTERS,
             style=Markup(style),  # our own files, not a run's
             script=Markup(script),
-            policy=_policy(style, script),
+            policy=policy(style, script),
             **values,
         )
     )
 
 
-def _policy(style: str, script: str) -> str:
+def policy(style: str, script: str) -> str:
     """Allow this very style, this very script and pictures inside the page; nothing else at all."""
     return "; ".join(
         (
