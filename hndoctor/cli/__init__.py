@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 
-from hndoctor.cli import exchanging as exchanging  # its commands are added to the app
+from hndoctor.cli import beforehand as beforehand  # their commands are added to the app
+from hndoctor.cli import exchanging as exchanging
 from hndoctor.cli.app import app
 from hndoctor.cli.console import fail, mendable
 

@@ -92,7 +92,7 @@ def check(asked: Asked, wanted: gating.Wanted, form: str, out: Path | None) -> i
         card_bytes=round(asked.vram * _GB) if asked.vram else None,
     )
     diagnosis = gating.narrowed(judged(setup), wanted)
-    text = page(setup, diagnosis) if form == "html" else scanning.rendered(form, (diagnosis,), ())
+    text = page(setup, diagnosis) if form == "html" else scanning.rendered(form, (diagnosis,), (), wanted)
     scanning.deliver(text, out)
     if form == "html" and out is not None:
         error_console().print(Text(f"report: {shown(str(out))}"), soft_wrap=True)

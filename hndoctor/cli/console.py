@@ -21,6 +21,7 @@ MENDABLE = {
     "UsageError",
     "BaselineError",
     "InteropError",
+    "SettingsError",
 }
 
 

@@ -15,7 +15,7 @@ from rich.progress import Progress
 import hndoctor
 from hndoctor.cli import gating
 from hndoctor.cli.console import UsageError, error_console, escape, progress_bar, write_file
-from hndoctor.records import Diagnosis, PictureJudgement, Run, Vitals
+from hndoctor.records import Diagnosis, PictureJudgement, Run, Severity, Vitals
 
 PAGE, NUMBERS, INDEX = "health.html", "vitals.json", "index.html"
 
@@ -31,13 +31,15 @@ class Scanned:
     stopped: bool = False  # by Ctrl-C: what was measured until then is here
 
 
-def scan(paths: Sequence[Path], form: str, out: Path | None, fail_on: str, *, open_report: bool) -> int:
+def scan(
+    paths: Sequence[Path], form: str, out: Path | None, fail_on: str, *, open_report: bool, lang: str = "en"
+) -> int:
     """Measure and judge; write `vitals.json` and `health.html`; print; return the exit code."""
     folder = out if out is not None and (out.is_dir() or not out.suffix) else None
     scanned = examine(paths, keep=True)
-    pages = write_reports(scanned, folder)
-    index = write_index(paths, scanned, pages, folder)
-    text = page_of(scanned) if form == "html" else rendered(form, scanned.diagnoses, scanned.pictures)
+    pages = write_reports(scanned, folder, lang)
+    index = write_index(paths, scanned, pages, folder, lang)
+    text = page_of(scanned, lang) if form == "html" else rendered(form, scanned.diagnoses, scanned.pictures)
     deliver(text, None if folder is not None else out)
     show_reports(index, pages)
     first = index or next(iter(pages.values()), None)
@@ -114,20 +116,20 @@ def measure(run: Run, bar: Progress, *, keep: bool) -> tuple[Vitals, bool]:
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-def write_reports(scanned: Scanned, folder: Path | None) -> dict[str, Path]:
+def write_reports(scanned: Scanned, folder: Path | None, lang: str = "en") -> dict[str, Path]:
     """Write each run's files into it, or below `folder`; returns the pages by run.  What cannot be written is said."""
     pages: dict[str, Path] = {}
     for run, vitals, diagnosis in zip(scanned.runs, scanned.vitals, scanned.diagnoses, strict=True):
         several = len(scanned.runs) > 1
         home = folder / f"{len(pages) + 1:03d}-{run.name}" if folder and several else folder
         try:
-            pages[diagnosis.run] = write_report(run, vitals, diagnosis, home)
+            pages[diagnosis.run] = write_report(run, vitals, diagnosis, home, lang)
         except OSError as error:
             error_console().print(f"not written: {escape(str(error.filename or run.root))}: {error.strerror or error}")
     return pages
 
 
-def write_report(run: Run, vitals: Vitals, diagnosis: Diagnosis, home: Path | None = None) -> Path:
+def write_report(run: Run, vitals: Vitals, diagnosis: Diagnosis, home: Path | None = None, lang: str = "en") -> Path:
     """Write `vitals.json` and `health.html` of one run; return the page's path."""
     from hndoctor.collect import beside
     from hndoctor.render import render_html
@@ -139,11 +141,13 @@ def write_report(run: Run, vitals: Vitals, diagnosis: Diagnosis, home: Path | No
     page.parent.mkdir(parents=True, exist_ok=True)
     if run.vitals is None or home is not None:
         save(vitals, numbers)
-    write_file(page, render_html(diagnosis, vitals, RULES, beside=home is None))
+    write_file(page, render_html(diagnosis, vitals, RULES, language=lang, beside=home is None))
     return page
 
 
-def write_index(paths: Sequence[Path], scanned: Scanned, pages: dict[str, Path], folder: Path | None) -> Path | None:
+def write_index(
+    paths: Sequence[Path], scanned: Scanned, pages: dict[str, Path], folder: Path | None, lang: str = "en"
+) -> Path | None:
     """The page of all runs: in `folder`, or in the one folder of runs that was named; else there is none."""
     from hndoctor.render import render_index
 
@@ -152,7 +156,7 @@ def write_index(paths: Sequence[Path], scanned: Scanned, pages: dict[str, Path],
         return None
     links = {run: PurePath(os.path.relpath(page, home)).as_posix() for run, page in pages.items()}
     try:
-        write_file(home / INDEX, render_index(scanned.diagnoses, links))
+        write_file(home / INDEX, render_index(scanned.diagnoses, links, vitals=scanned.vitals, language=lang))
     except OSError as error:
         error_console().print(f"not written: {escape(str(home / INDEX))}: {error.strerror or error}")
         return None
@@ -168,7 +172,7 @@ def show_reports(index: Path | None, pages: dict[str, Path]) -> None:
 # --- printing ---------------------------------------------------------------------------------------------------------
 
 
-def page_of(scanned: Scanned) -> str:
+def page_of(scanned: Scanned, lang: str = "en") -> str:
     """The HTML that `--format html` prints: the run's page, or the index of several."""
     from hndoctor.render import render_html, render_index
     from hndoctor.rules import RULES
@@ -176,12 +180,17 @@ def page_of(scanned: Scanned) -> str:
     if not scanned.diagnoses:
         raise UsageError("pictures alone have no HTML page; use --format json or text")
     if len(scanned.diagnoses) == 1:
-        return render_html(scanned.diagnoses[0], scanned.vitals[0], RULES, beside=False)
-    return render_index(scanned.diagnoses)
+        return render_html(scanned.diagnoses[0], scanned.vitals[0], RULES, language=lang, beside=False)
+    return render_index(scanned.diagnoses, vitals=scanned.vitals, language=lang)
 
 
-def rendered(form: str, diagnoses: Sequence[Diagnosis], pictures: Sequence[PictureJudgement]) -> str:
-    """The text of one format; colours only for a terminal."""
+def rendered(
+    form: str,
+    diagnoses: Sequence[Diagnosis],
+    pictures: Sequence[PictureJudgement],
+    wanted: gating.Wanted | None = None,
+) -> str:
+    """The text of one format; colours only for a terminal.  `wanted` says which rules were asked at all."""
     from hndoctor.render import RENDERERS, render_junit, render_sarif, render_text
 
     if form == "text" and sys.stdout.isatty():
@@ -189,8 +198,11 @@ def rendered(form: str, diagnoses: Sequence[Diagnosis], pictures: Sequence[Pictu
     if form in ("junit", "sarif"):
         from hndoctor.rules import RULES
 
-        told = render_junit if form == "junit" else render_sarif
-        return told(diagnoses, pictures, rules=RULES)
+        asked = wanted or gating.Wanted("error")
+        laws = [law for law in RULES if gating.asked_for(law.code, asked)]
+        if form == "sarif":
+            return render_sarif(diagnoses, pictures, rules=laws)
+        return render_junit(diagnoses, pictures, rules=laws, fail_on=Severity(asked.fail_on))
     return {known.name: known.render for known in RENDERERS}[form](diagnoses, pictures)
 
 
