@@ -233,3 +233,8 @@ def demo(
     from hndoctor.cli import demonstration
 
     demonstration.demo(folder, open_report=open_report, lang=lang.value)
+
+
+# At the end, as they add themselves to the app above: whoever has the app has every command.
+from hndoctor.cli import beforehand as beforehand  # noqa: E402
+from hndoctor.cli import exchanging as exchanging  # noqa: E402

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hndoctor.cli.baselines import BaselineError, Mark, is_known, mark, read_baseline, write_baseline
-from hndoctor.cli.console import UsageError, error_console, escape
+from hndoctor.cli.console import UsageError, say
 from hndoctor.cli.settings import Ignore, Settings, checked_codes, checked_evidence, load_settings
 from hndoctor.records import Diagnosis, Finding, PictureJudgement, Severity, Verdict
 
@@ -202,24 +202,20 @@ def emit(paths: Sequence[Path], kept: Sequence[Diagnosis], scanned: Scanned, wan
 
 def tell(results: Sequence[Sifted], wanted: Wanted, gone: int, *, quiet: bool) -> None:
     """Say on stderr what passed although it was found, what is lacking, and, even when quiet, what has expired."""
-    console = error_console()
     for one in wanted.expired:
-        console.print(
-            f"hndoctor: the ignore of {one.code} ({escape(one.reason)}) expired on {one.expires}: renew or remove it",
-            soft_wrap=True,
-        )
+        say(f"hndoctor: the ignore of {one.code} ({one.reason}) expired on {one.expires}: renew or remove it")
     if quiet:
         return
     for one, count in Counter(one for result in results for one in result.ignored).items():
         until = f", until {one.expires}" if one.expires else ""
-        console.print(f"ignored: {count} of {one.code} ({escape(one.reason)}{until})", soft_wrap=True)
+        say(f"ignored: {count} of {one.code} ({one.reason}{until})")
     known = sum(result.known for result in results)
     if known or gone:
         more = f"; {gone} of the baseline are gone, --update-baseline forgets them" if gone else ""
-        console.print(f"known from the baseline: {known}{more}", soft_wrap=True)
+        say(f"known from the baseline: {known}{more}")
     for result in results:
         if lacking := missing(result.kept, wanted.require):
-            console.print(f"required but not examined in {escape(result.kept.run)}: {', '.join(lacking)}")
+            say(f"required but not examined in {result.kept.run}: {', '.join(lacking)}")
 
 
 def settled(path: Path | None) -> Settings:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-import webbrowser
-from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-
-from rich.progress import Progress
+from typing import TYPE_CHECKING
 
 import hndoctor
 from hndoctor.cli import gating
-from hndoctor.cli.console import UsageError, error_console, escape, progress_bar, write_file
+from hndoctor.cli.console import UsageError, error_console, escape, progress_where_seen, say, write_file
 from hndoctor.records import Diagnosis, PictureJudgement, Run, Severity, Vitals
+from hndoctor.remote import Here, here, url_of
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from hndoctor.vitals import Progress as Event
 
 PAGE, NUMBERS, INDEX = "health.html", "vitals.json", "index.html"
 
@@ -36,6 +40,8 @@ def scan(
 ) -> int:
     """Measure and judge; write `vitals.json` and `health.html`; print; return the exit code."""
     folder = out if out is not None and (out.is_dir() or not out.suffix) else None
+    if folder is None and (far := next(filter(None, map(url_of, paths)), None)):
+        raise UsageError(f"{far}: nothing is written there; say where the report goes: --out DIR")
     scanned = examine(paths, keep=True)
     pages = write_reports(scanned, folder, lang)
     index = write_index(paths, scanned, pages, folder, lang)
@@ -44,6 +50,8 @@ def scan(
     show_reports(index, pages)
     first = index or next(iter(pages.values()), None)
     if open_report and first is not None:
+        import webbrowser
+
         webbrowser.open(first.resolve().as_uri())
     if scanned.stopped:
         raise KeyboardInterrupt
@@ -55,13 +63,18 @@ def examine(paths: Sequence[Path], *, keep: bool, quiet: bool = False) -> Scanne
 
     `keep`: what a `vitals.json` knows is not measured again, and what is measured is kept there.
     """
-    runs, pictures = found(paths)
+    with ExitStack() as copies:
+        return _examined([copies.enter_context(here(path)) for path in paths], keep=keep, quiet=quiet)
+
+
+def _examined(places: Sequence[Here], *, keep: bool, quiet: bool) -> Scanned:
+    runs, pictures = found([place.path for place in places])
     measured: list[Vitals] = []
     stopped = False
-    with progress_bar(error_console(), quiet=quiet) as bar:
+    with progress_where_seen(quiet=quiet) as bar:
         for run in runs:
             vitals, stopped = measure(run, bar, keep=keep)
-            measured.append(vitals)
+            measured.append(_told(vitals, places))
             if stopped:
                 break
     return Scanned(
@@ -71,6 +84,13 @@ def examine(paths: Sequence[Path], *, keep: bool, quiet: bool = False) -> Scanne
         judged(pictures),
         stopped,
     )
+
+
+def _told(vitals: Vitals, places: Sequence[Here]) -> Vitals:
+    """Under the name that the user knows: a copy's run by its URL."""
+    for place in places:
+        vitals = replace(vitals, run=place.told(vitals.run))
+    return vitals
 
 
 def judged(pictures: Sequence[Path]) -> tuple[PictureJudgement, ...]:
@@ -96,21 +116,38 @@ def found(paths: Sequence[Path]) -> tuple[list[Run], list[Path]]:
     return list(runs.values()), list(pictures)
 
 
-def measure(run: Run, bar: Progress, *, keep: bool) -> tuple[Vitals, bool]:
+def measure(run: Run, bar: Progress | None, *, keep: bool) -> tuple[Vitals, bool]:
     """Measure one run behind a progress bar; True: Ctrl-C stopped it, and the vitals hold what was measured."""
     from hndoctor.vitals import measuring
 
-    task = bar.add_task(f"measuring {escape(run.name)}", total=None, note="")
+    show, hide = _shown(run, bar) if bar else (_nowhere, _gone)
     vitals = Vitals(str(run.root), run.name)
-    with closing(measuring(run, cache=keep)) as events:
+    with closing(measuring(run, cache=keep, rough=not keep)) as events:
         try:
             for event in events:
                 vitals = event.vitals
-                bar.update(task, completed=event.done, total=event.total, note=escape(PurePath(event.what).name))
+                show(event)
         except KeyboardInterrupt:
             return vitals, True
-    bar.remove_task(task)
+    hide()
     return vitals, False
+
+
+def _shown(run: Run, bar: Progress) -> tuple[Callable[[Event], None], Callable[[], None]]:
+    """How to move a run's bar on, and how to take it away."""
+
+    task = bar.add_task(f"measuring {escape(run.name)}", total=None, note="")
+
+    def show(event: Event) -> None:
+        bar.update(task, completed=event.done, total=event.total, note=escape(PurePath(event.what).name))
+
+    return show, lambda: bar.remove_task(task)
+
+
+def _nowhere(event: Event) -> None: ...
+
+
+def _gone() -> None: ...
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -125,7 +162,7 @@ def write_reports(scanned: Scanned, folder: Path | None, lang: str = "en") -> di
         try:
             pages[diagnosis.run] = write_report(run, vitals, diagnosis, home, lang)
         except OSError as error:
-            error_console().print(f"not written: {escape(str(error.filename or run.root))}: {error.strerror or error}")
+            say(f"not written: {error.filename or run.root}: {error.strerror or error}")
     return pages
 
 
@@ -158,7 +195,7 @@ def write_index(
     try:
         write_file(home / INDEX, render_index(scanned.diagnoses, links, vitals=scanned.vitals, language=lang))
     except OSError as error:
-        error_console().print(f"not written: {escape(str(home / INDEX))}: {error.strerror or error}")
+        say(f"not written: {home / INDEX}: {error.strerror or error}")
         return None
     return home / INDEX
 
@@ -166,7 +203,7 @@ def write_index(
 def show_reports(index: Path | None, pages: dict[str, Path]) -> None:
     """Say where the pages lie: the index if there is one."""
     for page in [index] if index else pages.values():
-        error_console().print(f"report: {escape(str(page))}", soft_wrap=True)
+        say(f"report: {page}")
 
 
 # --- printing ---------------------------------------------------------------------------------------------------------

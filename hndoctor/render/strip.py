@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from PIL import Image
-
 from hndoctor.records import Diagnosis, Preview, Vitals
 from hndoctor.render.figures import clean, number, percent, steps
 from hndoctor.render.lanes import NOISE_LINE
@@ -220,6 +218,8 @@ def _is_jpeg(text: str | None) -> bool:
 
 def smaller(text: str) -> str:
     """A thumbnail of at most SMALLER pixels; empty if it is no picture after all."""
+    from PIL import Image  # only where there are thumbnails
+
     try:
         with Image.open(io.BytesIO(base64.b64decode(text)), formats=("JPEG",)) as picture:
             picture.draft("RGB", (SMALLER, SMALLER))
