@@ -9,14 +9,12 @@ import typer
 
 import hndoctor
 from hndoctor.cli.options import (
-    CheckFormat,
     Codes,
     Commands,
     FailOn,
     FailOnMaybe,
     FailOnOption,
     GateFormat,
-    Kind,
     Lang,
     Language,
     Out,
@@ -142,36 +140,6 @@ def gate(
 
 
 @app.command()
-def check(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="The folder of training pictures and captions.")],
-    config: Annotated[Path | None, typer.Option(help="The training config: the plan is judged too.")] = None,
-    webui: Annotated[Path | None, typer.Option(help="A web UI's folder: its settings are judged too.")] = None,
-    kind: Annotated[Kind | None, typer.Option(help="What the network is to learn.")] = None,
-    name: Annotated[str | None, typer.Option(help="The network's name.")] = None,
-    fail_on: FailOnMaybe = None,
-    form: Annotated[CheckFormat, typer.Option("--format", help="What to print; html: a page.")] = CheckFormat.TEXT,
-    select: Codes = None,
-    ignore: Codes = None,
-    settings: SettingsFile = None,
-    out: Out = None,
-    vram: Annotated[float | None, typer.Option(metavar="GB", min=0.5, help="The graphics card's memory.")] = None,
-    fix: Annotated[Path | None, typer.Option(metavar="DIR", help="Write mended captions into this folder.")] = None,
-    fix_in_place: Annotated[
-        bool, typer.Option("--fix-in-place", help="Mend captions where they are, each with a backup beside it.")
-    ] = False,
-) -> None:
-    """Judge a data set and a plan before training; mend captions if asked to."""
-    from hndoctor.cli import checking, gating
-
-    wanted = gating.wanted_from(
-        gating.settled(settings), gating.today(), fail_on=fail_on, select=select, ignore=ignore, require=""
-    )
-    mend = checking.Mend(fix, in_place=fix_in_place)
-    asked = checking.Asked(data, config, webui, kind.value if kind else None, name, vram, mend)
-    raise typer.Exit(checking.check(asked, wanted, form.value, out))
-
-
-@app.command()
 def watch(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A run, or a folder of runs, a web UI's too.")],
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 10.0,
@@ -212,3 +180,8 @@ def demo(
     from hndoctor.cli import demonstration
 
     demonstration.demo(folder, open_report=open_report, lang=lang.value)
+
+
+# At the end, as they add themselves to the app above: whoever has the app has every command.
+from hndoctor.cli import beforehand as beforehand  # noqa: E402
+from hndoctor.cli import exchanging as exchanging  # noqa: E402
