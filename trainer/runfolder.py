@@ -113,7 +113,7 @@ class RunFolder:
 
     def log_validation(self, point: ValidationPoint, more: Mapping[str, Any]) -> None:
         """One line of the validation log; `more` is told for whoever reads it, and not read back."""
-        line = json.dumps(asdict(point) | more) + "\n"
+        line = json.dumps({**asdict(point), **more}) + "\n"
         with (self.root / VALIDATION_LOG).open("a", encoding="utf-8", newline="\n") as file:
             file.write(line)
 
