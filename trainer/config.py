@@ -145,9 +145,9 @@ _CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "lr_scheduler": tuple(SHAPES),
         "latent_sampling": ("once", "deterministic", "random"),
         "resize": ("crop", "distort"),
-        "preview_noise": ("cpu", "nv"),
         "prediction_type": ("auto", "epsilon", "v_prediction"),
         "emphasis": EMPHASES,
+        "preview_noise": ("cpu", "nv"),
     }
 )
 _AT_LEAST: Mapping[str, float] = MappingProxyType(
