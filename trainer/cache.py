@@ -74,7 +74,7 @@ class Cache:
         told = []
         if self.damaged:
             names = ", ".join(dict.fromkeys(self.damaged))
-            told.append(f"cache {self.folder}: {len(self.damaged)} damaged entries were made anew ({names})")
+            told.append(f"cache {self.folder}: {len(self.damaged)} damaged, made anew ({names})")
         if self.refused:
             told.append(f"cache {self.folder}: cannot be written, training goes on without it: {self.refused}")
         return told

@@ -12,7 +12,7 @@ from typing import IO
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from hndoctor.formats.captions import PICTURE_SUFFIXES, CaptionError, read_caption
@@ -137,6 +137,8 @@ def load(path: Path | IO[bytes]) -> Image.Image:
             with Image.open(path) as image:
                 upright = ImageOps.exif_transpose(image)
                 return _rgb(upright)
+    except UnidentifiedImageError:
+        raise TrainerError("cannot be decoded (it is no picture of a known kind)") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, EOFError, IndexError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise TrainerError(f"cannot be decoded ({reason})") from None

@@ -61,7 +61,7 @@ def test_no_change_of_a_single_byte_is_believed(tmp_path: Path) -> None:
     for length in range(0, len(whole), 7):
         path.write_bytes(whole[:length])
         assert cache.get("abcd", "x", NAMES) is None
-    assert "damaged entries were made anew (x)" in cache.notices()[0]
+    assert "damaged, made anew (x)" in cache.notices()[0]
 
 
 def test_an_entry_under_another_name_is_not_believed(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_training_from_the_cache_is_the_same_and_damage_is_mended(
     latents[1].write_bytes(b"")
     second, notices = run(changed(**options, name="second", cache=str(kept)))
     assert plain == first == second
-    assert [n for n in notices if "2 damaged entries were made anew" in n]
+    assert [n for n in notices if "2 damaged, made anew" in n]
     monkeypatch.setattr("trainer.latents._encoded", None)
     monkeypatch.setattr("trainer.prompt.TextEncoder.encode", None)
     third, notices = run(changed(**options, name="third", cache=str(kept)))

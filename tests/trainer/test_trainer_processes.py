@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,17 +19,14 @@ from trainer.processes import ALONE, Processes, join
 from trainer.session import train
 
 ROOT = Path(__file__).parents[2]
+#: A key's last bias adds the same to all of a query's scores, so its gradient is zero but for rounding; Adam divides
+#: that rounding by itself, and two ways of adding up part by up to a rate.  With SGD these too agree to 1e-11.
+KEY_BIAS = re.compile(r"pairs\.\d*[02468]\.linear\.1\.bias")
 
 
 def test_two_processes_are_one_with_twice_the_batch(changed: Callable[..., Config], tmp_path: Path) -> None:
-    """Launched by torchrun as a user would, over gloo; with accumulation, clipping, an average and a save.
-
-    Adam's usual eps of 1e-8 makes a whole step of a gradient of 1e-9, rounding included; 1e-4 lets sums be compared.
-    """
-    values = {
-        "gradient_step": 2, "clip_grad_mode": "norm", "clip_grad_value": "0.5", "ema": 0.9, "steps": 5,
-        "optimizer_args": ("eps=1e-4",), "learn_rate": "1e-2",
-    }  # fmt: skip
+    """Launched by torchrun as a user would, over gloo; with accumulation, clipping, an average and a save."""
+    values = {"gradient_step": 2, "clip_grad_mode": "norm", "clip_grad_value": "0.5", "ema": 0.9, "steps": 5}
     one, two = changed(**values, batch_size=2, out=tmp_path / "one"), changed(**values, batch_size=1)
     list(train(one))
     path = tmp_path / "two.toml"
@@ -43,8 +41,11 @@ def test_two_processes_are_one_with_twice_the_batch(changed: Callable[..., Confi
     for part in ("hypernetworks/tiny.pt", "hypernetworks/tiny-4.pt", "ema/tiny.pt"):
         a, b = (Hypernetwork.load(config.run / part) for config in (one, two))
         assert a.step == b.step
-        for p, q in zip(a.parameters(), b.parameters(), strict=True):
-            torch.testing.assert_close(p, q, rtol=0, atol=1e-6)
+        apart = {
+            name: float((p - q).detach().abs().max())
+            for (name, p), q in zip(a.named_parameters(), b.parameters(), strict=True)
+        }
+        assert max(far for name, far in apart.items() if not KEY_BIAS.fullmatch(name)) <= 1e-6, part
     first, second = (losslog.read(config.run / "hypernetwork_loss.csv") for config in (one, two))
     assert [point.step for point in second] == [1, 2, 3, 4, 5]
     assert all(abs((a.loss or 0) - (b.loss or 1)) < 1e-5 for a, b in zip(first, second, strict=True))

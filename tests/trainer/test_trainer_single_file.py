@@ -146,8 +146,8 @@ def test_the_shipped_configurations_have_the_tensors_of_stable_diffusion() -> No
             unet = UNet2DConditionModel.from_config(file.config("unet"))
             vae = AutoencoderKL.from_config(file.config("vae"))
             text = CLIPTextModel(CLIPTextConfig(**file.config("text_encoder")))
-        names = ldm.unet_names(unet.config, iter(unet.state_dict()))
-        shapes = {name: tuple(unet.state_dict()[key].shape) for key, name in names.items()}
+        state = unet.state_dict()
+        shapes = {name: tuple(state[key].shape) for key, name in ldm.unet_names(unet.config, iter(state)).items()}
         assert len(shapes) == 686  # as published checkpoints have them
         assert shapes["model.diffusion_model.output_blocks.5.2.conv.weight"] == (1280, 1280, 3, 3)
         assert shapes["model.diffusion_model.output_blocks.2.1.conv.weight"] == (1280, 1280, 3, 3)
@@ -185,7 +185,7 @@ def test_stable_diffusion_1_and_2_are_told_by_their_shapes(tmp_path: Path, width
         ({INPUT: (320, 4, 3, 3), "conditioner.embedders.1.model.ln_final.weight": (4,)}, "is Stable Diffusion XL"),
         ({"lora.weight": (4,)}, "is no Stable Diffusion"),
         ({INPUT: (64, 4, 3, 3), CONTEXT: (8, 33)}, "name a diffusers folder with its configurations"),
-        ({INPUT: (320, 4, 3, 3), CONTEXT: (8, 768)}, "685 of 686 tensors are not in it"),
+        ({INPUT: (320, 4, 3, 3), CONTEXT: (8, 768)}, "684 of 686 tensors are not in it"),
     ],
 )
 def test_what_cannot_be_trained_on_is_said_in_one_line(
@@ -215,7 +215,7 @@ def test_a_checkpoint_is_never_unpickled_freely(tmp_path: Path) -> None:
             return Path.touch, (trap,)
 
     torch.save({"state_dict": {INPUT: torch.zeros(1)}, "evil": Trap()}, tmp_path / "evil.ckpt")
-    with pytest.raises(TrainerError, match="Path") as caught:
+    with pytest.raises(TrainerError, match="would import") as caught:
         base.load(str(tmp_path / "evil.ckpt"), CPU)
     assert "is not used" in str(caught.value)
     assert not trap.exists()
@@ -366,15 +366,15 @@ def test_a_velocity_model_is_exported_with_its_mark(pipeline: Path) -> None:
 # --- the hub ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_hub_name_is_told_from_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "models").mkdir()
+def test_a_name_of_the_hub_is_said_to_be_one(tmp_path: Path) -> None:
     assert hub.name_of("hub:a/b") == "a/b"
     for path in ("models/sd15", "someone/model-1.5", "model", "a/b/c", "a/b.safetensors", "./a/b", "/a/b", "C:/a"):
         assert hub.name_of(path) is None, path
     (tmp_path / "x.toml").write_text('data = "d"\nbase_model = "hub:someone/model"\n', encoding="utf-8")
     config = load_config(tmp_path / "x.toml")
     assert (config.base_model, absolute(config).base_model) == ("hub:someone/model", "hub:someone/model")
+    with pytest.raises(TrainerError, match="written owner/name"):
+        base.locate("hub:model")
 
 
 def test_nothing_is_fetched_for_a_path_and_offline_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -388,8 +388,8 @@ def test_nothing_is_fetched_for_a_path_and_offline_is_said(tmp_path: Path, monke
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TrainerError, match="no such folder or file"):
-        base.locate(str(tmp_path / "none"))
+    with pytest.raises(TrainerError, match=r'no such folder or file.*"hub:owner/name" to fetch'):
+        base.locate("someone/model")
     assert not asked
     with pytest.raises(TrainerError, match=r"hub cannot be reached \(no route to host\)") as caught:
         base.locate("hub:someone/model")
