@@ -69,6 +69,8 @@ class Config:
     save_optimizer_state: bool = True
     keep_last: int = 0  # checkpoints kept; 0: all
     keep_every: int = 0  # steps whose checkpoints are kept whatever keep_last says; 0: none
+    safetensors: bool = False  # the network as .safetensors beside every .pt, too
+    tensorboard: bool = False
     optimizer: str = "AdamW"  # or any of torch.optim; with their libraries AdamW8bit, Prodigy, AdamWScheduleFree ...
     optimizer_args: tuple[str, ...] = ()  # further options of it: "betas=(0.9, 0.99)"
     weight_decay: float = 0.01
@@ -118,6 +120,9 @@ class Config:
     preview_steps: int = 20
     preview_cfg: float = 7.0
     preview_sampler: str = "Euler a"
+    preview_scheduler: str = "Automatic"  # the sampler's own, as in web UI 1.9 and 1.10
+    preview_noise: str = "cpu"  # "nv": an NVIDIA card's, on any machine
+    preview_sheet: bool = False  # all prompts of a step in one picture, beside the single ones
     preview_negative_prompt: str = ""  # networks previewed with one give garbage without it (G25)
 
     version: int = VERSION
@@ -142,6 +147,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "resize": ("crop", "distort"),
         "prediction_type": ("auto", "epsilon", "v_prediction"),
         "emphasis": EMPHASES,
+        "preview_noise": ("cpu", "nv"),
     }
 )
 _AT_LEAST: Mapping[str, float] = MappingProxyType(

@@ -16,6 +16,7 @@ from trainer.errors import TrainerError
 from trainer.events import Plan
 from trainer.network import Hypernetwork
 from trainer.pictures import PictureSet, Reading, read_folder
+from trainer.processes import expected
 
 
 def structure(config: Config) -> tuple[float, ...]:
@@ -83,7 +84,7 @@ def make(config: Config, there: tuple[int, ...], pictures: PictureSet, start: in
     rates = curve(config, start)
     end = min(config.steps, rates.end)
     train, held_out = split(pictures.pictures, config)
-    samples = config.batch_size * config.gradient_step
+    samples = config.batch_size * config.gradient_step * expected()
     every = config.save_every
     return Plan(
         name=config.name,

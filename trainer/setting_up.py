@@ -12,6 +12,7 @@ from trainer import course as courses
 from trainer import planning, processes, saving
 from trainer import resume as resuming
 from trainer.base import BaseModel
+from trainer.board import require_tensorboard
 from trainer.config import Config, check
 from trainer.data import Batch
 from trainer.errors import TrainerError
@@ -33,7 +34,8 @@ from trainer.validation import Validation, items
 def set_up(config: Config, resume: Path | str | bool | None, overwrite: bool) -> Generator[Event, None, Training]:
     """All of it, in the order in which mistakes are cheapest to find."""
     check(config)
-    resolve(config.preview_sampler)
+    resolve(config.preview_sampler, config.preview_scheduler)
+    require_tensorboard(config)
     folder = RunFolder(config.run, config.name)
     device = bases.choose_device(processes.local(config.device))
     team = processes.join(device)

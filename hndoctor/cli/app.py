@@ -17,6 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"auto_envvar_prefix": "HNDOCTOR"},  # every option: HNDOCTOR_<COMMAND>_<OPTION>
 )
 
 
@@ -53,8 +54,35 @@ class GateFormat(StrEnum):
     MARKDOWN = "markdown"
 
 
-Codes = Annotated[str, typer.Option(metavar="CODES", help="Rule codes or their beginnings: HN1,HN301.")]
+class CheckFormat(StrEnum):
+    """What `check` can print: `gate`'s formats, and a page with a contact sheet."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+    SARIF = "sarif"
+    GITHUB = "github"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+class Language(StrEnum):
+    """In which language the reports are written."""
+
+    EN = "en"
+    JA = "ja"
+
+
+Codes = Annotated[str | None, typer.Option(metavar="CODES", help="Rule codes or their beginnings: HN1,HN301.")]
 FailOnOption = Annotated[FailOn, typer.Option("--fail-on", help="End with exit code 1 from this severity on.")]
+FailOnMaybe = Annotated[
+    FailOn | None, typer.Option("--fail-on", help="End with exit code 1 from this severity on; error if not settled.")
+]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", metavar="FILE", help="Use this hndoctor.toml or pyproject.toml, not the nearest one."),
+]
+Lang = Annotated[Language, typer.Option("--lang", help="The language of the reports.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Write the output here instead of to stdout.")]
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Runs, folders of runs, checkpoints, pictures.")]
 
@@ -68,7 +96,10 @@ def version(shown: bool) -> None:
 
 @app.callback()
 def options(
-    show: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Show the version.")] = False,
+    show: Annotated[
+        bool,
+        typer.Option("--version", callback=version, is_eager=True, allow_from_autoenv=False, help="Show the version."),
+    ] = False,
 ) -> None:
     """Options that come before the command."""
 
@@ -78,7 +109,10 @@ def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to train, on what and how.")],
     resume: Annotated[Path | None, typer.Option(help="Go on from this checkpoint, with the .optim beside it.")] = None,
     option: Annotated[
-        list[str] | None, typer.Option("--set", "-o", metavar="KEY=VALUE", help="Set any key: -o batch_size=4.")
+        list[str] | None,
+        typer.Option(
+            "--set", "-o", metavar="KEY=VALUE", envvar="HNDOCTOR_TRAIN_SET", help="Set any key: -o batch_size=4."
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="The network's name.")] = None,
     data: Annotated[str | None, typer.Option(help="The folder of training pictures.")] = None,
@@ -91,7 +125,9 @@ def train(
     data_changed_ok: Annotated[bool, typer.Option("--data-changed-ok", help="Resume on changed pictures.")] = False,
     heal: Annotated[bool, typer.Option("--heal", help="When it breaks, go back and lower the rate.")] = False,
     heal_times: Annotated[int, typer.Option("--heal-times", min=1, help="How often at most.")] = 3,
-    dry_run: Annotated[bool, typer.Option("--plan", help="Print the plan and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--plan", envvar="HNDOCTOR_TRAIN_PLAN", help="Print the plan and stop.")
+    ] = False,
 ) -> None:
     """Train a hypernetwork.  Ctrl-C stops cleanly with everything saved."""
     from hndoctor.cli import training
@@ -108,37 +144,62 @@ def train(
 @app.command()
 def scan(
     paths: Paths,
-    form: Annotated[ScanFormat, typer.Option("--format", help="What to print.")] = ScanFormat.TEXT,
+    form: Annotated[
+        ScanFormat, typer.Option("--format", envvar="HNDOCTOR_SCAN_FORMAT", help="What to print.")
+    ] = ScanFormat.TEXT,
     out: Out = None,
     fail_on: FailOnOption = FailOn.ERROR,
-    open_report: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
+    lang: Lang = Language.EN,
+    open_report: Annotated[
+        bool, typer.Option("--open", envvar="HNDOCTOR_SCAN_OPEN", help="Open the report in the browser.")
+    ] = False,
 ) -> None:
     """Measure and judge runs; write vitals.json and health.html into each (or into --out DIR)."""
     from hndoctor.cli import scanning
 
-    raise typer.Exit(scanning.scan(paths, form.value, out, fail_on.value, open_report=open_report))
+    raise typer.Exit(scanning.scan(paths, form.value, out, fail_on.value, open_report=open_report, lang=lang.value))
 
 
 @app.command()
 def gate(
     paths: Paths,
-    fail_on: FailOnOption = FailOn.ERROR,
-    form: Annotated[GateFormat, typer.Option("--format", help="What to print.")] = GateFormat.TEXT,
-    select: Codes = "",
-    ignore: Codes = "",
-    require: Annotated[str, typer.Option(metavar="WHAT", help="Exit 2 if not examined: previews,losses.")] = "",
+    fail_on: FailOnMaybe = None,
+    form: Annotated[
+        GateFormat, typer.Option("--format", envvar="HNDOCTOR_GATE_FORMAT", help="What to print.")
+    ] = GateFormat.TEXT,
+    select: Codes = None,
+    ignore: Codes = None,
+    require: Annotated[
+        str | None, typer.Option(metavar="WHAT", help="Exit 2 if not examined: previews,losses.")
+    ] = None,
     baseline: Annotated[Path | None, typer.Option(help="Findings in this file are known and pass.")] = None,
     update_baseline: Annotated[
         bool, typer.Option("--update-baseline", help="Write the findings to --baseline.")
     ] = False,
+    settings: SettingsFile = None,
     out: Out = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FORMAT=FILE", help="Write this too: sarif=gate.sarif, html=FOLDER. May be repeated."),
+    ] = None,
+    lang: Lang = Language.EN,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing; the exit code tells.")] = False,
 ) -> None:
     """The CI gate: is it healthy?  Exit 0 yes, 1 no, 2 could not be examined.  Writes nothing unless asked."""
     from hndoctor.cli import gating
 
-    wanted = gating.Wanted(fail_on.value, gating.codes(select), gating.codes(ignore), gating.codes(require))
-    raise typer.Exit(gating.gate(paths, wanted, form.value, baseline, out, update=update_baseline, quiet=quiet))
+    wanted = gating.wanted_from(
+        gating.settled(settings),
+        gating.today(),
+        fail_on=fail_on,
+        select=select,
+        ignore=ignore,
+        require=require,
+        baseline=baseline,
+    )
+    formats = (*(known.value for known in GateFormat), gating.HTML)
+    output = gating.Output(form.value, out, gating.also_from(also or [], formats), lang.value, quiet)
+    raise typer.Exit(gating.gate(paths, wanted, output, update=update_baseline))
 
 
 @app.command()
@@ -148,18 +209,28 @@ def check(
     webui: Annotated[Path | None, typer.Option(help="A web UI's folder: its settings are judged too.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="What the network is to learn.")] = None,
     name: Annotated[str | None, typer.Option(help="The network's name.")] = None,
-    fail_on: FailOnOption = FailOn.ERROR,
-    form: Annotated[GateFormat, typer.Option("--format", help="What to print.")] = GateFormat.TEXT,
-    select: Codes = "",
-    ignore: Codes = "",
+    fail_on: FailOnMaybe = None,
+    form: Annotated[
+        CheckFormat, typer.Option("--format", envvar="HNDOCTOR_CHECK_FORMAT", help="What to print; html: a page.")
+    ] = CheckFormat.TEXT,
+    select: Codes = None,
+    ignore: Codes = None,
+    settings: SettingsFile = None,
     out: Out = None,
-    fix: Annotated[Path | None, typer.Option(help="Write corrected captions into this new folder.")] = None,
+    vram: Annotated[float | None, typer.Option(metavar="GB", min=0.5, help="The graphics card's memory.")] = None,
+    fix: Annotated[Path | None, typer.Option(metavar="DIR", help="Write mended captions into this folder.")] = None,
+    fix_in_place: Annotated[
+        bool, typer.Option("--fix-in-place", help="Mend captions where they are, each with a backup beside it.")
+    ] = False,
 ) -> None:
-    """Judge a data set and a plan before training."""
+    """Judge a data set and a plan before training; mend captions if asked to."""
     from hndoctor.cli import checking, gating
 
-    wanted = gating.Wanted(fail_on.value, gating.codes(select), gating.codes(ignore), ())
-    asked = checking.Asked(data, config, webui, kind.value if kind else None, name, fix)
+    wanted = gating.wanted_from(
+        gating.settled(settings), gating.today(), fail_on=fail_on, select=select, ignore=ignore, require=""
+    )
+    mend = checking.Mend(fix, in_place=fix_in_place)
+    asked = checking.Asked(data, config, webui, kind.value if kind else None, name, vram, mend)
     raise typer.Exit(checking.check(asked, wanted, form.value, out))
 
 
@@ -170,11 +241,12 @@ def watch(
     on_broken: Annotated[str | None, typer.Option("--on-broken", metavar="CMD", help="Run when a run breaks.")] = None,
     stop_file: Annotated[Path | None, typer.Option("--stop-file", help="Write this file when a run breaks.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Look once and stop.")] = False,
+    lang: Lang = Language.EN,
 ) -> None:
     """Follow runs while they grow, and rewrite their reports when something changes.  Ctrl-C ends it."""
     from hndoctor.cli import watching
 
-    watching.watch(path, interval, watching.Alarm(on_broken, stop_file), once=once)
+    watching.watch(path, interval, watching.Alarm(on_broken, stop_file), once=once, lang=lang.value)
 
 
 @app.command()
@@ -196,9 +268,12 @@ def rules() -> None:
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the story is told.")] = Path("demo"),
-    open_report: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
+    lang: Lang = Language.EN,
+    open_report: Annotated[
+        bool, typer.Option("--open", envvar="HNDOCTOR_DEMO_OPEN", help="Open the report in the browser.")
+    ] = False,
 ) -> None:
     """The whole story on the pocket model: a healthy run, a run that dies, both scanned."""
     from hndoctor.cli import demonstration
 
-    demonstration.demo(folder, open_report=open_report)
+    demonstration.demo(folder, open_report=open_report, lang=lang.value)
