@@ -100,6 +100,7 @@ def test_what_cannot_be_examined_is_said_in_one_line(store, capsys):
         (("gate", "memory://bucket/none"), "no such file or folder there"),
         (("gate", "nonsense://a/b"), "nonsense"),
         (("scan", "memory://bucket/x"), "--out DIR"),
+        (("watch", "memory://bucket/x", "--once"), "on this machine"),
     ]:
         assert command(*words) == 2
         error = capsys.readouterr().err

@@ -117,9 +117,12 @@ class Validation:
 
     def _key(self, base_hash: str | None) -> str:
         """A hash of the items, the base model and the precision."""
-        digest = hashlib.sha256(f"{base_hash} {self.objective.half} {self.objective.unet.device.type}".encode())
+        objective = self.objective
+        told = f"{base_hash} {objective.half} {objective.unet.device.type} {objective.v_prediction}"
+        digest = hashlib.sha256(told.encode())
         for batch in (*self.held_out, *self.train):
-            for tensor in (batch.latents[0], batch.noise, batch.timesteps, batch.context[0]):
+            weight = () if batch.weight is None else (batch.weight[0],)
+            for tensor in (batch.latents[0], batch.noise, batch.timesteps, batch.context[0], *weight):
                 digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
 

@@ -35,7 +35,6 @@ def _run(args: list[str]) -> None:
     code = quick.run(args)
     if code is not None:
         raise SystemExit(code)
-    from hndoctor.cli import exchanging as exchanging  # its commands are added to the app
     from hndoctor.cli.app import app
 
     app()

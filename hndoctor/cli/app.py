@@ -2,91 +2,38 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import hndoctor
+from hndoctor.cli.options import (
+    Codes,
+    Commands,
+    Dask,
+    FailOn,
+    FailOnMaybe,
+    FailOnOption,
+    GateFormat,
+    Jobs,
+    Lang,
+    Language,
+    Out,
+    Paths,
+    ScanFormat,
+    SettingsFile,
+)
 
 app = typer.Typer(
     name="hndoctor",
+    cls=Commands,
     help="Trains Stable Diffusion hypernetworks; tells whether a run is healthy, since when not, and what to do now.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"auto_envvar_prefix": "HNDOCTOR"},  # every option: HNDOCTOR_<COMMAND>_<OPTION>
 )
-
-
-class FailOn(StrEnum):
-    """From which severity on a command ends with exit code 1."""
-
-    ERROR = "error"
-    WARNING = "warning"
-
-
-class Kind(StrEnum):
-    """What the network is to learn."""
-
-    STYLE = "style"
-    CHARACTER = "character"
-
-
-class ScanFormat(StrEnum):
-    """What `scan` can print."""
-
-    TEXT = "text"
-    JSON = "json"
-    HTML = "html"
-
-
-class GateFormat(StrEnum):
-    """What `gate` and `check` can print."""
-
-    TEXT = "text"
-    JSON = "json"
-    JUNIT = "junit"
-    SARIF = "sarif"
-    GITHUB = "github"
-    MARKDOWN = "markdown"
-
-
-class CheckFormat(StrEnum):
-    """What `check` can print: `gate`'s formats, and a page with a contact sheet."""
-
-    TEXT = "text"
-    JSON = "json"
-    JUNIT = "junit"
-    SARIF = "sarif"
-    GITHUB = "github"
-    MARKDOWN = "markdown"
-    HTML = "html"
-
-
-class Language(StrEnum):
-    """In which language the reports are written."""
-
-    EN = "en"
-    JA = "ja"
-
-
-Codes = Annotated[str | None, typer.Option(metavar="CODES", help="Rule codes or their beginnings: HN1,HN301.")]
-FailOnOption = Annotated[FailOn, typer.Option("--fail-on", help="End with exit code 1 from this severity on.")]
-FailOnMaybe = Annotated[
-    FailOn | None, typer.Option("--fail-on", help="End with exit code 1 from this severity on; error if not settled.")
-]
-SettingsFile = Annotated[
-    Path | None,
-    typer.Option("--settings", metavar="FILE", help="Use this hndoctor.toml or pyproject.toml, not the nearest one."),
-]
-Lang = Annotated[Language, typer.Option("--lang", help="The language of the reports.")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Measure this many runs at a time, each in a process.")]
-Dask = Annotated[str, typer.Option(metavar="ADDRESS", help="Measure runs on this Dask cluster (tcp://host:8786).")]
-Out = Annotated[Path | None, typer.Option("--out", help="Write the output here instead of to stdout.")]
-Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Runs, folders of runs, checkpoints, pictures.")]
 
 
 def version(shown: bool) -> None:
@@ -100,7 +47,7 @@ def version(shown: bool) -> None:
 def options(
     show: Annotated[
         bool,
-        typer.Option("--version", callback=version, is_eager=True, allow_from_autoenv=False, help="Show the version."),
+        typer.Option("--version", callback=version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Options that come before the command."""
@@ -112,9 +59,7 @@ def train(
     resume: Annotated[Path | None, typer.Option(help="Go on from this checkpoint, with the .optim beside it.")] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", "-o", metavar="KEY=VALUE", envvar="HNDOCTOR_TRAIN_SET", help="Set any key: -o batch_size=4."
-        ),
+        typer.Option("--set", "-o", metavar="KEY=VALUE", help="Set any key: -o batch_size=4."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="The network's name.")] = None,
     data: Annotated[str | None, typer.Option(help="The folder of training pictures.")] = None,
@@ -127,9 +72,7 @@ def train(
     data_changed_ok: Annotated[bool, typer.Option("--data-changed-ok", help="Resume on changed pictures.")] = False,
     heal: Annotated[bool, typer.Option("--heal", help="When it breaks, go back and lower the rate.")] = False,
     heal_times: Annotated[int, typer.Option("--heal-times", min=1, help="How often at most.")] = 3,
-    dry_run: Annotated[
-        bool, typer.Option("--plan", envvar="HNDOCTOR_TRAIN_PLAN", help="Print the plan and stop.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--plan", help="Print the plan and stop.")] = False,
 ) -> None:
     """Train a hypernetwork.  Ctrl-C stops cleanly with everything saved."""
     from hndoctor.cli import training
@@ -146,17 +89,13 @@ def train(
 @app.command()
 def scan(
     paths: Paths,
-    form: Annotated[
-        ScanFormat, typer.Option("--format", envvar="HNDOCTOR_SCAN_FORMAT", help="What to print.")
-    ] = ScanFormat.TEXT,
+    form: Annotated[ScanFormat, typer.Option("--format", help="What to print.")] = ScanFormat.TEXT,
     out: Out = None,
     fail_on: FailOnOption = FailOn.ERROR,
     lang: Lang = Language.EN,
     jobs: Jobs = 1,
     dask: Dask = "",
-    open_report: Annotated[
-        bool, typer.Option("--open", envvar="HNDOCTOR_SCAN_OPEN", help="Open the report in the browser.")
-    ] = False,
+    open_report: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
 ) -> None:
     """Measure and judge runs; write vitals.json and health.html into each (or into --out DIR)."""
     from hndoctor.cli import scanning
@@ -173,9 +112,7 @@ def scan(
 def gate(
     paths: Paths,
     fail_on: FailOnMaybe = None,
-    form: Annotated[
-        GateFormat, typer.Option("--format", envvar="HNDOCTOR_GATE_FORMAT", help="What to print.")
-    ] = GateFormat.TEXT,
+    form: Annotated[GateFormat, typer.Option("--format", help="What to print.")] = GateFormat.TEXT,
     select: Codes = None,
     ignore: Codes = None,
     require: Annotated[
@@ -215,38 +152,6 @@ def gate(
 
 
 @app.command()
-def check(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="The folder of training pictures and captions.")],
-    config: Annotated[Path | None, typer.Option(help="The training config: the plan is judged too.")] = None,
-    webui: Annotated[Path | None, typer.Option(help="A web UI's folder: its settings are judged too.")] = None,
-    kind: Annotated[Kind | None, typer.Option(help="What the network is to learn.")] = None,
-    name: Annotated[str | None, typer.Option(help="The network's name.")] = None,
-    fail_on: FailOnMaybe = None,
-    form: Annotated[
-        CheckFormat, typer.Option("--format", envvar="HNDOCTOR_CHECK_FORMAT", help="What to print; html: a page.")
-    ] = CheckFormat.TEXT,
-    select: Codes = None,
-    ignore: Codes = None,
-    settings: SettingsFile = None,
-    out: Out = None,
-    vram: Annotated[float | None, typer.Option(metavar="GB", min=0.5, help="The graphics card's memory.")] = None,
-    fix: Annotated[Path | None, typer.Option(metavar="DIR", help="Write mended captions into this folder.")] = None,
-    fix_in_place: Annotated[
-        bool, typer.Option("--fix-in-place", help="Mend captions where they are, each with a backup beside it.")
-    ] = False,
-) -> None:
-    """Judge a data set and a plan before training; mend captions if asked to."""
-    from hndoctor.cli import checking, gating
-
-    wanted = gating.wanted_from(
-        gating.settled(settings), gating.today(), fail_on=fail_on, select=select, ignore=ignore, require=""
-    )
-    mend = checking.Mend(fix, in_place=fix_in_place)
-    asked = checking.Asked(data, config, webui, kind.value if kind else None, name, vram, mend)
-    raise typer.Exit(checking.check(asked, wanted, form.value, out))
-
-
-@app.command()
 def watch(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A run, or a folder of runs, a web UI's too.")],
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 10.0,
@@ -281,11 +186,14 @@ def rules() -> None:
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the story is told.")] = Path("demo"),
     lang: Lang = Language.EN,
-    open_report: Annotated[
-        bool, typer.Option("--open", envvar="HNDOCTOR_DEMO_OPEN", help="Open the report in the browser.")
-    ] = False,
+    open_report: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
 ) -> None:
     """The whole story on the pocket model: a healthy run, a run that dies, both scanned."""
     from hndoctor.cli import demonstration
 
     demonstration.demo(folder, open_report=open_report, lang=lang.value)
+
+
+# At the end, as they add themselves to the app above: whoever has the app has every command.
+from hndoctor.cli import beforehand as beforehand  # noqa: E402
+from hndoctor.cli import exchanging as exchanging  # noqa: E402

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hndoctor.cli.console import UsageError, say
 from hndoctor.records import Run, Vitals
@@ -34,6 +34,7 @@ class Crew:
 
 
 ALONE = Crew()
+PATIENCE = "10s"  # for a scheduler to answer
 
 
 def measure(run: Run, keep: bool) -> Vitals:
@@ -102,7 +103,7 @@ def _cluster(address: str) -> Iterator[Executor]:
     except ImportError:
         raise UsageError('--dask needs Dask: pip install "hndoctor[dask]"') from None
     try:
-        client = Client(address, timeout="10s", set_as_default=False)
+        client: Any = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise UsageError(f"--dask {address}: no scheduler answers there ({type(error).__name__})") from None
     with client, client.get_executor(pure=False, retries=3) as pool:

@@ -190,9 +190,7 @@ def gate(
     return exit_code(kept, wanted, scanned.pictures)
 
 
-def emit(
-    paths: Sequence[Path], kept: Sequence[Diagnosis], scanned: Scanned, wanted: Wanted, output: Output
-) -> None:
+def emit(paths: Sequence[Path], kept: Sequence[Diagnosis], scanned: Scanned, wanted: Wanted, output: Output) -> None:
     """Print in the format asked for, to stdout or into a file, and write the others that were asked for."""
     from hndoctor.cli import scanning
 

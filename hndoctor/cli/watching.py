@@ -20,8 +20,9 @@ from rich.text import Text
 
 import hndoctor
 from hndoctor.cli import scanning
-from hndoctor.cli.console import error_console, escape, progress_bar, shown, write_file
+from hndoctor.cli.console import UsageError, error_console, escape, progress_bar, shown, write_file
 from hndoctor.records import Diagnosis, Run, State, Verdict, Vitals
+from hndoctor.remote import url_of
 
 Print = tuple[tuple[str, int, int], ...]  # path, bytes, time of change of every file of a run
 Key = tuple[Path, str]
@@ -33,7 +34,7 @@ STATES = {
     State.BROKEN: ("X", "bold red"),
     State.UNREADABLE: ("?", "magenta"),
 }
-IDLE_SHARE = 0.01  # of one core that looking may cost while nothing changes (issue 7): pauses grow with many files
+IDLE_SHARE = 0.01  # of one core that looking may cost while nothing changes: pauses grow with many files
 SHOWN = 24  # checkpoints of a course in the live table: the last ones
 
 
@@ -58,6 +59,8 @@ class Watched:
 
 def watch(path: Path, interval: float, alarm: Alarm, *, once: bool = False, lang: str = "en") -> None:
     """Look every `interval` seconds until Ctrl-C."""
+    if (far := url_of(path)) is not None:
+        raise UsageError(f"{far}: only runs on this machine are followed; use scan with --out DIR")
     console, known = error_console(), Watched()
     with Live(view(known, interval), console=console, auto_refresh=False, transient=True) as live:
         try:

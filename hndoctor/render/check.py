@@ -90,7 +90,7 @@ def render_check(
             sound_label=t("check.sound", n=steps(len(sound))),
             left_out=t("check.left_out", n=steps(len(cards) - MOST_CARDS)) if len(cards) > MOST_CARDS else "",
             findings=findings_of(diagnosis, rules, t),
-            not_examined=[(clean(s.what), clean(s.why)) for s in diagnosis.not_examined],
+            not_examined=[(t.told(s.what), t.told(s.why)) for s in diagnosis.not_examined],
             plan=tuple(_plan(setup.plan, t)) if setup.plan else (),
             memory=tuple(_memory(setup.plan, t)) if setup.plan else (),
             tags=[(tag, steps(count)) for tag, count in tags.most_common(MOST_TAGS)],

@@ -20,7 +20,8 @@ def parameters(command):
     found = {}
     for name, parameter in inspect.signature(function).parameters.items():
         kind, option = typing.get_args(hints[name])[:2]
-        values = tuple(member.value for member in kind) if isinstance(kind, EnumType) else ()
+        kinds = [one for one in (kind, *typing.get_args(kind)) if isinstance(one, EnumType)]  # Kind, or Kind | None
+        values = tuple(member.value for member in kinds[0]) if kinds else ()
         stated = [getattr(option, "default", None), *(getattr(option, "param_decls", None) or ())]
         names = [word for word in stated if isinstance(word, str) and word.startswith("-")]
         names = names or [f"--{name.replace('_', '-')}"]  # typer takes the first name for a default, and mends it later
@@ -33,9 +34,10 @@ def test_every_option_is_the_whole_command_lines(command):
     whole = parameters(command)
     for name, values in quick.OPTIONS[command].items():
         assert whole[name][0] == values
-    assert [whole[name][1] for name in ("--format", "--fail-on", "--out")] == ["text", "error", None]
+    unsettled = None if command == "gate" else "error"  # a gate's may be settled in hndoctor.toml
+    assert [whole[name][1] for name in ("--format", "--fail-on", "--out")] == ["text", unsettled, None]
     if command == "gate":
-        assert [whole[name][1] for name in ("--select", "--ignore", "--require", "--baseline")] == ["", "", "", None]
+        assert {whole[name][1] for name in ("--select", "--ignore", "--require", "--baseline")} == {None}
         assert whole["--quiet"] == whole["-q"] == ((), False)
 
 
@@ -79,3 +81,16 @@ def test_a_gate_loads_neither_torch_nor_the_whole_command_line_nor_scipy_nor_pic
     path = tmp_path / "a.pt"
     path.write_bytes(b"PK\3\4 cut short")
     subprocess.run([sys.executable, "-W", "error", "-c", code, str(path)], check=True, capture_output=True)
+
+
+def test_the_settings_are_heeded(call, dying, monkeypatch):
+    assert call("gate", dying).code == 1
+    monkeypatch.chdir(dying)
+    (dying / "hndoctor.toml").write_text('ignore = ["HN"]\n', encoding="utf-8")
+    assert quick.parsed(["gate", str(dying)]) is not None
+    assert call("gate", dying).code == 0
+
+
+def test_with_variables_in_the_environment_the_whole_command_line_reads(call, healthy, monkeypatch):
+    monkeypatch.setenv("HNDOCTOR_GATE_FORMAT", "json")
+    assert call("gate", healthy).out.startswith("{")

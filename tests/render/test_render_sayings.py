@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import time
 import tomllib
 from pathlib import Path
 
@@ -60,6 +59,7 @@ def test_what_no_translation_fits_stays_english() -> None:
     assert JAPANESE.manual("HN101", "The complaint.\n\nAnother page than the one that was translated.")[0].lang == "en"
 
 
+@pytest.mark.timeout(60)  # seconds; a search that explodes would take hours
 def test_hostile_text_makes_no_search_slow() -> None:
     evil = [
         "the gain of " + "is at step " * 50,
@@ -68,10 +68,8 @@ def test_hostile_text_makes_no_search_slow() -> None:
         "a" * 100_000,
         " " * 590,
     ]
-    begun = time.process_time()
     for text in evil:
         assert JAPANESE.told(text).text
-    assert time.process_time() - begun < 5  # hangs would be minutes
     assert JAPANESE.told("copy {0.__class__} to {x}").text == "{0.__class__} を {x} にコピーする"
 
 

@@ -158,3 +158,17 @@ def test_validation_is_weighed_and_may_be_of_any_size(changed: Change, mixed: Pa
     points = settings.read_validation(config.run / "validation.jsonl")
     assert [len(point.items) for point in points] == [16, 16]
     assert all(np.isfinite(point.items).all() for point in points)
+
+
+def test_the_baseline_of_the_validation_follows_the_weights(changed: Change, mixed: Path) -> None:
+    """It is kept in the run; what no longer fits must not be compared with."""
+    from hndoctor.formats import settings
+
+    options: dict[str, Any] = {"data": mixed, "validation": 3, "validate_every": 2, "save_every": 0}
+    run(changed(**options, steps=2, name="one"))
+    run(changed(**options, steps=4, name="one", use_weight=True), resume=True)
+    fresh = changed(**options, steps=2, name="two", use_weight=True)
+    run(fresh)
+    before, after = settings.read_validation(changed(name="one").run / "validation.jsonl")
+    (expected,) = settings.read_validation(fresh.run / "validation.jsonl")
+    assert after.base_items == expected.base_items != before.base_items
