@@ -52,6 +52,7 @@ bench-train: $(VENV)/.test ## step time against the bare floor and the web UI's 
 	$(BIN)/python -m benchmarks.train
 
 bench-previews: $(VENV)/.test ## how well noise is told from pictures, against peers
+	-@$(PIP) install -c constraints.txt -e ".[peers]"
 	$(BIN)/python -m benchmarks.previews.bench
 
 clean: ## remove the virtual environment and what tools left

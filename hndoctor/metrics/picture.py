@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from hndoctor.formats.quiet import quiet
 from hndoctor.metrics.pixels import Pixels
 
 LARGEST = 64_000_000  # pixels; a preview of 8000 × 8000 is no preview (guess, untested: keeps memory below 1 GiB)
@@ -37,13 +37,12 @@ def opened(path: Path) -> Image.Image:
     """The picture of a file, decoded.  The caller closes it.  Raises PictureError."""
     image: Image.Image | None = None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata; a bomb is caught by the size below
+        with quiet():  # Pillow warns of odd metadata; a bomb is caught by the size below
             image = Image.open(path)
-            if image.width * image.height > LARGEST:
-                raise PictureError(f"{path.name}: {image.width} × {image.height} pixels, too large for a preview")
-            image.load()
-            return image
+        if image.width * image.height > LARGEST:
+            raise PictureError(f"{path.name}: {image.width} × {image.height} pixels, too large for a preview")
+        image.load()
+        return image
     except PictureError:
         _close(image)
         raise
@@ -79,6 +78,15 @@ def pixels_of(image: Image.Image) -> Pixels:
     if upright.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in upright.info:
         return Pixels.of(np.asarray(upright.convert("RGBA")))
     return Pixels.of(np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB")))
+
+
+def shrunk_to(image: Image.Image, side: int) -> Image.Image:
+    """The picture with a shorter side of at most ``side`` pixels, as a training would bring it down."""
+    if min(image.size) <= side or image.mode not in ("RGB", "L", "RGBA"):
+        return image
+    scale = side / min(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
 
 
 def fingerprint(pixels: Pixels) -> tuple[float, ...]:

@@ -1,0 +1,75 @@
+"""Fits as branches, and branches as the text of hndoctor/calibration/table.py."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from benchmarks.previews.fitting import Fit, Floats
+from hndoctor.calibration.logistic import Branch, Form, Term
+
+DIGITS = 4  # significant ones
+WIDTH = 118
+
+HEAD = '''"""Fitted by ``python -m benchmarks.previews.calibrate --write``; not to be edited.
+
+{provenance}
+"""
+
+from __future__ import annotations
+
+from hndoctor.calibration.logistic import Branch, Term
+
+#: A quarter of the interquartile range of each measure over sound pictures, on its form's scale.
+FLOORS: dict[str, float] = {{
+{floors}
+}}
+
+TABLE: dict[str, Branch] = {{
+{branches}
+}}
+'''
+
+
+def branch(
+    measures: Sequence[str], fit: Fit, covariance: Floats, typical: Sequence[float], slope: float = 1.0
+) -> Branch:
+    """A fit as the code takes it, coefficients and their spread times `slope`, to four digits."""
+    weights = fit.coefficients * slope
+    jitter = np.eye(len(covariance)) * 1e-9
+    lower = np.linalg.cholesky(covariance * slope**2 + jitter)
+    terms = tuple(
+        Term(m, _short(w), _short(a), _short(b), _short(t))
+        for m, w, a, b, t in zip(measures, weights[1:], fit.middle, fit.spread, typical, strict=True)
+    )
+    return Branch(
+        _short(weights[0]), terms, tuple(tuple(_short(v, 3) for v in row[: i + 1]) for i, row in enumerate(lower))
+    )
+
+
+def _short(value: float, digits: int = DIGITS) -> float:
+    return float(f"{value:.{digits}g}")
+
+
+def rendered(
+    provenance: str, branches: Mapping[str, Branch], floors: Mapping[str, float], forms: Mapping[str, Form]
+) -> str:
+    """The whole module as text, as ruff formats it."""
+    widths = "\n".join(f'    "{name}": {_short(floors[name])},' for name in forms if name in floors)
+    told = "\n".join(f'    "{name}": {_branch(one)},' for name, one in branches.items())
+    text = "\n".join(textwrap.wrap(provenance, WIDTH))
+    return HEAD.format(provenance=text, floors=widths, branches=told)
+
+
+def _branch(one: Branch) -> str:
+    told = [f'Term("{t.measure}", {t.weight}, {t.middle}, {t.spread}, {t.typical})' for t in one.terms]
+    many = "(\n" + "\n".join(f"            {term}," for term in told) + "\n        )"
+    terms = many if len(told) > 1 else f"({told[0]},)"
+    rows = "\n".join(f"            {_tuple(row)}," for row in one.deviations)
+    return f"Branch(\n        {one.intercept},\n        {terms},\n        (\n{rows}\n        ),\n    )"
+
+
+def _tuple(row: Sequence[float]) -> str:
+    return f"({row[0]},)" if len(row) == 1 else f"({', '.join(map(str, row))})"
