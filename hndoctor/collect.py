@@ -25,6 +25,7 @@ LOSS_LOG, VALIDATION_LOG, RUN_FILE, VITALS = "hypernetwork_loss.csv", "validatio
 EMBEDDING_LOG = "textual_inversion_loss.csv"
 PARTS = ("hypernetworks", "images")
 SET_ASIDE = "set-aside"  # where our trainer moves what a resumption left behind: no run of its own
+AVERAGES = "ema"  # its moving averages, one beside each checkpoint: neither
 MAX_DEPTH = 12  # folders below PATH; guess: nobody's training output is nested deeper
 FEWEST_STEPS = 10  # guess: a lone `style-2.pt` is version 2 of a network, not its second step
 
@@ -103,7 +104,7 @@ def _below(path: Path, depth: int, top: Path) -> Iterator[Run]:
     elif any(file.name == VITALS for file in folder.files):
         yield Run(path, _folder_name(path), vitals=path / VITALS)
     for sub in folder.folders if depth < MAX_DEPTH else ():
-        if not (ours and sub.name in (*PARTS, SET_ASIDE)):
+        if not (ours and sub.name in (*PARTS, SET_ASIDE, AVERAGES)):
             yield from _below(sub, depth + 1, top)
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from hndoctor.formats.curve import SHAPES
 from hndoctor.formats.layout import parse_structure
-from hndoctor.formats.schedule import parse_schedule
+from hndoctor.formats.schedule import strict_schedule
 from trainer.errors import TrainerError
 from trainer.module import ACTIVATIONS, INITIALISATIONS
 from trainer.values import KINDS, literal
@@ -23,6 +24,7 @@ DEFAULT_STEPS = 1000  # the pocket model's; guess from a first trial
 SD_LEARN_RATE = "5e-5:100, 5e-6:12000, 5e-7:20000"  # other models': G23's beginning, lower from 12,000 on (G22, G24)
 SD_STEPS = 15000  # other models': 12,500 to 15,000 (G19)
 DEFAULT_TEMPLATE = ("[filewords]",)
+OWN_RATE = frozenset({"Prodigy"})  # optimizers that find the rate by themselves: learn_rate multiplies it, 1 is right
 FORBIDDEN_IN_NAMES = '()/\\:*?"<>|'  # "(" truncates the name in the web UI; the rest no file system takes everywhere
 
 
@@ -48,6 +50,10 @@ class Config:
     # the course (web UI, "Train")
     learn_rate: str = DEFAULT_LEARN_RATE  # the web UI's schedule grammar; a default of their own for other models
     steps: int = DEFAULT_STEPS  # likewise
+    lr_scheduler: str = "constant"  # what the schedule is multiplied by; also linear, cosine, cosine_with_restarts
+    lr_warmup_steps: int = 0  # steps over which the rate rises from almost nothing
+    lr_num_cycles: int = 1  # of cosine_with_restarts
+    lr_min_ratio: float = 0.0  # share of the rate that is left at the end
     batch_size: int = 1
     gradient_step: int = 1
     seed: int = 0
@@ -57,11 +63,20 @@ class Config:
     save_optimizer_state: bool = True
     keep_last: int = 0  # checkpoints kept; 0: all
     keep_every: int = 0  # steps whose checkpoints are kept whatever keep_last says; 0: none
-    optimizer: str = "AdamW"
+    optimizer: str = "AdamW"  # or any of torch.optim; with their libraries AdamW8bit, Prodigy, AdamWScheduleFree ...
+    optimizer_args: tuple[str, ...] = ()  # further options of it: "betas=(0.9, 0.99)"
     weight_decay: float = 0.01
+    ema: float = 0.0  # decay of the moving average that is kept beside the weights, such as 0.999; 0: none
+    min_snr_gamma: float = 0.0  # min-SNR weighting of the loss, 5 is usual; 0: off
+    noise_offset: float = 0.0  # offset noise, 0.05 to 0.1 is usual; 0: off
+    zero_terminal_snr: bool = False  # v-prediction models only
+    min_timestep: int = 0  # timesteps that are trained; the last one excluded
+    max_timestep: int = 0  # 0: all
     clip_grad_mode: str = "disabled"  # "value", "norm"; on true gradients
     clip_grad_value: str = "0.1"  # a number or a schedule
-    precision: str = "fp32"
+    precision: str = "fp32"  # "bf16", or "fp16" with a gradient scaler
+    gradient_checkpointing: bool = False  # less memory, a third slower; comes on by itself when memory runs out
+    compile: bool = False  # torch.compile; the first steps take minutes
     device: str = "auto"
 
     # the data
@@ -103,7 +118,8 @@ _CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "activation": tuple(name for name in ACTIVATIONS if name not in ("multiheadattention", "threshold", "glu")),
         "weight_init": tuple(INITIALISATIONS),
         "clip_grad_mode": ("disabled", "value", "norm"),
-        "precision": ("fp32", "bf16"),
+        "precision": ("fp32", "bf16", "fp16"),
+        "lr_scheduler": tuple(SHAPES),
         "latent_sampling": ("once", "deterministic", "random"),
         "resize": ("crop", "distort"),
     }
@@ -114,6 +130,8 @@ _AT_LEAST: Mapping[str, float] = MappingProxyType(
         "save_every": 0, "image_every": 0, "csv_every": 0, "keep_last": 0, "keep_every": 0, "keep_first": 0,
         "width": 0, "height": 0, "validation": 0, "validate_every": 0, "weight_decay": 0, "preview_cfg": 0,
         "tag_drop_out": 0, "caption_drop_out": 0, "seed": 0, "preview_seed": 0,
+        "lr_warmup_steps": 0, "lr_num_cycles": 1, "lr_min_ratio": 0, "ema": 0, "min_snr_gamma": 0, "noise_offset": 0,
+        "min_timestep": 0, "max_timestep": 0,
     }
 )  # fmt: skip
 
@@ -134,6 +152,8 @@ def load_config(path: str | Path | None = None, overrides: Mapping[str, object] 
     given = frozenset(values)
     if values.get("base_model", POCKET) != POCKET:
         values = {"learn_rate": SD_LEARN_RATE, "steps": SD_STEPS} | values
+    if values.get("optimizer") in OWN_RATE and "learn_rate" not in given:
+        values["learn_rate"] = "1"
     config = replace(Config(given=given), **values)
     check(config)
     return config
@@ -158,11 +178,23 @@ def check(config: Config) -> None:
             raise TrainerError(f"{key} = {getattr(config, key)}: must be a multiple of 8 pixels")
     try:
         parse_structure(config.layer_structure)
-        parse_schedule(config.learn_rate, config.steps)
+        strict_schedule(config.learn_rate, config.steps)
         if config.clip_grad_mode != "disabled":
-            parse_schedule(config.clip_grad_value, config.steps)
+            strict_schedule(config.clip_grad_value, config.steps)
+        _check_course(config)
     except ValueError as error:
         raise TrainerError(str(error)) from None
+
+
+def _check_course(config: Config) -> None:
+    if not config.lr_warmup_steps < config.steps:
+        raise ValueError(f"lr_warmup_steps = {config.lr_warmup_steps}: must be fewer than steps = {config.steps}")
+    if config.lr_min_ratio > 1:
+        raise ValueError(f"lr_min_ratio = {config.lr_min_ratio}: is a share of the rate, from 0 to 1")
+    if config.ema >= 1:
+        raise ValueError(f"ema = {config.ema}: is a decay, below 1; 0.999 is usual")
+    if config.ema and config.optimizer.endswith("ScheduleFree"):
+        raise ValueError(f'ema = {config.ema}: optimizer "{config.optimizer}" averages by itself; leave ema out')
 
 
 def to_toml(config: Config) -> str:

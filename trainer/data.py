@@ -109,6 +109,7 @@ class Batch:
     timesteps: Tensor  # (batch,), integers
     context: Tensor  # (batch, tokens, width)
     pictures: tuple[int, ...]
+    weight: Tensor | None = None  # of places in the loss: (batch, 1, height, width)
 
 
 class TrainingData:

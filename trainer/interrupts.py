@@ -1,4 +1,4 @@
-"""Ctrl-C kept out of the one place where it would tear: while the optimizer changes the weights."""
+"""Wishes to stop, and Ctrl-C kept out of the one place where it would tear: while the optimizer changes the weights."""
 
 from __future__ import annotations
 
@@ -6,7 +6,19 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
+
+
+@dataclass
+class Stop:
+    """A wish to stop after the step at hand.  Set it from anywhere."""
+
+    requested: bool = False
+
+    def __call__(self, *_: object) -> None:
+        """As a signal handler: `signal.signal(signal.SIGINT, stop)`."""
+        self.requested = True
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Optimizers, and their state as a `.optim` file holds it."""
+"""The optimizer's state as a `.optim` file holds it: written, matched with its network, taken up again."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from hndoctor.formats import read
 from hndoctor.formats.hashes import generation, old_hash, short_hash
 from hndoctor.formats.types import OptimizerFile, Refused
 from hndoctor.formats.write import write_optimizer
-from trainer.errors import TrainerError
+from trainer import optimizer_kinds as kinds
 
 _OURS = frozenset({"fused", "foreach", "capturable"})  # how this machine computes it; no part of the state
+_TRAINED = "hndoctor_trained"  # entry of a parameter: its trained weights, where the `.pt` holds others (schedule-free)
+_SCALE, _STREAK = "hndoctor_scale", "hndoctor_scale_streak"  # entries of the first group: the gradient scaler's state
+SKIPPED = 0.01  # share of steps that fp16 may have skipped while the web UI counted them all (guess)
 
 
 def optim_path(checkpoint: Path) -> Path:
@@ -24,29 +27,25 @@ def optim_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(checkpoint.name + ".optim")
 
 
-def make(name: str, parameters: Sequence[nn.Parameter], rate: float, weight_decay: float) -> torch.optim.Optimizer:
-    """The torch optimizer of that class name, in its fastest form.  Raises `TrainerError` if there is none."""
-    kind = getattr(torch.optim, name, None)
-    if not (inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer)) or name in ("Optimizer", "LBFGS"):
-        raise TrainerError(f'optimizer "{name}": not one of torch.optim\'s classes; use AdamW')
-    known = inspect.signature(kind).parameters
-    options: dict[str, Any] = {"lr": rate}
-    options |= {"weight_decay": weight_decay} if "weight_decay" in known else {}
-    options |= {"fused": True} if "fused" in known and parameters[0].device.type in ("cuda", "cpu") else {}
-    return kind(list(parameters), **options)
+def save(
+    path: Path,
+    checkpoint: Path,
+    optimizer: torch.optim.Optimizer,
+    trained: Sequence[Tensor] = (),
+    scaler: torch.amp.GradScaler | None = None,
+) -> None:
+    """Write the state of a checkpoint, bound to it by the hash that the web UI compares.  Raises OSError.
 
-
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """The rate of the next step."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-
-
-def save(path: Path, checkpoint: Path, optimizer: torch.optim.Optimizer) -> None:
-    """Write the state beside its checkpoint, bound to it by the hash that the web UI compares.  Raises OSError."""
+    `trained` are the trained weights where the checkpoint holds others.  The web UI passes over what it does not know.
+    """
     state = optimizer.state_dict()
     arrays = {index: {key: _plain(value) for key, value in one.items()} for index, one in state["state"].items()}
+    for index, weights in enumerate(trained):
+        arrays.setdefault(index, {})[_TRAINED] = _plain(weights)
     groups = [_portable(group) for group in state["param_groups"]]
+    if scaler is not None:
+        told = scaler.state_dict()
+        groups[0] |= {_SCALE: float(told["scale"]), _STREAK: int(told["_growth_tracker"])}
     write_optimizer(path, type(optimizer).__name__, arrays, groups, short_hash(checkpoint))
 
 
@@ -55,11 +54,15 @@ def _plain(value: Any) -> Any:
 
 
 def _portable(group: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: (False if key == "capturable" else None) if key in _OURS else value for key, value in group.items()}
+    plain = {key: value.item() if isinstance(value, Tensor) else value for key, value in group.items()}
+    return {key: (False if key == "capturable" else None) if key in _OURS else value for key, value in plain.items()}
 
 
-def load(checkpoint: Path, optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter]) -> str | None:
-    """Take up the state that lies beside a checkpoint.  Gives None, or the reason why the optimizer starts anew."""
+# --- read and matched -------------------------------------------------------------------------------------------------
+
+
+def stored(checkpoint: Path) -> OptimizerFile | str:
+    """The state beside a checkpoint, or the reason why there is none that can be used."""
     path = optim_path(checkpoint)
     if not path.is_file():
         return f"{path.name} is not there"
@@ -67,40 +70,100 @@ def load(checkpoint: Path, optimizer: torch.optim.Optimizer, parameters: Sequenc
         file = read(path)
     except (Refused, OSError) as error:
         return f"{path.name} cannot be read: {error}"
-    if not isinstance(file, OptimizerFile):
-        return f"{path.name} is not an optimizer state"
-    reason = _mismatch(file, checkpoint, optimizer, parameters)
-    if reason is None:
-        optimizer.load_state_dict(_state_dict(file, optimizer))
-    return reason
+    return file if isinstance(file, OptimizerFile) else f"{path.name} is not an optimizer state"
 
 
-def _mismatch(
-    file: OptimizerFile, checkpoint: Path, optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter]
+def name_of(file: OptimizerFile) -> str:
+    """The optimizer that a state belongs to; the web UI's oldest states do not say, and are AdamW's."""
+    return file.optimizer_name or "AdamW"
+
+
+def mismatch(
+    file: OptimizerFile, checkpoint: Path, step: int, name: str, parameters: Sequence[nn.Parameter]
 ) -> str | None:
-    if file.hash is not None:  # None: the web UI was told not to hash, and takes any
-        own = old_hash(checkpoint) if generation(file.hash) == 1 else short_hash(checkpoint)
-        if file.hash != own:
-            return f"{file.path.name} belongs to another network (its hash says {file.hash}, the network's is {own})"
-    if (file.optimizer_name or "AdamW") != type(optimizer).__name__:
-        return f"{file.path.name} is the state of {file.optimizer_name}, not of {type(optimizer).__name__}"
-    shapes = {index: tuple(p.shape) for index, p in enumerate(parameters)}
-    stored = {index: shape for index, one in file.state.items() if (shape := _shape(one))}
-    if stored and stored != shapes:  # plain SGD has none
+    """Why a state is not that of this checkpoint, or not of this optimizer; None if it is."""
+    if not (is_bound(file, checkpoint) or was_bound_to_the_start(file, step)):
+        own = _hash(file, checkpoint)
+        return f"{file.path.name} belongs to another network (its hash says {file.hash}, the network's is {own})"
+    if name_of(file) != name:
+        return f"{file.path.name} is the state of {file.optimizer_name}, not of {name}"
+    if any(not _fits(one, parameters, index) for index, one in file.state.items()):
         return f"{file.path.name} does not fit the network's layers"
     return None
 
 
-def _shape(state: Mapping[str, Any]) -> tuple[int, ...]:
-    return next((tuple(v.shape) for v in state.values() if getattr(v, "ndim", 0)), ())
+def is_bound(file: OptimizerFile, checkpoint: Path) -> bool:
+    """Whether the state's hash is the checkpoint's; both generations of the web UI's hashes are known."""
+    return file.hash is None or file.hash == _hash(file, checkpoint)  # None: the web UI was told not to hash
 
 
-def _state_dict(file: OptimizerFile, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    state = {index: {key: _tensor(key, value) for key, value in one.items()} for index, one in file.state.items()}
-    return {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+def _hash(file: OptimizerFile, checkpoint: Path) -> str | None:
+    return old_hash(checkpoint) if generation(file.hash or "") == 1 else short_hash(checkpoint)
 
 
-def _tensor(key: str, value: Any) -> Any:
-    if key == "step":  # a plain number in states of before torch 1.12
-        return torch.tensor(float(value), dtype=torch.float32)
-    return torch.from_numpy(value.copy()) if hasattr(value, "ndim") else value
+def was_bound_to_the_start(file: OptimizerFile, step: int) -> bool:
+    """Whether the steps that the state counts are the network's.
+
+    The web UI from 2023 on writes into `name-500.pt.optim` the hash of the file that the training began with, so that
+    its own states never match (and it drops them silently).  Then the count of steps must tell.
+    """
+    counted = next((one["step"] for one in file.state.values() if isinstance(one.get("step"), int | float)), None)
+    return isinstance(counted, int | float) and step - int(SKIPPED * step) <= counted <= step and counted > 0
+
+
+def _fits(one: Mapping[str, Any], parameters: Sequence[nn.Parameter], index: int) -> bool:
+    """Whether entries have the size of their parameter; Adafactor keeps a matrix's rows and columns alone."""
+    if not 0 <= index < len(parameters):
+        return False
+    shape = tuple(parameters[index].shape)
+    if "row_var" in one and "col_var" in one:
+        return bool(one["row_var"].shape[0] == shape[0] and one["col_var"].shape[-1] == shape[-1])
+    sizes = [int(value.size) for value in one.values() if getattr(value, "ndim", 0)]
+    return not sizes or parameters[index].numel() in sizes
+
+
+# --- taken up ---------------------------------------------------------------------------------------------------------
+
+
+def load(
+    file: OptimizerFile,
+    optimizer: torch.optim.Optimizer,
+    parameters: Sequence[nn.Parameter],
+    scaler: torch.amp.GradScaler | None = None,
+) -> None:
+    """Take up a state: the optimizer's own numbers, the scaler's, and the trained weights; rate and options stay."""
+    numbers = kinds.is_torchs(optimizer)
+    state = {
+        index: {key: _value(key, value, numbers) for key, value in one.items() if key != _TRAINED}
+        for index, one in file.state.items()
+    }
+    groups = _groups(file, optimizer)
+    optimizer.load_state_dict({"state": {i: one for i, one in state.items() if one}, "param_groups": groups})
+    kinds.train(optimizer)
+    trained = [file.state[i][_TRAINED] for i in range(len(parameters)) if _TRAINED in file.state.get(i, {})]
+    if len(trained) == len(parameters):
+        kinds.put(parameters, [torch.from_numpy(array.copy()) for array in trained if hasattr(array, "ndim")])
+    scale = file.param_groups[0].get(_SCALE) if file.param_groups else None
+    if scaler is not None and scale is not None:
+        streak = int(file.param_groups[0].get(_STREAK, 0))
+        scaler.load_state_dict(scaler.state_dict() | {"scale": scale, "_growth_tracker": streak})
+
+
+def _groups(file: OptimizerFile, optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """Our options, with what the optimizer itself keeps in its groups (Prodigy's estimate, counters)."""
+    own: list[dict[str, Any]] = optimizer.state_dict()["param_groups"]
+    if kinds.is_torchs(optimizer):
+        return own
+    options = {*inspect.signature(type(optimizer)).parameters, "params", "initial_lr"}
+    for mine, theirs in zip(own, file.param_groups, strict=False):
+        mine |= {key: value for key, value in theirs.items() if key in mine and key not in options}
+    return own
+
+
+def _value(key: str, value: Any, torchs: bool) -> Any:
+    """As the optimizer had it: numbers of no dimension are read as plain ones."""
+    if hasattr(value, "ndim"):
+        return torch.from_numpy(value.copy())
+    if key == "step" and not torchs:
+        return int(value)
+    return torch.tensor(float(value), dtype=torch.float32)

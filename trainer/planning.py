@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from hndoctor.formats.captions import FILEWORDS
+from hndoctor.formats.curve import Curve
 from hndoctor.formats.layout import file_bytes, parameters, parse_dropout_structure, parse_structure
-from hndoctor.formats.schedule import dose, effective_ends, find_traps, in_words, parse_schedule
+from hndoctor.formats.schedule import find_traps, in_words, parse_schedule, power
 from trainer import base
-from trainer.config import POCKET, Config
+from trainer.config import OWN_RATE, POCKET, Config
 from trainer.data import split, template_lines
 from trainer.errors import TrainerError
 from trainer.events import Plan
@@ -49,6 +50,17 @@ def chosen_sizes(config: Config, there: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(size for size in there if not config.sizes or size in config.sizes)
 
 
+def curve(config: Config, start: int = 0) -> Curve:
+    """The rate of every step from `start` on.  Raises `ScheduleError`."""
+    return Curve(
+        parse_schedule(config.learn_rate, config.steps, start),
+        config.lr_scheduler,
+        config.lr_warmup_steps,
+        config.lr_num_cycles,
+        config.lr_min_ratio,
+    )
+
+
 def plan(config: Config, resume: Path | str | None = None) -> Plan:
     """What this configuration will do.  Loads no weights; reads the data folder and the base model's configuration.
 
@@ -62,9 +74,8 @@ def make(config: Config, there: tuple[int, ...], pictures: PictureSet, start: in
     """The plan of what has been read already."""
     sizes, layers = chosen_sizes(config, there), structure(config)
     shape = (sizes, layers, config.activation, config.layer_norm, config.activate_output)
-    rates = parse_schedule(config.learn_rate, config.steps, start)
-    ends = effective_ends(rates)
-    end = min(config.steps, ends[-1])
+    rates = curve(config, start)
+    end = min(config.steps, rates.end)
     train, held_out = split(pictures.pictures, config)
     samples = config.batch_size * config.gradient_step
     every = config.save_every
@@ -84,8 +95,11 @@ def make(config: Config, there: tuple[int, ...], pictures: PictureSet, start: in
         pictures=len(train),
         held_out=len(held_out),
         epochs=(end - start) * samples / len(train),
-        rates=tuple((stop, segment.rate, in_words(segment.rate)) for stop, segment in zip(ends, rates, strict=True)),
-        dose=dose(rates, samples, start),
+        rates=tuple(
+            (stop, segment.rate, in_words(segment.rate) + _shaped(config))
+            for stop, segment in zip(rates.ends, rates.segments, strict=True)
+        ),
+        dose=rates.dose(samples, start),
         warnings=tuple(_warnings(config, pictures)),
     )
 
@@ -93,7 +107,10 @@ def make(config: Config, there: tuple[int, ...], pictures: PictureSet, start: in
 def _warnings(config: Config, pictures: PictureSet) -> list[str]:
     told = [f"{name} is left out: {why}" for name, why in pictures.skipped]
     told += _caption_warnings(config, pictures)
-    own_scale = config.base_model == POCKET  # ten times narrower than SD1, so its rates are about ten times SD1's
+    if config.lr_scheduler != "constant" and "," in config.learn_rate:
+        told.append(f"lr_scheduler {config.lr_scheduler} bends a schedule that falls by itself: both multiply")
+    # the pocket model is ten times narrower than SD1, so its rates are about ten times SD1's
+    own_scale = config.base_model == POCKET or config.optimizer in OWN_RATE
     told += [
         trap.text
         for trap in find_traps(config.learn_rate, config.steps)
@@ -105,6 +122,17 @@ def _warnings(config: Config, pictures: PictureSet) -> list[str]:
             f'give dropout_structure, such as "{_example(config)}"'
         )
     return told
+
+
+def _shaped(config: Config) -> str:
+    """What is done to a rate, in words."""
+    shape = {
+        "constant": "",
+        "linear": f", falling evenly to {power(config.lr_min_ratio)} of it",
+        "cosine": f", falling in a cosine to {power(config.lr_min_ratio)} of it",
+        "cosine_with_restarts": f", in {config.lr_num_cycles} falling cosine(s) to {power(config.lr_min_ratio)} of it",
+    }[config.lr_scheduler]
+    return shape + (f", after {config.lr_warmup_steps} steps of warm-up" if config.lr_warmup_steps else "")
 
 
 def _caption_warnings(config: Config, pictures: PictureSet) -> list[str]:

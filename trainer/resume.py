@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from hndoctor.formats.types import OptimizerFile
 from trainer import optimizer as optimizers
 from trainer.config import Config
+from trainer.ema import belongs, ema_path
 from trainer.errors import TrainerError
+from trainer.loop import Course
 from trainer.network import Hypernetwork
 from trainer.pictures import PictureSet, differences
 from trainer.planning import dropouts, structure
@@ -22,15 +23,19 @@ SHOWN = 10  # pictures named in an error before "and so many more"
 
 @dataclass(frozen=True)
 class Found:
-    """A checkpoint to go on from, and why its optimizer state cannot be used (None: it can)."""
+    """A checkpoint to go on from, and its optimizer state, or why that cannot be used."""
 
     path: Path
     network: Hypernetwork
-    lost: str | None
+    state: OptimizerFile | None
+    lost: str | None  # why the state cannot be used; None: it can
 
 
-def latest(folder: RunFolder, config: Config) -> Found:
-    """The furthest checkpoint of a run that has its optimizer state; without any such, the furthest readable one."""
+def latest(folder: RunFolder, config: Config) -> Found | None:
+    """The furthest checkpoint of a run that has all that belongs to it; without any such, the furthest readable one.
+
+    None if the run was ended before its first checkpoint.  Raises `TrainerError` if there is no run.
+    """
     stateful = any(folder.checkpoints.glob("*.optim"))
     furthest: Found | None = None
     for path in _furthest_first(folder):
@@ -39,11 +44,21 @@ def latest(folder: RunFolder, config: Config) -> Found:
         except TrainerError:
             continue  # broken, or half a file that some other program left: the one before it will do
         furthest = furthest or found
-        if found.lost is None or not stateful:
+        if (found.lost is None or not stateful) and _has_average(found, folder, config):
             return found
-    if furthest is None:
+    if furthest is None and (not folder.exists() or any(folder.checkpoints.glob("*.pt"))):
         raise TrainerError(f"{folder.root}: no checkpoint in it to go on from; start without resuming")
     return furthest
+
+
+def _has_average(found: Found, folder: RunFolder, config: Config) -> bool:
+    """Whether its moving average is there, if the run keeps any."""
+    if not config.ema or not any(folder.averages.glob("*.pt")):
+        return True
+    try:
+        return belongs(Hypernetwork.load(ema_path(found.path)), found.path)
+    except TrainerError:
+        return False
 
 
 def _furthest_first(folder: RunFolder) -> list[Path]:
@@ -59,13 +74,24 @@ def chosen(path: Path, config: Config) -> Found:
     network = Hypernetwork.load(path)
     if not network.is_finite():
         raise TrainerError(f"{path}: has NaN or infinity in its weights, which no training mends; take an earlier one")
-    return Found(path, network, _lost(path, network, config))
+    file = optimizers.stored(path)
+    if isinstance(file, str):
+        return Found(path, network, None, file)
+    wanted = wanted_optimizer(file, config)
+    return Found(
+        path, network, file, optimizers.mismatch(file, path, network.step, wanted, list(network.parameters()))
+    )
 
 
-def _lost(path: Path, network: Hypernetwork, config: Config) -> str | None:
-    """Why the optimizer state beside a checkpoint cannot be used; None if it can."""
-    parameters = list(network.parameters())
-    return optimizers.load(path, optimizers.make(config.optimizer, parameters, 0.0, 0.0), parameters)
+def wanted_optimizer(file: OptimizerFile | None, config: Config) -> str:
+    """The configuration's optimizer; where it names none, the one whose state is there (as the web UI takes it)."""
+    return config.optimizer if file is None or "optimizer" in config.given else optimizers.name_of(file)
+
+
+def adopted(found: Found | None, config: Config) -> Config:
+    """The configuration with the optimizer that the run goes on with."""
+    wanted = wanted_optimizer(found.state if found else None, config)
+    return config if wanted == config.optimizer else replace(config, optimizer=wanted)
 
 
 def check_fits(found: Found, config: Config) -> None:
@@ -98,18 +124,28 @@ def check_data(folder: RunFolder, pictures: PictureSet, config: Config) -> str |
     )
 
 
-def take_up(found: Found, config: Config, optimizer: torch.optim.Optimizer) -> str | None:
-    """Load the optimizer state; gives a notice if there is none to load."""
-    lost = optimizers.load(found.path, optimizer, list(found.network.parameters()))
-    if lost is None:
-        return None
-    return f"{lost}: {type(optimizer).__name__} starts anew, which can make the first steps rough"
+def take_up(found: Found, course: Course) -> list[str]:
+    """Load the optimizer's state and the moving average; gives a notice for each that begins anew."""
+    notices = []
+    average = course.ema.take_up(found.path) if course.ema is not None else None
+    if found.lost is not None or found.state is None:
+        name = type(course.optimizer).__name__
+        notices.append(f"{found.lost}: {name} starts anew, which can make the first steps rough")
+    else:
+        if not optimizers.is_bound(found.state, found.path):
+            notices.append(
+                f"{found.state.path.name} carries the hash of the file that the web UI began with, as all its own do: "
+                f"taken, as it counts the network's {found.network.step} steps"
+            )
+        optimizers.load(found.state, course.optimizer, course.parameters, course.scaler)
+    return [*notices, *([average] if average else [])]
 
 
-def go_back(folder: RunFolder, found: Found) -> str | None:
+def go_back(folder: RunFolder, found: Found | None) -> str | None:
     """Move what the run has from after the checkpoint out of the way; gives a notice if there was anything."""
-    step = found.network.step
+    step = found.network.step if found else 0
     aside = folder.go_back(step)
-    if folder.final.exists() and folder.final != found.path and Hypernetwork.load(folder.final).step > step:
+    final = folder.final
+    if final.exists() and (found is None or final != found.path) and Hypernetwork.load(final).step > step:
         aside = folder.set_final_aside()
     return f"what the run had from after step {step} was moved to {aside}" if aside else None

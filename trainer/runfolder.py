@@ -12,11 +12,15 @@ from typing import Any
 
 from hndoctor.formats import losslog
 from hndoctor.formats.atomic import write_whole
+from hndoctor.formats.settings import read_validation
 from hndoctor.records import ValidationPoint
+from trainer import ema
 from trainer.optimizer import optim_path
+from trainer.saving import remove
 
 LOSS_LOG = "hypernetwork_loss.csv"
 VALIDATION_LOG = "validation.jsonl"
+VALIDATION_BASE = "validation-base.json"  # the bare base model's losses, which a resumed run need not measure again
 SET_ASIDE = "set-aside"  # gets what a resumed run has left behind; no part of the run any more
 
 
@@ -29,6 +33,7 @@ class RunFolder:
     def __init__(self, root: Path, name: str) -> None:
         self.root, self.name = root, name
         self.checkpoints, self.images = root / "hypernetworks", root / "images"
+        self.averages = root / ema.FOLDER
 
     # --- where things are ---------------------------------------------------------------------------------------------
 
@@ -59,14 +64,15 @@ class RunFolder:
         """Make the folders."""
         for folder in (self.checkpoints, self.images):
             folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.root, self.checkpoints, self.images, self.averages):
             for half in folder.glob("*.tmp"):  # left by a crash while writing
                 half.unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Remove a run that is to be overwritten: its own files, nothing else."""
-        for folder in (self.checkpoints, self.images, self.root / SET_ASIDE):
+        for folder in (self.checkpoints, self.images, self.averages, self.root / SET_ASIDE):
             shutil.rmtree(folder, ignore_errors=True)
-        own = (LOSS_LOG, VALIDATION_LOG, "run.json", "config.toml", "vitals.json", "health.html")
+        own = (LOSS_LOG, VALIDATION_LOG, VALIDATION_BASE, "run.json", "config.toml", "vitals.json", "health.html")
         for path in (*(self.root / name for name in own), *self.root.glob("settings-*.json")):
             path.unlink(missing_ok=True)
 
@@ -97,9 +103,9 @@ class RunFolder:
         """One row of the loss log."""
         losslog.append_row(self.root / LOSS_LOG, step, loss, rate, steps_per_epoch)
 
-    def log_validation(self, point: ValidationPoint) -> None:
-        """One line of the validation log."""
-        line = json.dumps(asdict(point)) + "\n"
+    def log_validation(self, point: ValidationPoint, more: Mapping[str, Any]) -> None:
+        """One line of the validation log; `more` is told for whoever reads it, and not read back."""
+        line = json.dumps(asdict(point) | more) + "\n"
         with (self.root / VALIDATION_LOG).open("a", encoding="utf-8", newline="\n") as file:
             file.write(line)
 
@@ -113,7 +119,7 @@ class RunFolder:
             return None
         aside = self._new_aside()
         for path in later:
-            path.replace(aside / path.name)
+            path.replace(aside / (f"ema-{path.name}" if path.parent == self.averages else path.name))
         for name, lost in rows.items():
             if lost:
                 shutil.copyfile(self.root / name, aside / name)
@@ -121,17 +127,27 @@ class RunFolder:
         return aside
 
     def retain(self, keep_last: int, keep_every: int) -> None:
-        """Remove numbered checkpoints but the last ones, and those of round steps."""
+        """Remove numbered checkpoints but the last ones, those of round steps, and the one that validated best."""
         if not keep_last:
             return
+        best = self.best()
         for number, path in self.numbered()[:-keep_last]:
-            if not keep_every or number % keep_every:
-                path.unlink(missing_ok=True)
-                optim_path(path).unlink(missing_ok=True)
+            if number != best and (not keep_every or number % keep_every):
+                remove(path)
+
+    def best(self) -> int | None:
+        """The number of the checkpoint with the lowest held-out loss; None if none was validated."""
+        there = {number for number, _ in self.numbered()}
+        try:
+            points = [point for point in read_validation(self.root / VALIDATION_LOG) if point.step in there]
+        except (OSError, ValueError):
+            return None
+        return min(points, key=lambda point: point.held_out).step if points else None
 
     def _later_than(self, step: int) -> Iterator[Path]:
         """Checkpoints and previews of after `step`; a number is one more than the step it holds."""
-        for folder, suffix in ((self.checkpoints, ".pt"), (self.checkpoints, ".pt.optim"), (self.images, ".png")):
+        networks = ((self.checkpoints, ".pt.optim"), (self.averages, ".pt"), (self.checkpoints, ".pt"))
+        for folder, suffix in (*networks, (self.images, ".png")):
             for path in folder.glob(f"*{suffix}"):
                 number = _number(path.name.removesuffix(suffix), self.name)
                 if number is not None and number - 1 > step:

@@ -18,9 +18,11 @@ from pathlib import Path
 from trainer.config import Config, load_config
 from trainer.errors import TrainerError
 from trainer.events import Event, Finished, Plan
+from trainer.interrupts import Stop
 from trainer.planning import plan
+from trainer.processes import leave
 from trainer.setting_up import set_up
-from trainer.training import Stop, Training
+from trainer.training import Training
 
 __all__ = ["Config", "Event", "Plan", "Stop", "TrainerError", "load_config", "plan", "train"]
 
@@ -30,13 +32,20 @@ def train(
 ) -> Generator[Event]:
     """Train; yields events, `Finished` last.
 
-    `resume`: True for the furthest checkpoint of the run, or the path of one (this run's, another's, the web UI's).
+    `resume`: True for the furthest checkpoint of the run (or its beginning, if it has none yet), or the path of one
+    (this run's, another's, the web UI's).  Started by torchrun or `accelerate launch`, the processes train one network.
     A folder that holds a run is never touched unless `resume` or `overwrite` says so.
     Closing the generator, a `KeyboardInterrupt` in it, and `stop` all save what was trained first.
     Raises `TrainerError`, in one line, for everything that the user can mend.
     """
     stop = stop or Stop()
-    setting_up = set_up(config, resume, overwrite)
+    try:
+        yield from _train(set_up(config, resume, overwrite), config, stop)
+    finally:
+        leave()
+
+
+def _train(setting_up: Generator[Event, None, Training], config: Config, stop: Stop) -> Generator[Event]:
     try:
         while True:
             yield next(setting_up)

@@ -5,35 +5,30 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 
 import torch
 
-from hndoctor.formats.schedule import parse_schedule
 from trainer import base as bases
-from trainer import optimizer as optimizers
-from trainer import planning
+from trainer import course as courses
+from trainer import planning, processes, saving
 from trainer import resume as resuming
 from trainer.base import BaseModel
 from trainer.config import Config, check
 from trainer.data import TEXT_CACHE_BYTES, Batch, Latents, Texts, TrainingData, encode_pictures, frame, split
-from trainer.diffusion import Injection
 from trainer.errors import TrainerError
 from trainer.events import Event, Notice, Plan
-from trainer.loop import Course, gradients
+from trainer.loop import Course
 from trainer.network import Hypernetwork
 from trainer.objective import Objective
 from trainer.pictures import Picture, PictureSet, read_folder
 from trainer.preview import Previewer, default_prompts
 from trainer.prompt import TextEncoder
 from trainer.resume import Found
-from trainer.runfolder import RunFolder
+from trainer.runfolder import VALIDATION_BASE, RunFolder
 from trainer.sampler import resolve
 from trainer.seeding import derive
 from trainer.training import Training
 from trainer.validation import Validation, items
-
-PROBE_SECONDS = 2.0  # a first step longer than this is its own measurement
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,13 @@ def set_up(config: Config, resume: Path | str | bool | None, overwrite: bool) ->
     check(config)
     resolve(config.preview_sampler)
     folder = RunFolder(config.run, config.name)
+    device = bases.choose_device(processes.local(config.device))
+    team = processes.join(device)
+    if team.first and resume and folder.exists():
+        saving.settle(folder.checkpoints)
+    team.wait()
     found = _found(folder, config, resume, overwrite)
+    config = resuming.adopted(found, config)
     pictures = read_folder(config.data)
     notices = [resuming.check_data(folder, pictures, config)] if found and _inside(folder, found) else []
     path = bases.folder(config.base_model)
@@ -62,16 +63,16 @@ def set_up(config: Config, resume: Path | str | bool | None, overwrite: bool) ->
         planning.chosen_sizes(config, bases.sizes_of(path))
         _check_unfinished(found, config)
     known = planning.make(config, bases.sizes_of(path), pictures, found.network.step if found else 0)
-    base = bases.load(config.base_model, bases.choose_device(config.device), _dtype(config))
+    base = bases.load(config.base_model, device, courses.dtype(config))
     network = found.network if found else _new(config, known.sizes)
     material = yield from _encode(base, pictures, config)
-    course = _course(config, base, network, material)
+    course = courses.make(config, base, network, material.data, team)
     if found:
-        notices.append(resuming.take_up(found, config, course.optimizer))
-    known = planning.measured(known, _probe(course))
-    _claim(folder, found, overwrite)
-    if found and _inside(folder, found):
-        notices.append(resuming.go_back(folder, found))
+        notices += resuming.take_up(found, course)
+    seconds, short = courses.probe(course)
+    known = planning.measured(known, seconds)
+    notices.append(short)
+    notices += _begin(folder, found, course, resume, overwrite)
     yield from (Notice(text) for text in (*known.warnings, *notices) if text)
     return _training(folder, course, known, base, material, pictures, found)
 
@@ -79,7 +80,7 @@ def set_up(config: Config, resume: Path | str | bool | None, overwrite: bool) ->
 def _found(folder: RunFolder, config: Config, resume: Path | str | bool | None, overwrite: bool) -> Found | None:
     """The checkpoint to go on from, after making sure that no run is harmed."""
     if resume is True:
-        return resuming.latest(folder, config)
+        return resuming.latest(folder, config)  # None: the run ended before its first checkpoint, and begins anew
     found = resuming.chosen(Path(resume), config) if resume else None
     if folder.exists() and not overwrite and not (found and _inside(folder, found)):
         raise TrainerError(f"{folder.root}: holds a run already; resume it, overwrite it, or choose another name")
@@ -97,10 +98,6 @@ def _check_unfinished(found: Found, config: Config) -> None:
         raise TrainerError(
             f"{found.path}: has {found.network.step} steps already, steps = {config.steps}: raise steps to train on"
         )
-
-
-def _dtype(config: Config) -> torch.dtype:
-    return torch.bfloat16 if config.precision == "bf16" else torch.float32
 
 
 def _new(config: Config, sizes: Sequence[int]) -> Hypernetwork:
@@ -157,30 +154,19 @@ def _park_vae(base: BaseModel, config: Config) -> None:
         base.vae.to("cpu")
 
 
-def _course(config: Config, base: BaseModel, network: Hypernetwork, material: _Material) -> Course:
-    network.name, network.sd_checkpoint, network.sd_checkpoint_name = config.name, base.hash, base.name
-    network.to(base.device).requires_grad_(True)
-    rates = parse_schedule(config.learn_rate, config.steps, network.step)
-    clipping = config.clip_grad_mode != "disabled"
-    clips = parse_schedule(config.clip_grad_value, config.steps, network.step) if clipping else ()
-    optimizer = optimizers.make(config.optimizer, list(network.parameters()), rates[0].rate, config.weight_decay)
-    injection = Injection(base.unet, [network])
-    objective = Objective(base.unet, base.schedule, config.precision)
-    return Course(config, network, optimizer, injection, objective, material.data, rates, clips)
-
-
-def _probe(course: Course) -> float:
-    """Seconds an optimizer step takes, without taking one."""
-    course.network.train()
-    seconds = 0.0
-    for _ in range(2):
-        begun = perf_counter()
-        float(gradients(course, course.network.step, course.batches(course.network.step)))
-        course.optimizer.zero_grad(set_to_none=True)
-        seconds = perf_counter() - begun
-        if seconds > PROBE_SECONDS:
-            break
-    return seconds
+def _begin(
+    folder: RunFolder, found: Found | None, course: Course, resume: Path | str | bool | None, overwrite: bool
+) -> list[str | None]:
+    """Make the folder what it was at the step that the run goes on from; only one process does."""
+    course.processes.wait()  # until all have read what they need
+    notices: list[str | None] = []
+    if course.processes.first:
+        _claim(folder, found, overwrite)
+        if resume is True or (found and _inside(folder, found)):
+            notices.append(resuming.go_back(folder, found))
+    if resume is True and not found:
+        notices.append("the run has no checkpoint yet: it begins anew")
+    return notices
 
 
 def _claim(folder: RunFolder, found: Found | None, overwrite: bool) -> None:
@@ -200,15 +186,16 @@ def _training(
     contexts = tuple(known_texts[prompt] for prompt in material.prompts)
     negative = known_texts[course.config.preview_negative_prompt]
     previewer = Previewer(base, course.injection, course.config, material.prompts, contexts, negative, material.size)
-    validation = _validation(course, material, len(base.schedule.alphas)) if material.held_out else None
+    watched = bool(material.held_out) and course.processes.first
+    validation = _validation(course, material, base, folder) if watched else None
     return Training(
         folder, course, known, base, previewer, validation, pictures, material.held_out, found, material.size
     )
 
 
-def _validation(course: Course, material: _Material, timesteps: int) -> Validation:
+def _validation(course: Course, material: _Material, base: BaseModel, folder: RunFolder) -> Validation:
     """Held-out pictures, and as many training pictures, by their mean latents and plain captions."""
-    data, seed = material.data, course.config.seed
+    data, seed, timesteps = material.data, course.config.seed, len(base.schedule.alphas)
 
     def made(pictures: Sequence[Picture], latents: torch.Tensor) -> list[Batch]:
         context = [data.texts.batch([data.plain_text(picture)])[0] for picture in pictures]
@@ -216,8 +203,10 @@ def _validation(course: Course, material: _Material, timesteps: int) -> Validati
 
     count = min(len(material.held_out), len(data))
     return Validation(
-        course.objective,
+        Objective(base.unet, base.schedule, course.config.precision),
         course.injection,
         made(material.held_out, material.held_out_latents.mean),
         made(data.pictures[:count], data.latents.mean[:count]),
+        folder.root / VALIDATION_BASE,
+        base.hash,
     )

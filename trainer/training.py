@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-import torch
-
-from trainer import optimizer as optimizers
-from trainer import records
+from trainer import memory, records, saving
 from trainer.base import BaseModel
 from trainer.config import absolute, to_toml
 from trainer.errors import TrainerError
 from trainer.events import Event, Finished, Notice, Plan, Previewed, Saved, Started, Stepped, Validated
+from trainer.interrupts import Stop
 from trainer.loop import Course, DivergedError, run
+from trainer.optimizer_kinds import meant
 from trainer.pictures import Picture, PictureSet
 from trainer.preview import Previewer
 from trainer.resume import Found
-from trainer.runfolder import RunFolder
-from trainer.validation import Validation
-
-
-@dataclass
-class Stop:
-    """A wish to stop after the step at hand.  Set it from anywhere."""
-
-    requested: bool = False
-
-    def __call__(self, *_: object) -> None:
-        """As a signal handler: `signal.signal(signal.SIGINT, stop)`."""
-        self.requested = True
+from trainer.runfolder import VALIDATION_BASE, RunFolder
+from trainer.validation import Validation, bins
 
 
 @dataclass
@@ -51,29 +40,33 @@ class Training:
 
     def run(self, stop: Stop) -> Iterator[Event]:
         """The whole course; whatever ends it, the network is saved first."""
-        self._write_records()
+        if self.first:
+            self._write_records()
         yield Started(self.plan)
+        self.course.stop = stop
         reason, text = "done", ""
         try:
-            yield from self._before()
-            yield from self._steps(stop)
-            reason, text = self._how_it_ended(stop)
+            if self.first:
+                yield from self._before()
+            yield from self._steps()
+            reason, text = self._how_it_ended()
         except KeyboardInterrupt:
             reason, text = "stopped", f"stopped at step {self.course.network.step}"
         except DivergedError as diverged:
             reason, text = "not finite", str(diverged)
-        except (torch.OutOfMemoryError, MemoryError):
+        except BaseException as error:  # also GeneratorExit: the driver leaves
             self._save_final()
-            raise TrainerError(
-                f"out of memory after step {self.course.network.step}: lower batch_size (and raise gradient_step), or "
-                "width and height, then resume; everything up to there is saved"
-            ) from None
-        except BaseException:  # also GeneratorExit: the driver leaves
-            self._save_final()
-            raise
+            if not memory.is_shortage(error):
+                raise
+            raise TrainerError(out_of_memory(self.course)) from None
         saved = self._save_final()
         yield saved
         yield Finished(reason, self.course.network.step, self.folder.root, saved.path, text)
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes; of several only one does."""
+        return self.course.processes.first
 
     def close(self) -> None:
         """Take the network out of the UNet."""
@@ -87,20 +80,20 @@ class Training:
         if config.image_every and not self.folder.preview(0).exists():
             yield from self._preview(0, bare=True)
 
-    def _steps(self, stop: Stop) -> Iterator[Event]:
-        for event in run(self.course) if not stop.requested else ():
-            if isinstance(event, Stepped):
+    def _steps(self) -> Iterator[Event]:
+        for event in run(self.course) if not self.course.halted else ():
+            if isinstance(event, Stepped) and self.first:
                 yield from self._log(event)
                 yield event
                 yield from self._due(event.step + 1)
             else:
                 yield event
-            if stop.requested:
+            if self.course.halted:
                 return
 
-    def _how_it_ended(self, stop: Stop) -> tuple[str, str]:
+    def _how_it_ended(self) -> tuple[str, str]:
         step, asked = self.course.network.step, self.course.config.steps
-        if step < self.course.end and stop.requested:
+        if step < self.course.end and self.course.halted:
             return "stopped", f"stopped at step {step}; resume to go on"
         if step < asked:
             return "schedule ended", f"the learning rate's schedule ended at step {step}, before steps = {asked}"
@@ -111,24 +104,31 @@ class Training:
         config = self.course.config
         if _falls(number, config.save_every):
             yield self._save(number)
-        if self.validation and _falls(number, config.validate_every or config.save_every):
-            yield from self._validate(number)
-        if _falls(number, config.image_every):
-            yield from self._preview(number)
+        with meant(self.course.optimizer, self.course.parameters):
+            if self.validation and _falls(number, config.validate_every or config.save_every):
+                yield from self._validate(number)
+            if _falls(number, config.image_every):
+                yield from self._preview(number)
+        if self.validation and _falls(number, config.save_every):
+            self._retain()
 
     def _log(self, told: Stepped) -> Iterator[Event]:
         if not _falls(told.step, self.course.config.csv_every):
             return
         try:
-            self.folder.log_loss(told.step, told.loss, told.rate, self.course.data.steps_per_epoch)
+            per_epoch = len(self.course.data) // self.course.samples
+            self.folder.log_loss(told.step, told.loss, told.rate, max(1, per_epoch))
         except OSError as error:  # a spreadsheet that holds the file open must not end a training
             yield Notice(f"the loss log could not be written at step {told.step}: {_why(error)}", told.step)
 
     def _validate(self, number: int) -> Iterator[Event]:
         assert self.validation is not None
         point = self.validation.measure(number)
+        more: dict[str, Any] = {"bins": bins(point.items), "base_bins": bins(point.base_items)}
+        if self.course.ema is not None:
+            more["ema"] = self.validation.held_out_of(self.course.ema.network)
         try:
-            self.folder.log_validation(point)
+            self.folder.log_validation(point, more)
         except OSError as error:
             yield Notice(f"the validation log could not be written: {_why(error)}", number)
         yield Validated(point)
@@ -147,33 +147,30 @@ class Training:
     # --- saving -------------------------------------------------------------------------------------------------------
 
     def _save(self, number: int) -> Saved | Notice:
-        config, path = self.course.config, self.folder.checkpoint(number)
+        path = self.folder.checkpoint(number)
         try:
-            self._write_pair(path)
-            self.folder.retain(config.keep_last, config.keep_every)
+            saving.write(path, self.course)
         except OSError as error:
             return Notice(f"checkpoint {number} was not saved, training goes on: {_why(error)}", number)
+        if not self.validation:  # else once it is known which one is the best
+            self._retain()
         return Saved(path, number, self.course.network.step)
+
+    def _retain(self) -> None:
+        """What cannot be removed now will be at the next checkpoint."""
+        with suppress(OSError):
+            self.folder.retain(self.course.config.keep_last, self.course.config.keep_every)
 
     def _save_final(self) -> Saved:
         """`name.pt`.  Raises `TrainerError` if the disk refuses; an older one stays whole then."""
         network, path = self.course.network, self.folder.final
-        if self.saved_step != network.step:
+        if self.saved_step != network.step and self.first:
             try:
-                self._write_pair(path)
+                saving.write(path, self.course)
             except OSError as error:
                 raise TrainerError(f"the final checkpoint was not saved: {_why(error)}; make room and resume") from None
             self.saved_step = network.step
         return Saved(path, network.step + 1, network.step, final=True)
-
-    def _write_pair(self, path: Path) -> None:
-        """The network, then its optimizer state, bound to it by hash; an older pair's state never stands beside it."""
-        state = optimizers.optim_path(path)
-        self.course.network.save(path)
-        if self.course.config.save_optimizer_state:
-            optimizers.save(state, path, self.course.optimizer)
-        else:
-            state.unlink(missing_ok=True)
 
     # --- records ------------------------------------------------------------------------------------------------------
 
@@ -185,11 +182,23 @@ class Training:
         try:
             self.folder.write(self.folder.root / "config.toml", to_toml(absolute(self.course.config)))
             self.folder.write_json("run.json", told)
+            if self.validation is not None and not self.validation.known:
+                self.folder.write_json(VALIDATION_BASE, asdict(self.validation.base))
             self.folder.write_settings(
                 records.webui_settings(self.course, self.plan, self.base, self.folder.root, self.size)
             )
         except OSError as error:
             raise TrainerError(f"{self.folder.root}: cannot be written: {_why(error)}") from None
+
+
+def out_of_memory(course: Course) -> str:
+    """What to lower, most effective first, when even gradient checkpointing did not help."""
+    config, step = course.config, course.network.step
+    size = f"batch_size = {config.batch_size}"
+    lower = f"lower {size} (and raise gradient_step as much), or width and height"
+    remedy = lower if config.batch_size > 1 else f"{size} already: lower width and height"
+    half = '; precision = "bf16" halves the base model' if config.precision == "fp32" else ""
+    return f"out of memory after step {step}: {remedy}{half}; then resume: everything up to there is saved"
 
 
 def _why(error: OSError) -> str:

@@ -1,12 +1,16 @@
 """The validation loss: fixed pictures, fixed timesteps, fixed noises, paired with the bare base model.
 
 A step's loss is mostly its timestep.  With all of that fixed, two checkpoints are compared item by item and differ by
-what the network learned alone.
+what the network learned alone.  Item i belongs to eighth i mod 8 of the timesteps; no weighting is at work.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -15,6 +19,7 @@ from hndoctor.records import ValidationPoint
 from trainer import seeding
 from trainer.data import Batch
 from trainer.diffusion import Injection
+from trainer.network import Hypernetwork
 from trainer.objective import Objective
 
 DRAWS = 8  # timesteps and noises a picture, one from each eighth of the range (at least 4 strata: Voronov et al. 2023)
@@ -34,16 +39,43 @@ def items(latents: Tensor, context: Sequence[Tensor], names: Sequence[str], time
     return batches
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """The losses of the bare base model on the fixed items: they never change, so they are kept in the run."""
+
+    key: str  # hash of everything they follow from
+    held_out: tuple[float, ...]
+    train: tuple[float, ...]
+
+    @classmethod
+    def read(cls, path: Path, key: str) -> Baseline | None:
+        """What an earlier start of the same run has measured; None if it was of other items, or cannot be read."""
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            found = cls(str(told["key"]), tuple(map(float, told["held_out"])), tuple(map(float, told["train"])))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return found if found.key == key else None
+
+
 class Validation:
     """Held-out items, and as many training items, measured with the network and (once) without."""
 
     def __init__(
-        self, objective: Objective, injection: Injection, held_out: Sequence[Batch], train: Sequence[Batch]
+        self,
+        objective: Objective,
+        injection: Injection,
+        held_out: Sequence[Batch],
+        train: Sequence[Batch],
+        cache: Path | None = None,
+        base_hash: str | None = None,
     ) -> None:
         self.objective, self.injection = objective, injection
         self.held_out, self.train = tuple(held_out), tuple(train)
-        with injection.disabled():
-            self.base = self._losses(self.held_out), self._losses(self.train)
+        key = self._key(base_hash)
+        known = Baseline.read(cache, key) if cache is not None else None
+        self.known = known is not None
+        self.base = known or self._bare(key)
 
     def measure(self, number: int) -> ValidationPoint:
         """The point of the checkpoint that is numbered so."""
@@ -51,22 +83,48 @@ class Validation:
         return ValidationPoint(
             step=number,
             held_out=_mean(held_out),
-            held_out_base=_mean(self.base[0]),
+            held_out_base=_mean(self.base.held_out),
             train=_mean(train),
-            train_base=_mean(self.base[1]),
+            train_base=_mean(self.base.train),
             items=held_out,
-            base_items=self.base[0],
+            base_items=self.base.held_out,
         )
+
+    def held_out_of(self, network: Hypernetwork) -> float:
+        """The held-out loss of another network, such as the moving average."""
+        before = self.injection.networks
+        self.injection.networks = (network,)
+        try:
+            return _mean(self._losses(self.held_out))
+        finally:
+            self.injection.networks = before
+
+    def _bare(self, key: str) -> Baseline:
+        with self.injection.disabled():
+            return Baseline(key, self._losses(self.held_out), self._losses(self.train))
+
+    def _key(self, base_hash: str | None) -> str:
+        """A hash of the items, the base model and the precision."""
+        digest = hashlib.sha256(f"{base_hash} {self.objective.half} {self.objective.unet.device.type}".encode())
+        for batch in (*self.held_out, *self.train):
+            for tensor in (batch.latents[0], batch.noise, batch.timesteps, batch.context[0]):
+                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     @torch.no_grad()
     def _losses(self, batches: Sequence[Batch]) -> tuple[float, ...]:
         modes = [network.training for network in self.injection.networks]
         for network in self.injection.networks:
             network.eval()
-        losses = [self.objective(b.latents, b.noise, b.timesteps, b.context) for b in batches]
+        losses = [self.objective(b.latents, b.noise, b.timesteps, b.context, b.weight) for b in batches]
         for network, mode in zip(self.injection.networks, modes, strict=True):
             network.train(mode)
         return tuple(torch.cat(losses).tolist()) if losses else ()
+
+
+def bins(items: Sequence[float]) -> tuple[float, ...]:
+    """The mean loss of each eighth of the timesteps, from the least noise to the most."""
+    return tuple(_mean(items[place::DRAWS]) for place in range(DRAWS))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from rich import markup
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -26,6 +27,18 @@ class UsageError(Exception):
     """A command was called in a way that cannot be carried out; the message says how to mend it."""
 
 
+def shown(text: str) -> str:
+    """Text that came from outside, with its control and direction marks spelt out: a terminal obeys none of them."""
+    from hndoctor.render.figures import clean
+
+    return clean(text)
+
+
+def escape(text: str) -> str:
+    """The same for rich's `print`, which takes square brackets for markup."""
+    return markup.escape(shown(text))
+
+
 def error_console() -> Console:
     """Prose and progress: stderr."""
     return Console(stderr=True, highlight=False)
@@ -43,7 +56,7 @@ def mendable(error: BaseException) -> str | None:
 
 def fail(message: str, code: int = 2) -> NoReturn:
     """Say what is wrong in one line on stderr, and stop."""
-    print(f"hndoctor: {message}", file=sys.stderr)
+    print(f"hndoctor: {shown(message)}", file=sys.stderr)
     raise SystemExit(code)
 
 

@@ -6,10 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.markup import escape
-
 from hndoctor.cli import scanning, training
-from hndoctor.cli.console import UsageError, error_console
+from hndoctor.cli.console import UsageError, error_console, escape
 
 STYLE = "amberglass"  # a mixture of looks that the pocket model knows only apart
 PICTURES = 40

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from hndoctor.cli import scanning, training
+from hndoctor.cli.console import escape
 from hndoctor.records import Action, Diagnosis, Prescription, State
 
 if TYPE_CHECKING:

@@ -10,12 +10,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from rich.markup import escape
 from rich.progress import Progress
 
 import hndoctor
 from hndoctor.cli import gating
-from hndoctor.cli.console import UsageError, error_console, progress_bar, write_file
+from hndoctor.cli.console import UsageError, error_console, escape, progress_bar, write_file
 from hndoctor.records import Diagnosis, PictureJudgement, Run, Vitals
 
 PAGE, NUMBERS, INDEX = "health.html", "vitals.json", "index.html"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,10 +14,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from hndoctor.cli.console import UsageError, error_console
+from hndoctor.cli.console import UsageError, error_console, escape
 
 if TYPE_CHECKING:
     from trainer.events import Event, Finished, Plan
@@ -70,9 +70,12 @@ def train(config: Path, given: Mapping[str, Any], how: How) -> None:
 
     wanted = load_config(config, given)
     console = error_console()
+    console.quiet = os.environ.get("RANK", "0") != "0"  # of several processes one speaks
     if how.plan_only:
         show_plan(console, plan(wanted, how.resume))
         return
+    if how.heal_times and os.environ.get("WORLD_SIZE", "1") != "1":
+        raise UsageError("--heal: works with one process; start without torchrun, or without --heal")
     if how.heal_times:
         finished = healing.heal(console, wanted, resume=how.resume, overwrite=how.overwrite, times=how.heal_times)
     else:

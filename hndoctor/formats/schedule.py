@@ -49,6 +49,16 @@ def parse_schedule(text: str, max_steps: int, start: int = 0) -> tuple[Segment, 
     return segments
 
 
+def strict_schedule(text: str, max_steps: int, start: int = 0) -> tuple[Segment, ...]:
+    """The same, but raises `ScheduleError` for a semicolon and for three fields too: the web UI goes on with the first
+    rate to the very end then, which nobody means."""
+    segments = parse_schedule(text, max_steps, start)
+    for trap in _grammar_traps(text, max_steps, len(segments)):
+        if trap.kind in ("semicolon", "fields"):
+            raise ScheduleError(f"learning rate {trap.text}")
+    return segments
+
+
 def _segments(text: str, max_steps: int, start: int) -> Iterator[Segment]:
     for pair in text.split(","):
         if not pair.strip():

@@ -12,7 +12,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from hndoctor.formats.quiet import quiet
 from hndoctor.metrics.pixels import Pixels
 
-LARGEST = 64_000_000  # pixels; a preview of 8000 × 8000 is no preview (guess, untested: keeps memory below 1 GiB)
+LARGEST = 1 << 24  # pixels; 4096 × 4096, a sheet of 16 pictures of 1024: that takes 0.45 GB, measured, and two are at work at once
+NARROWEST = 32  # longer over shorter side; a sheet in one row is 1 × 16 (guess), and tiles as small as a side are many
 THUMBNAIL_BYTES = 6 * 1024  # of JPEG: a run of 200 previews then adds about 1.6 MB to the report
 THUMBNAIL_SIZE = 160  # pixels, the longer side
 FINGERPRINT = 8  # values a side
@@ -41,6 +42,8 @@ def opened(path: Path) -> Image.Image:
             image = Image.open(path)
         if image.width * image.height > LARGEST:
             raise PictureError(f"{path.name}: {image.width} × {image.height} pixels, too large for a preview")
+        if max(image.size) > NARROWEST * min(image.size):
+            raise PictureError(f"{path.name}: {image.width} × {image.height} pixels, too narrow for a preview")
         image.load()
         return image
     except PictureError:

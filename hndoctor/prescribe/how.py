@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import PurePath, PurePosixPath
 
@@ -12,12 +13,15 @@ from hndoctor.records import Checkpoint, Vitals
 WEBUI_FOLDER = "models/hypernetworks"
 CONFIG = "config.toml"  # that our trainer leaves in the run's folder
 _SAFE = re.compile(r"[\w@%+=:,./\\-]+", re.ASCII)
+_ACTS_IN_QUOTES = re.compile(r'["$`!]|\\\\')
 _FILE = re.compile(r"\.(pt|pth|safetensors|ckpt|bin|json|csv|jsonl)$", re.IGNORECASE)
 
 
 def quoted(word: str) -> str:
-    """A word of a command line, in double quotes where it needs them: every shell takes those."""
-    return word if _SAFE.fullmatch(word) else '"' + re.sub(r'(["\\$`])', r"\\\1", word) + '"'
+    """A word of a command line: in double quotes, which every shell takes, or as a POSIX shell needs it."""
+    if _SAFE.fullmatch(word):
+        return word
+    return shlex.quote(word) if _ACTS_IN_QUOTES.search(word) else f'"{word}"'
 
 
 def place(vitals: Vitals, file: str) -> str:

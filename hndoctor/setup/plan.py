@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hndoctor.formats.captions import CaptionError, read_template
+from hndoctor.formats.curve import SHAPES, Curve
 from hndoctor.formats.layout import ACTIVATIONS, file_bytes, layers, parameters
 from hndoctor.formats.schedule import (
     ScheduleError,
@@ -120,18 +121,34 @@ def _with_course(plan: PlanVitals, read: Reader, base: Base) -> PlanVitals:
     except ScheduleError:
         return replace(course, traps=traps)
     items = max(1, batch or 1) * max(1, accumulation or 1)
-    low, middle, high = (_onset(segments, items, share * SD1_WIDTH / width) for share in BAND)
+    curve = _curve(read, segments)
+    low, middle, high = (_onset(curve, items, share * SD1_WIDTH / width) for share in BAND)
     return replace(
         course,
         traps=traps,
         schedule=tuple(zip([s.rate for s in segments], effective_ends(segments), strict=True)),
-        dose=_finite(dose(segments, items)),
+        dose=_finite(curve.dose(items) if curve.bends else dose(segments, items)),
         onset=(low, middle, high),
     )
 
 
-def _onset(segments: Sequence[Segment], items: int, wanted: float) -> int | None:
-    """The step at which the dose is reached, the last rate going on for as long as it takes."""
+def _curve(read: Reader, segments: tuple[Segment, ...]) -> Curve:
+    """The schedule under the shape that the trainer gives it."""
+    shape = read.take("lr_scheduler", str, "a shape, e.g. cosine") or "constant"
+    if shape not in SHAPES:
+        read.problems.append(f'lr_scheduler = "{shape}": must be one of {", ".join(SHAPES)}')
+        shape = "constant"
+    warmup = read.take("lr_warmup_steps", whole, "a whole number of steps") or 0
+    cycles = read.take("lr_num_cycles", whole, "a whole number") or 1
+    floor = read.take("lr_min_ratio", finite, "a share of the rate, from 0 to 1") or 0.0
+    return Curve(segments, shape, max(0, warmup), max(1, cycles), min(1.0, max(0.0, floor)))
+
+
+def _onset(curve: Curve, items: int, wanted: float) -> int | None:
+    """The step at which the dose is reached, the last rate of a plain schedule going on for as long as it takes."""
+    if curve.bends:
+        return curve.step_at_dose(items, wanted)
+    segments = curve.segments
     endless = (*segments[:-1], Segment(segments[-1].rate, _FOREVER))
     return step_at_dose(endless, items, wanted)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -31,8 +32,22 @@ _head = msgspec.json.Decoder(_Head).decode
 
 
 def to_json(vitals: Vitals) -> bytes:
-    """One line of UTF-8 JSON, the same bytes for the same vitals."""
-    return _encode(vitals) + b"\n"
+    """One line of UTF-8 JSON, the same bytes for the same vitals.
+
+    File names that are not text come from the system as lone surrogates, which UTF-8 cannot hold: they are spelt out.
+    """
+    try:
+        return _encode(vitals) + b"\n"
+    except UnicodeEncodeError:
+        return _encode(_spelt_out(msgspec.to_builtins(vitals))) + b"\n"
+
+
+def _spelt_out(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_spelt_out(key): _spelt_out(held) for key, held in value.items()}
+    return [_spelt_out(held) for held in value] if isinstance(value, (list, tuple)) else value
 
 
 def from_json(data: bytes) -> Vitals:

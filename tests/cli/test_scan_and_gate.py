@@ -153,3 +153,16 @@ def test_watch_looks_once_and_sounds_the_alarm(call, dying: Path, healthy: Path,
     assert result.code == 0
     assert "dying" in (tmp_path / "stop").read_text(encoding="utf-8")
     assert (healthy / "health.html").exists()
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "[bold]markup", "\u202egnp"])
+def test_names_reach_the_terminal_as_text(call, tmp_path: Path, name: str) -> None:
+    """A folder's name may hold what a terminal or rich would obey; shown it is spelt out."""
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "x-500.pt").write_bytes(b"not a checkpoint")
+    for path in (folder, tmp_path / f"absent{name}"):
+        result = call("scan", path)
+        said = "".join((result.out + result.err).split())
+        assert not set("\x1b\u202e") & set(said)
+        assert "bold" not in name or "[bold]markup" in said

@@ -171,3 +171,14 @@ def test_a_broken_base_folder_is_not_guessed_at(tmp_path: Path) -> None:
     (folder / "unet").mkdir(parents=True)
     (folder / "unet" / "config.json").write_text("[]", encoding="utf-8")
     assert find_base(str(folder)).width is None
+
+
+def test_a_shape_halves_the_dose_and_delays_the_onset() -> None:
+    plain = measure_plan({"learn_rate": "5e-6", "steps": 60000}, SD1, 20)
+    bent = measure_plan({"learn_rate": "5e-6", "steps": 60000, "lr_scheduler": "cosine"}, SD1, 20)
+    assert bent.dose == pytest.approx((plain.dose or 0) / 2, rel=1e-3)
+    assert (bent.onset[0] or 0) > (plain.onset[0] or 0)  # type: ignore[index]
+    assert "lr_scheduler" in " ".join(measure_plan({**PLAN, "lr_scheduler": "sine"}, SD1, 20).problems)
+
+
+PLAN = {"learn_rate": "5e-6", "steps": 1000}

@@ -21,6 +21,7 @@ from trainer.config import Config
 from trainer.errors import TrainerError
 from trainer.events import Event, Finished, Notice, Previewed, Saved, Started, Stepped, Validated
 from trainer.network import Hypernetwork
+from trainer.objective import Objective
 from trainer.session import Stop, load_config, plan, train
 
 Change = Callable[..., Config]
@@ -38,9 +39,9 @@ def of(kind: type[Any], events: list[Event]) -> list[Any]:
 
 
 def digests(run: Path) -> dict[str, str]:
-    """SHA-256 of every checkpoint and state, and the loss log's text."""
-    files = sorted((run / "hypernetworks").iterdir())
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files} | {
+    """SHA-256 of every checkpoint, state and average, and the loss log's text."""
+    files = [*sorted((run / "hypernetworks").iterdir()), *sorted(run.glob("ema/*"))]
+    return {f"{p.parent.name}/{p.name}": hashlib.sha256(p.read_bytes()).hexdigest() for p in files} | {
         "log": (run / "hypernetwork_loss.csv").read_text()
     }
 
@@ -91,17 +92,29 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "clip_grad_value": "0.5:6, 0.1", "layer_norm": True,
     },
     "sgd": {"optimizer": "SGD"},
+    "shaped": {
+        "lr_scheduler": "cosine", "lr_warmup_steps": 2, "ema": 0.9, "min_snr_gamma": 5.0, "noise_offset": 0.1,
+        "max_timestep": 600, "optimizer": "Adam", "gradient_checkpointing": True,
+    },
+    "schedule-free": {"optimizer": "AdamWScheduleFree"},
+    "prodigy": {"optimizer": "Prodigy", "learn_rate": "1"},
+    "fp16": {"precision": "fp16", "clip_grad_mode": "value", "clip_grad_value": "0.01"},
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_resuming_gives_bit_for_bit_what_one_run_gives(changed: Change, tmp_path: Path, variant: str) -> None:
+    for library in {"prodigy": "prodigyopt", "schedule-free": "schedulefree"}.get(variant, "torch").split():
+        pytest.importorskip(library)
     config = changed(**VARIANTS[variant])
     done(train(config))
     whole = digests(config.run)
-    events = done(train(changed(**VARIANTS[variant], out=tmp_path / "parts", steps=5)))
-    assert isinstance(events[-1], Finished)
-    later = changed(**VARIANTS[variant], out=tmp_path / "parts")
+    later, stop = changed(**VARIANTS[variant], out=tmp_path / "parts"), Stop()
+    for event in train(later, stop=stop):
+        if isinstance(event, Stepped) and event.step == 5:
+            stop()
+    assert isinstance(event, Finished)
+    assert (event.reason, event.step) == ("stopped", 5)
     notices = of(Notice, done(train(later, resume=True)))
     assert not [n for n in notices if "anew" in n.text]
     assert digests(later.run) == whole
@@ -328,8 +341,35 @@ def test_a_loss_that_is_no_number_stops_the_training_and_is_written(changed: Cha
     assert any("the loss is" in n.text and ".png" in n.text for n in of(Notice, events))
     assert losslog.read(config.run / "hypernetwork_loss.csv")[-1].nonfinite
     assert finished.checkpoint is not None
-    assert finished.checkpoint.exists()
-    assert "NaN" in refused(config, resume=finished.checkpoint)
+    assert Hypernetwork.load(finished.checkpoint).is_finite()  # a step that cannot be computed is not taken
+
+
+def test_one_loss_that_is_no_number_costs_one_step_and_no_weights(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = Objective.__call__, iter(range(1000))
+
+    def sometimes(self: Objective, *args: Any) -> torch.Tensor:
+        losses = real(self, *args)
+        return losses * float("nan") if next(calls) == 4 else losses  # two calls are the probe's
+
+    monkeypatch.setattr(Objective, "__call__", sometimes)
+    events = done(train(config))
+    (notice,) = [n for n in of(Notice, events) if "the loss is" in n.text]
+    assert notice.text.startswith("step 3: the loss is nan (on ")
+    assert "left out" in notice.text
+    assert (events[-1].reason, events[-1].step) == ("done", 10)  # type: ignore[union-attr]
+    assert Hypernetwork.load(config.run / "hypernetworks" / "tiny.pt").is_finite()
+    state = torch.load(config.run / "hypernetworks" / "tiny.pt.optim", weights_only=True)
+    assert float(state["optimizer_state_dict"]["state"][0]["step"]) == 9
+
+
+def test_broken_weights_are_refused(config: Config, tmp_path: Path) -> None:
+    network = Hypernetwork.create((20, 16, 24), seed=0)
+    with torch.no_grad():
+        next(network.parameters())[0, 0] = float("nan")
+    network.save(tmp_path / "broken.pt")
+    assert "has NaN or infinity in its weights" in refused(config, resume=tmp_path / "broken.pt")
 
 
 def test_a_schedule_that_ends_early_ends_the_training_there(changed: Change) -> None:
@@ -345,7 +385,7 @@ def test_a_full_disk_costs_no_old_file_and_does_not_end_the_training(
     real = trainer.training.Hypernetwork.save if hasattr(trainer.training, "Hypernetwork") else Hypernetwork.save
 
     def full(self: Hypernetwork, path: Path) -> None:
-        if path.name == "tiny-8.pt":
+        if path.name.startswith("tiny-8.pt"):
             raise OSError(errno.ENOSPC, "No space left on device")
         real(self, path)
 

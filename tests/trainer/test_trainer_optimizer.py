@@ -1,0 +1,147 @@
+"""Optimizers: every one goes on from its file bit for bit; what cannot work is said in a line."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from trainer import optimizer as optimizers
+from trainer import optimizer_kinds as kinds
+from trainer.errors import TrainerError
+
+TORCHS = sorted(
+    name
+    for name, kind in inspect.getmembers(torch.optim, inspect.isclass)
+    if issubclass(kind, torch.optim.Optimizer) and name not in ("Optimizer", "LBFGS", "SparseAdam", "Muon")
+)
+OTHERS = {"Prodigy": "prodigyopt", "AdamWScheduleFree": "schedulefree", "RAdamScheduleFree": "schedulefree"}
+ARGS = {"SGD": ("momentum=0.9",), "RMSprop": ("momentum=0.5", "centered=True"), "Adam": ("amsgrad=True",)}
+
+
+def weights() -> list[nn.Parameter]:
+    """A matrix and a bias of zeros, as a new network has."""
+    generator = torch.Generator().manual_seed(0)
+    return [nn.Parameter(torch.randn((3, 4), generator=generator)), nn.Parameter(torch.zeros(3))]
+
+
+def steps(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], first: int, last: int) -> None:
+    for step in range(first, last):
+        generator = torch.Generator().manual_seed(step)
+        for parameter in parameters:
+            parameter.grad = torch.randn(parameter.shape, generator=generator)
+        kinds.set_rate(optimizer, 1e-2)
+        optimizer.step()
+
+
+def saved(folder: Path, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> tuple[Path, list[bytes]]:
+    """A stand-in for a checkpoint with its state, and the weights that the checkpoint would hold."""
+    checkpoint = folder / "x-4.pt"
+    checkpoint.write_bytes(b"network")
+    with kinds.meant(optimizer, parameters) as trained:
+        held = [parameter.detach().numpy().tobytes() for parameter in parameters]
+    optimizers.save(optimizers.optim_path(checkpoint), checkpoint, optimizer, trained)
+    return checkpoint, held
+
+
+@pytest.mark.parametrize("name", [*TORCHS, *OTHERS])
+def test_every_optimizer_goes_on_from_its_file_bit_for_bit(tmp_path: Path, name: str) -> None:
+    if name in OTHERS:
+        pytest.importorskip(OTHERS[name])
+    whole, args = weights(), ARGS.get(name, ())
+    one = kinds.make(name, whole, 1e-2, 0.01, args)
+    steps(one, whole, 0, 6)
+
+    parts = weights()
+    before = kinds.make(name, parts, 1e-2, 0.01, args)
+    steps(before, parts, 0, 3)
+    checkpoint, held = saved(tmp_path, before, parts)
+    file = optimizers.stored(checkpoint)
+    assert not isinstance(file, str), file
+    assert optimizers.mismatch(file, checkpoint, 3, name, parts) is None
+
+    again = weights()
+    for parameter, data in zip(again, held, strict=True):
+        parameter.data = torch.frombuffer(bytearray(data), dtype=torch.float32).reshape(parameter.shape).clone()
+    after = kinds.make(name, again, 0.5, 0.01, args)
+    optimizers.load(file, after, again)
+    steps(after, again, 3, 6)
+    assert all(torch.equal(a, b) for a, b in zip(whole, again, strict=True))
+    assert not torch.equal(whole[0], weights()[0])
+
+
+def test_looking_at_the_meant_weights_changes_nothing() -> None:
+    pytest.importorskip("schedulefree")
+    parameters = weights()
+    optimizer = kinds.make("AdamWScheduleFree", parameters, 1e-2, 0.01)
+    steps(optimizer, parameters, 0, 4)
+    before = [parameter.detach().clone() for parameter in parameters]
+    with kinds.meant(optimizer, parameters):
+        assert not torch.equal(parameters[0], before[0])
+    assert all(torch.equal(a, b) for a, b in zip(parameters, before, strict=True))
+    steps(optimizer, parameters, 4, 5)  # it is ready for steps again
+
+
+def test_prodigy_says_the_rate_that_was_at_work() -> None:
+    pytest.importorskip("prodigyopt")
+    parameters = weights()
+    optimizer = kinds.make("Prodigy", parameters, 1.0, 0.01)
+    steps(optimizer, parameters, 0, 3)
+    estimate = optimizer.param_groups[0]["d"]
+    assert kinds.shown_rate(optimizer, 0.5) == pytest.approx(0.5 * estimate)
+    assert kinds.shown_rate(kinds.make("AdamW", parameters, 1.0, 0.01), 0.5) == 0.5
+
+
+def test_a_library_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> object:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(kinds, "import_module", missing)
+    for name in ("AdamW8bit", "Prodigy", "SGDScheduleFree"):
+        library = kinds.EXTRAS[name].partition(".")[0]
+        with pytest.raises(TrainerError, match=f"pip install {library}$"):
+            kinds.make(name, weights(), 1e-3, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "said"),
+    [
+        ("AdamWW", (), "torch.optim's classes"),
+        ("LBFGS", (), "torch.optim's classes"),
+        ("Muon", (), "torch.optim's classes"),
+        ("AdamW", ("beta=0.9",), "AdamW has betas"),
+        ("AdamW", ("betas",), "option=value"),
+        ("AdamW", ("eps=small",), "'small' is no number"),
+        ("AdamW", ("eps=-1",), "refuses its settings"),
+        ("AdamW", ("lr=1",), "option=value"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_line(name: str, args: tuple[str, ...], said: str) -> None:
+    with pytest.raises(TrainerError, match=r"\A[^\n]+\Z") as raised:
+        kinds.make(name, weights(), 1e-3, 0.01, args)
+    assert said in str(raised.value)
+
+
+def test_options_reach_the_optimizer() -> None:
+    made = kinds.make("AdamW", weights(), 1e-3, 0.01, ("betas=(0.8, 0.9)", "weight_decay=0.5"))
+    assert (made.param_groups[0]["betas"], made.param_groups[0]["weight_decay"]) == ((0.8, 0.9), 0.5)
+    assert made.param_groups[0]["fused"]
+
+
+def test_a_state_of_other_shapes_or_another_step_does_not_fit(tmp_path: Path) -> None:
+    parameters = weights()
+    optimizer = kinds.make("AdamW", parameters, 1e-2, 0.01)
+    steps(optimizer, parameters, 0, 3)
+    checkpoint, _ = saved(tmp_path, optimizer, parameters)
+    file = optimizers.stored(checkpoint)
+    assert not isinstance(file, str)
+    others = [nn.Parameter(torch.zeros(5, 4)), nn.Parameter(torch.zeros(3))]
+    assert "layers" in str(optimizers.mismatch(file, checkpoint, 3, "AdamW", others))
+    assert "not of Adam" in str(optimizers.mismatch(file, checkpoint, 3, "Adam", parameters))
+    checkpoint.write_bytes(b"another network")  # then the count of steps decides, as for the web UI's own pairs
+    assert optimizers.mismatch(file, checkpoint, 3, "AdamW", parameters) is None
+    assert "another network" in str(optimizers.mismatch(file, checkpoint, 4, "AdamW", parameters))
+    assert "another network" in str(optimizers.mismatch(file, checkpoint, 2, "AdamW", parameters))

@@ -1,0 +1,159 @@
+"""Which optimizers there are, how they are made, and which weights they mean.
+
+torch's own by their class names, and, where their libraries are installed (extra `optimizers`), 8-bit ones
+(bitsandbytes), Prodigy (prodigyopt) and the schedule-free ones (schedulefree).
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainer.config import OWN_RATE
+from trainer.errors import TrainerError
+
+EXTRAS: Mapping[str, str] = MappingProxyType(
+    {
+        "AdamW8bit": "bitsandbytes.optim",
+        "PagedAdamW8bit": "bitsandbytes.optim",
+        "Lion8bit": "bitsandbytes.optim",
+        "Prodigy": "prodigyopt",
+        "AdamWScheduleFree": "schedulefree",
+        "RAdamScheduleFree": "schedulefree",
+        "SGDScheduleFree": "schedulefree",
+    }
+)
+"""Optimizers of other libraries: class name -> module."""
+
+_UNFIT = frozenset({"Optimizer", "LBFGS", "SparseAdam", "Muon"})  # need closures, sparse gradients, matrices alone
+
+
+def make(
+    name: str, parameters: Sequence[nn.Parameter], rate: float, weight_decay: float, args: Sequence[str] = ()
+) -> torch.optim.Optimizer:
+    """The optimizer of that class name, in its fastest form.  `args` are further options, "betas=(0.9, 0.99)".
+
+    Raises `TrainerError` if there is none of that name, its library is not installed, or an option does not fit.
+    """
+    kind = _kind(name)
+    known = inspect.signature(kind).parameters
+    options: dict[str, Any] = {"lr": rate, **_options(name, args, known)}
+    if "weight_decay" in known:
+        options.setdefault("weight_decay", weight_decay)
+    try:
+        with redirect_stdout(io.StringIO()):  # prodigyopt prints
+            made = _fastest(kind, list(parameters), options, "fused" in known)
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise TrainerError(f'optimizer "{name}": refuses its settings: {first}; see optimizer_args') from None
+    train(made)
+    return made
+
+
+def _fastest(kind: Any, parameters: list[nn.Parameter], options: dict[str, Any], fused: bool) -> torch.optim.Optimizer:
+    """One kernel for all parameters where the device has it, else what torch chooses: foreach, or one by one."""
+    if fused and "fused" not in options and "foreach" not in options:
+        try:
+            return kind(parameters, **options, fused=True)  # type: ignore[no-any-return]
+        except RuntimeError:
+            pass
+    return kind(parameters, **options)  # type: ignore[no-any-return]
+
+
+def _kind(name: str) -> Any:
+    if name in EXTRAS:
+        library = EXTRAS[name].partition(".")[0]
+        try:
+            return getattr(import_module(EXTRAS[name]), name)
+        except ImportError:
+            raise TrainerError(
+                f'optimizer "{name}": needs {library}, which is not installed: pip install {library}'
+            ) from None
+        except AttributeError:
+            raise TrainerError(f'optimizer "{name}": this {library} has none of that name; update it') from None
+    kind = getattr(torch.optim, name, None)
+    if not (inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer)) or name in _UNFIT:
+        raise TrainerError(
+            f'optimizer "{name}": not one of torch.optim\'s classes that fit, nor of {", ".join(EXTRAS)}; use AdamW'
+        )
+    return kind
+
+
+def _options(name: str, args: Sequence[str], known: Mapping[str, Any]) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for arg in args:
+        key, sign, value = (part.strip() for part in arg.partition("="))
+        if not sign or key not in known or key in ("params", "lr"):
+            choices = ", ".join(option for option in known if option not in ("params", "lr"))
+            raise TrainerError(f'optimizer_args "{arg}": write option=value; {name} has {choices}')
+        try:
+            options[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            raise TrainerError(f'optimizer_args "{arg}": {value!r} is no number, true or false, or list') from None
+    return options
+
+
+def is_torchs(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether it is one of torch's own."""
+    return type(optimizer).__module__.startswith("torch.")
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """The rate of the next step."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def shown_rate(optimizer: torch.optim.Optimizer, rate: float) -> float:
+    """The rate that really was at work: Prodigy multiplies what is asked for by its own estimate."""
+    own = optimizer.param_groups[0].get("d") if type(optimizer).__name__ in OWN_RATE else None
+    return rate if own is None else rate * float(own)
+
+
+# --- schedule-free: the weights that are trained are not those that are meant -----------------------------------------
+
+
+def switches(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether it trains other weights than those that are to be used (schedule-free)."""
+    return callable(getattr(optimizer, "eval", None)) and callable(getattr(optimizer, "train", None))
+
+
+def train(optimizer: torch.optim.Optimizer) -> None:
+    """Make it ready for steps."""
+    if switches(optimizer):
+        optimizer.train()  # type: ignore[attr-defined]
+
+
+@contextmanager
+def meant(optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """Put the weights that are to be used in the place of those that are trained, for a while.
+
+    Gives copies of the trained ones (nothing, where both are the same).  Afterwards they are back bit for bit, which
+    the library's own way back and forth is not.
+    """
+    if not switches(optimizer):
+        yield []
+        return
+    trained = [parameter.detach().clone() for parameter in parameters]
+    optimizer.eval()  # type: ignore[attr-defined]
+    try:
+        yield trained
+    finally:
+        optimizer.train()  # type: ignore[attr-defined]
+        put(parameters, trained)
+
+
+@torch.no_grad()
+def put(parameters: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    """Overwrite parameters."""
+    for parameter, value in zip(parameters, values, strict=True):
+        parameter.copy_(value)
