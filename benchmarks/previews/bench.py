@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarks.previews import live
 from benchmarks.previews import pairs as pairing
-from benchmarks.previews.calibrate import Alone, calibrated, tuning_rows
+from benchmarks.previews.calibrate import Calibrated, kept, tuning_rows
 from benchmarks.previews.fitting import Floats, auc, interval, true_positives, units_of
 from benchmarks.previews.measure import PACKED
 from benchmarks.previews.measuring import Table, load
@@ -49,17 +49,18 @@ def line(name: str, values: Floats, positive: NDArray[np.bool_], negative: NDArr
     say(f"  {name:22s} AUC {auc(filled[positive], filled[negative]):.4f}   TPR {rate:.3f} [{ends[0]:.3f}, {ends[1]:.3f}]{tail}")  # fmt: skip  # noqa: E501
 
 
-def held_out_table(table: Table, first: Alone) -> None:
-    """Leave-one-family-out, measures chosen anew for each family within the others."""
+def held_out_table(table: Table, known: Calibrated) -> None:
+    """Leave-one-family-out, measures chosen anew for each family within the others, as calibrate left it."""
+    odds = np.array(known.held_out)
     say("Leave one family out, the choice of measures included (tuning families)")
     healthy, noise = np.isin(table.group, HEALTHY), np.isin(table.group, ("noise", "dying"))
     parts = (("from 192 px on", ~table.small), ("below 192 px", table.small), ("all sizes", table.small | True))
     for title, rows in parts:
         say(f"\n{title}: {int((noise & rows).sum())} of noise against {int((healthy & rows).sum())}")
-        line("hndoctor", first.held_out, noise & rows, healthy & rows, table)
-    wrong = healthy & (first.held_out > 0)
+        line("hndoctor", odds, noise & rows, healthy & rows, table)
+    wrong = healthy & (odds > 0)
     say(f"called noise among healthy: {int(wrong.sum())}: {', '.join(sorted({str(f) for f in table.family[wrong]}))}")
-    for name, choices in first.choices.items():
+    for name, choices in known.choices.items():
         names, counts = np.unique([m for c in choices for m in c], return_counts=True)
         often = [f"{m} {c}" for c, m in sorted(zip(counts, names, strict=True), reverse=True)]
         say(f"measures chosen for {name}, of {len(choices)} times: {', '.join(often)}")
@@ -149,22 +150,21 @@ def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--measured", type=Path, default=PACKED)
-    parser.add_argument("--quick", action="store_true", help="leave out the choice of measures without each family")
+    parser.add_argument("--quick", action="store_true", help="leave out what is measured anew")
     wanted = parser.parse_args()
-    whole = load(wanted.measured)
+    whole, known = load(wanted.measured), kept()
     tuned = tuning_rows(whole)
     unseen = np.char.startswith(whole.piece.astype(str), "unseen") | (whole.piece == "dying report")
-    table = whole.rows(unseen)
+    table, held = whole.rows(unseen), np.array(known.held_out)
     values = shipped(table)
-    if not wanted.quick:
-        _, first = calibrated(whole, lambda _: None)
-        held_out_table(tuned, first)
-        beside_table(tuned, first.held_out, "tuning families held out")
-        honesty_table(table, values, first.held_out, tuned)
+    held_out_table(tuned, known)
+    beside_table(tuned, held, "tuning families held out")
     unseen_table(table, values[0])
     beside_table(table, values[0], "families never looked at")
     families_table(table, values[0])
-    live.report(whole, say)
+    honesty_table(table, values, held, tuned)
+    if not wanted.quick:
+        live.report(whole, say)
 
 
 if __name__ == "__main__":

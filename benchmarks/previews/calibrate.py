@@ -23,12 +23,12 @@ from benchmarks.previews.families import unit
 from benchmarks.previews.fitting import Fit, Floats, balanced, covariance, logistic, recalibrated, units_of
 from benchmarks.previews.measure import PACKED
 from benchmarks.previews.measuring import NAMES, Table, load
-from benchmarks.previews.writing import branch, rendered
-from hndoctor.calibration import FORMS, Branch, clipped
+from benchmarks.previews.writing import KEPT, Calibrated, branch, kept, rendered
+from hndoctor.calibration import FORMS, Branch
 from hndoctor.calibration.beside import COMPARED, FRIED, fried_features
 
+__all__ = ["TABLE", "Calibrated", "calibrated", "kept", "refitted", "text_of", "tuning_rows"]
 TABLE = Path(__file__).parents[2] / "hndoctor" / "calibration" / "table.py"
-KEPT = Path(__file__).with_name("calibrated.json")
 SEED = 0
 SOUND = ("photo", "art", "pocket")
 LIKE_SOUND = (*SOUND, "bare", "dying sound")
@@ -43,23 +43,13 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Calibrated:
-    """All that the table holds, and where it came from."""
-
-    provenance: str
-    branches: dict[str, Branch]
-    floors: dict[str, float]
-    slopes: dict[str, float]  # of the recalibration on families held out, by branch
-
-
-@dataclass(frozen=True)
 class Alone:
     """Judged alone: the branches, and the log odds of every row by fits that did not see its family."""
 
     branches: dict[str, Branch]
-    held_out: Floats  # of colourful noise, fine or in blobs
     slopes: dict[str, float]
     choices: dict[str, list[tuple[str, ...]]]
+    held_out: Floats  # of colourful noise, fine or in blobs
 
 
 def task(table: Table, noise: NDArray[np.bool_], sound: NDArray[np.bool_], **more: object) -> Task:
@@ -84,20 +74,32 @@ def noise_tasks(table: Table) -> dict[str, Task]:
     return found
 
 
-def alone(table: Table, say: Say) -> Alone:
+def _nested(name: str, wanted: Task, keep: Path | None) -> tuple[Floats, list[tuple[str, ...]]]:
+    """`nested`, from a file of `keep` where it is there: a run that was cut short goes on."""
+    path = keep / f"{name.replace(', ', '-').replace(' ', '-')}.json" if keep else None
+    if path is not None and path.exists():
+        odds, choices = msgspec.json.decode(path.read_bytes(), type=tuple[list[float], list[tuple[str, ...]]])
+        return np.array(odds), choices
+    found, picked = nested(wanted)
+    if path is not None:
+        path.write_bytes(msgspec.json.encode((found.tolist(), sorted(picked))))
+    return found, sorted(picked)
+
+
+def alone(table: Table, say: Say, keep: Path | None = None) -> Alone:
     """Choose, fit and recalibrate the branches of colourful noise."""
     branches: dict[str, Branch] = {}
     choices: dict[str, list[tuple[str, ...]]] = {}
     slopes: dict[str, float] = {}
     held: dict[str, Floats] = {}
     for name, wanted in noise_tasks(table).items():
-        odds, choices[name] = nested(wanted)
+        odds, choices[name] = _nested(name, wanted, keep)
         slopes[name] = round(recalibrated(odds, wanted.truth, wanted.weight), 3)
         branches[name] = fitted(wanted, choose(wanted).measures, slopes[name])
         held[name] = slopes[name] * odds
         say(f"{name}: {', '.join(t.measure for t in branches[name].terms)}; slope held out {slopes[name]:.2f}")
     sizes = [np.logaddexp(held[f"fine noise, {s}"], held[f"blobs, {s}"]) for s in ("large", "small")]
-    return Alone(branches, np.where(table.small, sizes[1], sizes[0]), slopes, choices)
+    return Alone(branches, slopes, choices, np.where(table.small, sizes[1], sizes[0]).round(2))
 
 
 def fitted(wanted: Task, measures: tuple[str, ...], slope: float = 1.0) -> Branch:
@@ -162,6 +164,7 @@ def frying(table: Table) -> Branch:
 def relative(table: Table, odds: Floats, widths: dict[str, float]) -> dict[str, Branch]:
     """How a picture is judged beside others.  `odds`: held-out log odds of every row, judged alone."""
     found = {}
+    odds = np.clip(odds, -8, 8)
     for name, make in (("beside itself", pairing.beside_itself), ("beside its kind", pairing.beside_kind)):
         pairs = make(table, SEED)
         x = pairing.compared(table, pairs, odds, widths)
@@ -207,25 +210,25 @@ def tuning_rows(table: Table) -> Table:
     return table.rows(~held)
 
 
-def calibrated(whole: Table, say: Say) -> tuple[Calibrated, Alone]:
-    """The whole table, and what was held out on the way."""
+def calibrated(whole: Table, say: Say, keep: Path | None = None) -> Calibrated:
+    """The whole table."""
     table = tuning_rows(whole)
-    first = alone(table, say)
+    first = alone(table, say, keep)
     branches = first.branches | others(table, first.branches, choose(grey_task(table)).measures)
     widths = floors(table)
-    odds = np.array([clipped(float(v), 8.0) for v in first.held_out])
-    branches |= relative(table, odds, widths)
+    branches |= relative(table, first.held_out, widths)
     counts = ", ".join(f"{int((table.group == g).sum())} {g}" for g in np.unique(table.group))
     kinds = len(np.unique(units_of(table.family)))
     told = f"From {len(table.small)} measured pictures of {kinds} kinds, seed {SEED}: {counts}."
-    return Calibrated(told, branches, widths, first.slopes), first
+    return Calibrated(told, branches, widths, first.slopes, first.choices, tuple(first.held_out.tolist()))
 
 
 def refitted(table: Table, known: Calibrated) -> dict[str, Branch]:
-    """All branches that need no held-out odds fitted again, on the measures and slopes that are known: seconds."""
+    """All branches fitted again, on the measures, slopes and held-out odds that are known: seconds."""
     chosen = {name: tuple(t.measure for t in one.terms) for name, one in known.branches.items()}
     branches = {name: fitted(wanted, chosen[name], known.slopes[name]) for name, wanted in noise_tasks(table).items()}
-    return branches | others(table, branches, chosen["grey noise"])
+    branches |= others(table, branches, chosen["grey noise"])
+    return branches | relative(table, np.array(known.held_out), floors(table))
 
 
 def text_of(known: Calibrated) -> str:
@@ -233,18 +236,14 @@ def text_of(known: Calibrated) -> str:
     return rendered(known.provenance, known.branches, known.floors, FORMS)
 
 
-def kept() -> Calibrated:
-    """What the last run of this script wrote."""
-    return msgspec.json.decode(KEPT.read_bytes(), type=Calibrated)
-
-
 def main() -> None:
     """Fit; write, or say whether the table stands."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--measured", type=Path, default=PACKED)
     parser.add_argument("--write", action="store_true", help="write the table into the code")
+    parser.add_argument("--keep", type=Path, help="a folder in which a run that is cut short goes on")
     wanted = parser.parse_args()
-    known, _ = calibrated(load(wanted.measured), lambda line: sys.stdout.write(f"{line}\n") and None)
+    known = calibrated(load(wanted.measured), lambda line: sys.stdout.write(f"{line}\n") and None, wanted.keep)
     if wanted.write:
         KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(known), indent=1) + b"\n")
         TABLE.write_text(text_of(known), encoding="utf-8", newline="\n")

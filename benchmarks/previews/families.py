@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.previews import drawn, noises, unseen, unseen_art
+from benchmarks.previews import drawn, drawn_over, noises
 from benchmarks.previews.samples import Bytes, Sample, as_jpeg, drifted, fried, resized
 
 SIZES = (512, 256, 512, 768)  # sides, in turn
@@ -46,7 +46,7 @@ def unit(family: str) -> str:
     return re.sub(r"^mosaic \d+$", "mosaic", name)
 
 
-def _art(which: Mapping[str, drawn.Draw], group: str, small: bool, count: int, seed: int) -> Iterator[Sample]:
+def art(which: Mapping[str, drawn.Draw], group: str, small: bool, count: int, seed: int) -> Iterator[Sample]:
     """Drawn families, each picture beside a drifted and every second beside a fried copy."""
     for f, (family, draw) in enumerate(which.items()):
         for i in range(count):
@@ -55,10 +55,10 @@ def _art(which: Mapping[str, drawn.Draw], group: str, small: bool, count: int, s
             picture = resized(draw(rng, 512), 128) if small and i % 2 else draw(rng, side)
             if i % 4 == 3:
                 picture = picture[: side * 3 // 4]  # not every preview is square
-            yield _beside(group, family, picture, i, rng)
+            yield beside(group, family, picture, i, rng)
 
 
-def _beside(group: str, family: str, picture: Bytes, i: int, rng: np.random.Generator) -> Sample:
+def beside(group: str, family: str, picture: Bytes, i: int, rng: np.random.Generator) -> Sample:
     quality = QUALITIES[i % len(QUALITIES)]
     twins = [Sample(f"{group} drifted", family, as_jpeg(drifted(picture, rng), quality))]
     if i % 2 == 0:
@@ -76,12 +76,12 @@ def _photographs(small: bool, crops: int) -> Iterator[Sample]:
             whole = np.asarray(image.convert("RGB"))
         for i in range(crops):
             rng = np.random.default_rng((8, f, i))
-            part = _crop(whole, rng, 1.0 if i == 0 else float(rng.uniform(0.5, 0.95)))
+            part = crop(whole, rng, 1.0 if i == 0 else float(rng.uniform(0.5, 0.95)))
             side = 128 if small else SIZES[i % len(SIZES)]
-            yield _beside("photo", name, resized(part, side), i, rng)
+            yield beside("photo", name, resized(part, side), i, rng)
 
 
-def _crop(picture: Bytes, rng: np.random.Generator, share: float) -> Bytes:
+def crop(picture: Bytes, rng: np.random.Generator, share: float) -> Bytes:
     side = int(min(picture.shape[:2]) * share)
     top, left = (int(rng.integers(0, n - side + 1)) for n in picture.shape[:2])
     return picture[top : top + side, left : left + side]
@@ -94,7 +94,7 @@ def _pocket_scenes(count: int) -> Iterator[Sample]:
     for i in range(count):
         rng = np.random.default_rng((99, i))
         scene = random_scene(rng)
-        yield _beside("pocket", f"pocket {scene.hand}", np.asarray(draw(scene)), i, rng)
+        yield beside("pocket", f"pocket {scene.hand}", np.asarray(draw(scene)), i, rng)
 
 
 def _decoded(name: str, decoder: noises.Decoder, side: int, count: int) -> Iterator[Sample]:
@@ -121,7 +121,7 @@ def _found(folder: Path) -> Iterator[Sample]:
             yield Sample("noise", family, resized(picture, (256, 512, 768)[i % 3]))
 
 
-def _pixels(count: int) -> Iterator[Sample]:
+def pixels(count: int) -> Iterator[Sample]:
     """Pixel noise at 128 to 512 px."""
     for side in (128, 256, 512):
         for family, pictures in noises.pixel_noise(side, side, count).items():
@@ -155,7 +155,7 @@ def _blank(count: int) -> Iterator[Sample]:
 
 def _repeated(count: int) -> Iterator[Sample]:
     """One patch of a picture over the whole frame."""
-    for f, (family, draw) in enumerate((k, v) for k, v in drawn.ART.items() if k not in ("starfield", "clouds")):
+    for f, (family, draw) in enumerate((k, v) for k, v in drawn_over.ART.items() if k not in ("starfield", "clouds")):
         for i in range(count):
             rng = np.random.default_rng((15, f, i))
             side, tiles = (512, 128)[i % 2], int(rng.integers(3, 7))
@@ -175,7 +175,7 @@ def _ladders(name: str, decoder: noises.Decoder, inverse: Inverse, side: int, co
             yield Sample("ladder", f"{name} ladder {i}", step, severity=k / (len(steps) - 1))
 
 
-def _public(folder: Path, half: int) -> Iterator[Sample]:
+def public(folder: Path, half: int) -> Iterator[Sample]:
     """Every second picture of each sub-folder: photographs (`net`) and real outputs of diffusion models."""
     for sub in sorted(p for p in folder.iterdir() if p.is_dir()):
         files = sorted(p for p in sub.iterdir() if p.suffix.lower() in (".png", ".jpg", ".jpeg"))
@@ -189,15 +189,7 @@ def _public(folder: Path, half: int) -> Iterator[Sample]:
             rng = np.random.default_rng((31, i, half))
             side = 128 if i % 4 == 3 else min(SIZES[i % 3], min(whole.shape[:2]))
             group = "photo" if sub.name == "net" else "art"
-            yield Sample(group, f"{sub.name} {i % 10}", resized(_crop(whole, rng, 1.0), side))
-
-
-def _unseen_noise(name: str, decoder: noises.Decoder, side: int, count: int) -> Iterator[Sample]:
-    for k, kind in enumerate(unseen.KINDS):
-        for i in range(count):
-            rng = np.random.default_rng((41, side, i, k))
-            picture = decoder(unseen.latents(rng, side, kind))
-            yield Sample("noise", f"{name} {kind}", as_jpeg(picture, QUALITIES[i % len(QUALITIES)]))
+            yield Sample(group, f"{sub.name} {i % 10}", resized(crop(whole, rng, 1.0), side))
 
 
 Maker = Callable[[], Iterator[Sample]]
@@ -206,14 +198,14 @@ Maker = Callable[[], Iterator[Sample]]
 def tuning(places: Places) -> dict[str, Maker]:
     """The pieces that the table is fitted on."""
     pieces: dict[str, Maker] = {
-        "art": lambda: _art(drawn.ART, "art", False, 8, 7),
-        "art small": lambda: _art(drawn.ART, "art", True, 6, 7),
-        "deceptive": lambda: _art(drawn.DECEPTIVE, "deceptive", False, 6, 17),
-        "deceptive small": lambda: _art(drawn.DECEPTIVE, "deceptive", True, 4, 17),
+        "art": lambda: art(drawn_over.ART, "art", False, 8, 7),
+        "art small": lambda: art(drawn_over.ART, "art", True, 6, 7),
+        "deceptive": lambda: art(drawn_over.DECEPTIVE, "deceptive", False, 6, 17),
+        "deceptive small": lambda: art(drawn_over.DECEPTIVE, "deceptive", True, 4, 17),
         "photographs": lambda: _photographs(False, 3),
         "photographs small": lambda: _photographs(True, 2),
         "pocket scenes": lambda: _pocket_scenes(120),
-        "pixels": lambda: _pixels(4),
+        "pixels": lambda: pixels(4),
         "grey": lambda: _grey(3),
         "blank": lambda: _blank(6),
         "repeated": lambda: _repeated(2),
@@ -229,30 +221,9 @@ def tuning(places: Places) -> dict[str, Maker]:
     if places.found is not None:
         pieces["found"] = lambda: _found(places.found or Path())
     if places.public is not None:
-        pieces["public"] = lambda: _public(places.public or Path(), 0)
+        pieces["public"] = lambda: public(places.public or Path(), 0)
     return pieces
 
 
 def _noise_pieces(name: str, decoder: noises.Decoder, sizes: tuple[tuple[int, int], ...]) -> dict[str, Maker]:
     return {f"{name} {side}": lambda side=side, count=count: _decoded(name, decoder, side, count) for side, count in sizes}  # type: ignore[misc]  # fmt: skip  # noqa: E501
-
-
-def report(places: Places) -> dict[str, Maker]:
-    """The pieces that nothing was chosen on: other families, other kinds of noise, other pictures of the public."""
-    pieces: dict[str, Maker] = {
-        "unseen art": lambda: _art(unseen_art.ART, "art", False, 4, 71),
-        "unseen art small": lambda: _art(unseen_art.ART, "art", True, 3, 71),
-        "unseen deceptive": lambda: _art(unseen.DECEPTIVE, "deceptive", False, 6, 72),
-        "unseen deceptive small": lambda: _art(unseen.DECEPTIVE, "deceptive", True, 4, 72),
-        "unseen noise 512": lambda: _unseen_noise("linear", noises.linear_decoder, 512, 4),
-        "unseen noise 256": lambda: _unseen_noise("linear", noises.linear_decoder, 256, 2),
-        "unseen noise 128": lambda: _unseen_noise("linear", noises.linear_decoder, 128, 4),
-        "unseen pixels": lambda: _pixels(2),
-    }
-    if places.pocket is not None:
-        decoder = noises.pocket_decoder(places.pocket)
-        pieces["unseen noise pocket 256"] = lambda: _unseen_noise("pocket", decoder, 256, 3)
-        pieces["unseen noise pocket 128"] = lambda: _unseen_noise("pocket", decoder, 128, 4)
-    if places.public is not None:
-        pieces["unseen public"] = lambda: _public(places.public or Path(), 1)
-    return pieces

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import spearmanr
 
-from benchmarks.previews import drawn, noises, unseen, unseen_art
+from benchmarks.previews import drawn, drawn_over, noises, unseen, unseen_art
 from benchmarks.previews.measuring import Table
 from benchmarks.previews.peers import peers
 from benchmarks.previews.samples import Bytes, as_jpeg, resized
@@ -56,7 +56,7 @@ def ladders(table: Table, say: Say) -> None:
 def _pictures() -> dict[str, Bytes]:
     found = {f"noise {kind}": noises.linear_decoder(noises.latents(np.random.default_rng(i), 512, kind))
              for i, kind in enumerate(noises.KINDS)}  # fmt: skip
-    sources = {**drawn.ART, **drawn.DECEPTIVE, **unseen_art.ART, **unseen.DECEPTIVE}
+    sources = {**drawn_over.ART, **drawn_over.DECEPTIVE, **unseen_art.ART, **unseen.DECEPTIVE}
     return found | {name: draw(np.random.default_rng(i), 512) for i, (name, draw) in enumerate(sources.items())}
 
 

@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.previews import families
+from benchmarks.previews import families, families_unseen
 from benchmarks.previews.measuring import Table, joined, load, measured, save
 from benchmarks.previews.peers import peers as all_peers
 
@@ -24,7 +24,7 @@ def main() -> None:
     wanted.keep.mkdir(parents=True, exist_ok=True)
     places = families.Places(wanted.pocket, wanted.found, wanted.public)
     alone = families.tuning(places)
-    pieces = alone | families.report(places)
+    pieces = alone | families_unseen.report(places)
     for name in () if wanted.pack else wanted.pieces or pieces:
         path = wanted.keep / f"{name.replace(' ', '-')}.npz"
         if not path.exists():

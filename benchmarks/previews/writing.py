@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from benchmarks.previews.fitting import Fit, Floats
 from hndoctor.calibration.logistic import Branch, Form, Term
 
+KEPT = Path(__file__).with_name("calibrated.json")
 DIGITS = 4  # significant ones
 WIDTH = 118
 
@@ -31,6 +35,23 @@ TABLE: dict[str, Branch] = {{
 {branches}
 }}
 '''
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """All that the table holds, and where it came from."""
+
+    provenance: str
+    branches: dict[str, Branch]
+    floors: dict[str, float]
+    slopes: dict[str, float]  # of the recalibration on families held out, by branch
+    choices: dict[str, list[tuple[str, ...]]]  # measures that a branch took, each time that a family was held out
+    held_out: tuple[float, ...]  # log odds of noise of every tuning row, its family held out of choice and fit
+
+
+def kept() -> Calibrated:
+    """What the last run of this script wrote."""
+    return msgspec.json.decode(KEPT.read_bytes(), type=Calibrated)
 
 
 def branch(

@@ -12,7 +12,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from hndoctor.formats.quiet import quiet
 from hndoctor.metrics.pixels import Pixels
 
-LARGEST = 1 << 24  # pixels; 4096 × 4096, a sheet of 16 pictures of 1024: that takes 0.45 GB, measured, and two are at work at once
+#: pixels; 4096 × 4096, a sheet of 16 pictures of 1024: that takes 0.45 GB, measured, and two are at work at once
+LARGEST = 1 << 24
 NARROWEST = 32  # longer over shorter side; a sheet in one row is 1 × 16 (guess), and tiles as small as a side are many
 THUMBNAIL_BYTES = 6 * 1024  # of JPEG: a run of 200 previews then adds about 1.6 MB to the report
 THUMBNAIL_SIZE = 160  # pixels, the longer side

@@ -190,6 +190,7 @@ def test_noise_is_an_error_with_its_share():
 def test_noise_is_told_with_its_interval():
     (finding,) = found(law("HN301"), preview(500, 1.0, noise=0.97, noise_interval=(0.9, 0.99)))
     assert "(97%, 90% to 99%)" in finding.message
+    assert finding.confidence == pytest.approx(0.9)  # judged alone: the lower end
 
 
 def test_grey_noise_is_named_unless_it_was_there_before():
