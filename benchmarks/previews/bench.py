@@ -60,10 +60,8 @@ def held_out_table(table: Table, known: Calibrated) -> None:
         line("hndoctor", odds, noise & rows, healthy & rows, table)
     wrong = healthy & (odds > 0)
     say(f"called noise among healthy: {int(wrong.sum())}: {', '.join(sorted({str(f) for f in table.family[wrong]}))}")
-    for name, choices in known.choices.items():
-        names, counts = np.unique([m for c in choices for m in c], return_counts=True)
-        often = [f"{m} {c}" for c, m in sorted(zip(counts, names, strict=True), reverse=True)]
-        say(f"measures chosen for {name}, of {len(choices)} times: {', '.join(often)}")
+    for name, counts in known.choices.items():
+        say(f"how often a measure was chosen for {name}: {', '.join(f'{m} {n}' for m, n in counts.items())}")
 
 
 def unseen_table(table: Table, odds: Floats) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ class Alone:
 
     branches: dict[str, Branch]
     slopes: dict[str, float]
-    choices: dict[str, list[tuple[str, ...]]]
+    choices: dict[str, dict[str, int]]
     held_out: Floats  # of colourful noise, fine or in blobs
 
 
@@ -89,11 +90,12 @@ def _nested(name: str, wanted: Task, keep: Path | None) -> tuple[Floats, list[tu
 def alone(table: Table, say: Say, keep: Path | None = None) -> Alone:
     """Choose, fit and recalibrate the branches of colourful noise."""
     branches: dict[str, Branch] = {}
-    choices: dict[str, list[tuple[str, ...]]] = {}
+    choices: dict[str, dict[str, int]] = {}
     slopes: dict[str, float] = {}
     held: dict[str, Floats] = {}
     for name, wanted in noise_tasks(table).items():
-        odds, choices[name] = _nested(name, wanted, keep)
+        odds, picked = _nested(name, wanted, keep)
+        choices[name] = dict(Counter(m for chosen in picked for m in chosen).most_common())
         slopes[name] = round(recalibrated(odds, wanted.truth, wanted.weight), 3)
         branches[name] = fitted(wanted, choose(wanted).measures, slopes[name])
         held[name] = slopes[name] * odds
@@ -245,7 +247,7 @@ def main() -> None:
     wanted = parser.parse_args()
     known = calibrated(load(wanted.measured), lambda line: sys.stdout.write(f"{line}\n") and None, wanted.keep)
     if wanted.write:
-        KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(known), indent=1) + b"\n")
+        KEPT.write_bytes(msgspec.json.encode(known) + b"\n")
         TABLE.write_text(text_of(known), encoding="utf-8", newline="\n")
     same = TABLE.read_text(encoding="utf-8") == text_of(known)
     sys.stdout.write("the table in the code is this one\n" if same else "the table in the code is ANOTHER one\n")

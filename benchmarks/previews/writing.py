@@ -45,7 +45,7 @@ class Calibrated:
     branches: dict[str, Branch]
     floors: dict[str, float]
     slopes: dict[str, float]  # of the recalibration on families held out, by branch
-    choices: dict[str, list[tuple[str, ...]]]  # measures that a branch took, each time that a family was held out
+    choices: dict[str, dict[str, int]]  # how often a branch took each measure, as families were held out in turn
     held_out: tuple[float, ...]  # log odds of noise of every tuning row, its family held out of choice and fit
 
 
