@@ -24,9 +24,10 @@ from benchmarks.previews.families import unit
 from benchmarks.previews.fitting import Fit, Floats, balanced, covariance, logistic, recalibrated, units_of
 from benchmarks.previews.measure import PACKED
 from benchmarks.previews.measuring import NAMES, Table, load
-from benchmarks.previews.writing import KEPT, Calibrated, branch, kept, rendered
+from benchmarks.previews.writing import KEPT, Calibrated, branch, kept, rendered, widened
 from hndoctor.calibration import FORMS, Branch
 from hndoctor.calibration.beside import COMPARED, FRIED, fried_features
+from hndoctor.calibration.logistic import NINETY
 
 __all__ = ["TABLE", "Calibrated", "calibrated", "kept", "refitted", "text_of", "tuning_rows"]
 TABLE = Path(__file__).parents[2] / "hndoctor" / "calibration" / "table.py"
@@ -97,7 +98,8 @@ def alone(table: Table, say: Say, keep: Path | None = None) -> Alone:
         odds, picked = _nested(name, wanted, keep)
         choices[name] = dict(Counter(m for chosen in picked for m in chosen).most_common())
         slopes[name] = round(recalibrated(odds, wanted.truth, wanted.weight), 3)
-        branches[name] = fitted(wanted, choose(wanted).measures, slopes[name])
+        first = fitted(wanted, choose(wanted).measures, slopes[name])
+        branches[name] = widened(first, widening(first, wanted, slopes[name] * odds))
         held[name] = slopes[name] * odds
         say(f"{name}: {', '.join(t.measure for t in branches[name].terms)}; slope held out {slopes[name]:.2f}")
     sizes = [np.logaddexp(held[f"fine noise, {s}"], held[f"blobs, {s}"]) for s in ("large", "small")]
@@ -112,6 +114,19 @@ def fitted(wanted: Task, measures: tuple[str, ...], slope: float = 1.0) -> Branc
     sound = (wanted.weight > 0) & (wanted.truth < 0.5) & (wanted.table.group != "deceptive")
     typical = [float(np.median(wanted.table.column(m)[sound])) for m in measures]
     return branch(measures, fit, spread, typical, slope)
+
+
+def widening(one: Branch, wanted: Task, held: Floats) -> float:
+    """The factor by which intervals must grow to hold 90 % of what fits without the family say, families weighed alike.
+
+    Families drawn anew keep the measures that were chosen with all of them; leaving one out chooses anew.
+    """
+    used = np.flatnonzero(wanted.weight > 0)
+    rows = [one.features(wanted.table.score_of(i), FORMS) for i in used]
+    apart = np.array([abs(one.log_odds(x) - h) / one.deviation(x) for x, h in zip(rows, held[used], strict=True)])
+    order = np.argsort(apart)
+    share = np.cumsum(wanted.weight[used][order])
+    return max(1.0, float(apart[order][np.searchsorted(share, 0.9 * share[-1])]) / NINETY)
 
 
 def plain(table: Table, measures: tuple[str, ...], positive: NDArray[np.bool_]) -> Branch:

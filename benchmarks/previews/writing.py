@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -68,6 +68,12 @@ def branch(
     return Branch(
         _short(weights[0]), terms, tuple(tuple(_short(v, 3) for v in row[: i + 1]) for i, row in enumerate(lower))
     )
+
+
+def widened(one: Branch, factor: float) -> Branch:
+    """The same with its spread times a factor."""
+    rows = tuple(tuple(_short(v * factor, 3) for v in row) for row in one.deviations)
+    return replace(one, deviations=rows)
 
 
 def _short(value: float, digits: int = DIGITS) -> float:
