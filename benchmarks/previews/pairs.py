@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +89,7 @@ def _drawn(
 
 
 def compared(table: Table, pairs: list[Pair], looks: Floats, floors: dict[str, float] = FLOORS) -> Floats:
-    """(n, 4): looks, rise, change, novelty of every pair.  `looks`: log odds of every row, judged alone."""
+    """(n, 5): the fields of `Compared` of every pair.  `looks`: log odds of every row, judged alone."""
     scores = [table.score_of(i) for i in range(len(looks))]
     rows = []
     for pair in pairs:
@@ -97,5 +97,5 @@ def compared(table: Table, pairs: list[Pair], looks: Floats, floors: dict[str, f
         seen = Compared.of(
             scores[pair.row], float(looks[pair.row]), [scores[r] for r in pair.references], usual, floors
         )
-        rows.append((seen.looks, seen.rise, seen.change, seen.novelty))
+        rows.append(astuple(seen))
     return np.array(rows)

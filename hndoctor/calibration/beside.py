@@ -16,6 +16,7 @@ from hndoctor.calibration.table import FLOORS, TABLE
 
 Scores = Mapping[str, float]
 REACH = 3.0  # units of natural spread to which one measure's change counts
+NEW = 4.0  # log odds that a novelty of one unit more is worth: 3 units, the most there is, are as good as any looks
 MAD = 1.4826  # of a normal distribution: standard deviation over median absolute deviation
 
 #: Measures that noise moves one way, whatever the picture: +1 raises.
@@ -32,6 +33,7 @@ COMPARED: dict[str, Form] = {
     "rise": Form(-8.0, 16.0),
     "change": Form(-REACH, REACH),
     "novelty": Form(0.0, REACH),
+    "both": Form(-8.0, 8.0),
 }
 FRIED: dict[str, Form] = {
     "colour": Form(-2.0, 3.0),
@@ -49,6 +51,7 @@ class Compared:
     rise: float  # the same less the references' where those look like noise themselves
     change: float  # mean movement of `TOWARDS_NOISE`, units of natural spread, ±3
     novelty: float  # mean distance over all measures, in the same units, 0 to 3
+    both: float  # the lesser of `looks` and of novelty on a scale of its own: noise both looks so and is new here
 
     @classmethod
     def of(
@@ -63,11 +66,13 @@ class Compared:
         moves = {name: _movement(name, scores[name], references, floors[name]) for name in floors if name in scores}
         known = {name: move for name, move in moves.items() if move is not None}
         towards = [sign * known[name] for name, sign in TOWARDS_NOISE.items() if name in known]
+        here, novelty = clipped(looks, 8.0), _mean([abs(move) for move in known.values()])
         return cls(
-            looks=clipped(looks, 8.0),
-            rise=clipped(looks, 8.0) - max(0.0, clipped(median(usual), 8.0)),
+            looks=here,
+            rise=here - max(0.0, clipped(median(usual), 8.0)),
             change=_mean(towards),
-            novelty=_mean([abs(move) for move in known.values()]),
+            novelty=novelty,
+            both=min(here, NEW * (novelty - 1)),
         )
 
 

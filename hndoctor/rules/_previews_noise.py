@@ -46,7 +46,7 @@ def colourful_noise(vitals: Vitals) -> Iterator[Sign]:
         if noisy:
             p, worst = max(noisy, key=lambda pair: pair[0].value)
             text = _noise_message(len(noisy), len(group), p, worst)
-            sure = p.value if references_of(worst, vitals) else p.low  # judged alone it is less sure
+            sure = p.value if references_of(worst, vitals) else max(p.low, NOISE)  # judged alone it is less sure
             yield Sign(text, step, worst.path, round(p.value, 4), NOISE, sure)
         elif grey:
             value = grey[0].grey_noise or 0.0
