@@ -18,7 +18,7 @@ class Judged:
     """What a picture looks like, no other being known."""
 
     noise: Probability  # colourful: fine or in blobs
-    blobs: Probability  # noise of smooth blobs, larger than a latent pixel
+    blobby: bool  # more of smooth blobs, larger than a latent pixel, than fine
     severity: float  # how far the picture has drowned, 0 (not at all) to 1 (nothing but noise)
     grey: Probability  # noise without colour
     blank: Probability  # black, white, one colour
@@ -35,7 +35,7 @@ def judge(scores: Scores, small: bool) -> Judged:
     fine, blobs = (_of(TABLE[name], scores) for name in _names(small))
     return Judged(
         noise=fine.or_else(blobs),
-        blobs=blobs,
+        blobby=_louder(scores, small) == "blobs",
         severity=_severity(scores, small),
         grey=grey_noise(scores),
         blank=blank(scores),
@@ -60,9 +60,13 @@ def repeated(scores: Scores) -> Probability:
 
 def noise_reasons(scores: Scores, small: bool) -> tuple[Reason, ...]:
     """Why a picture looks like noise: the measures of the louder branch, loudest first."""
-    found = [TABLE[name] for name in _names(small)]
-    louder = max(found, key=lambda branch: branch.log_odds(branch.features(scores, FORMS)))
-    return louder.reasons(scores, FORMS)
+    fine, blobs = (TABLE[name] for name in _names(small))
+    return (blobs if _louder(scores, small) == "blobs" else fine).reasons(scores, FORMS)
+
+
+def _louder(scores: Scores, small: bool) -> str:
+    fine, blobs = (one.log_odds(one.features(scores, FORMS)) for one in (TABLE[name] for name in _names(small)))
+    return "blobs" if blobs > fine else "fine"
 
 
 def _names(small: bool) -> tuple[str, str]:

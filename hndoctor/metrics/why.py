@@ -12,7 +12,7 @@ def reasons_of(scores: Mapping[str, float], judged: Judged, share: float, small:
     """The measures that say so, for what is more likely than not; the loudest first, at most three for noise."""
     reasons = []
     if judged.noise.value >= 0.5:
-        kind = "smooth blobs of colour" if judged.blobs.value > 0.5 * judged.noise.value else "colourful noise"
+        kind = "smooth blobs of colour" if judged.blobby else "colourful noise"
         reasons.append(f"{kind}: noise covers {share:.0%} of the frame")
         reasons += [told(reason) for reason in noise_reasons(scores, small)[:3]]
     elif judged.grey.value >= 0.5:

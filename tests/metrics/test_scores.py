@@ -116,6 +116,8 @@ def test_blobs_are_noise_and_called_blobs(side, tmp_path):
     judged = judge_picture(tmp_path / "b.png")
     assert judged.p["noise"] > 0.5
     assert "blobs" in judged.because[0]
+    Image.fromarray(latent_noise(2, side, 1.5)).save(tmp_path / "f.png")
+    assert "blobs" not in judge_picture(tmp_path / "f.png").because[0]
 
 
 @pytest.mark.parametrize("side", [128, 512])
