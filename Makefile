@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint types imports pytest fuzz bench-scan bench-train bench-previews docs stress clean
+.PHONY: help demo test lint types imports pytest fuzz bench-scan bench-train bench-previews bench-report docs stress clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -60,6 +60,9 @@ stress: $(VENV)/.test ## kill -9 a training 50 times and a scan 150 times: nothi
 bench-previews: $(VENV)/.test ## how well noise is told from pictures, against peers
 	-@$(PIP) install -c constraints.txt -e ".[peers]"
 	$(BIN)/python -m benchmarks.previews.bench
+
+bench-report: $(VENV)/.test ## what rendering the report costs, in seconds and bytes
+	$(BIN)/python -m benchmarks.report
 
 docs: $(VENV)/.test ## the manual as pages in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

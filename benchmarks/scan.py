@@ -1,14 +1,19 @@
 """What reading and measuring a checkpoint costs, in units of summing the same bytes once with numpy.
 
 Every row is the median, over rounds, of (CPU time of the row / CPU time of the sum in the same round): the two are
-measured side by side in one process, so that a busy machine disturbs both alike.  Files lie in the page cache.
+measured side by side in one process, so that a busy machine disturbs both alike.  Files lie in the page cache.  "Of
+the file": the sum maps it anew, as reading does; "of memory": the bytes have been read already, so that no page has to
+be mapped.  With one thread and with two.
 
-    python benchmarks/scan.py [--rounds 7] [--folder DIR]
+    python -m benchmarks.scan [--rounds 7] [--folder DIR] [--peer PYTHON]
+
+PYTHON is an interpreter that can import weightwatcher and torch; without one the peer's row is left out, and said so.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -22,22 +27,41 @@ from pathlib import Path
 import numpy as np
 
 from hndoctor.formats import HypernetworkFile, read
+from hndoctor.formats.hashes import sha256
 from hndoctor.formats.write import write_hypernetwork
 from hndoctor.records import CheckpointPath
-from hndoctor.weights import measure, measure_checkpoint
+from hndoctor.weights import Past, measure, measure_checkpoint
+from hndoctor.weights.tensors import tally
 
 SIZES = (768, 320, 640, 1280)  # the web UI's default: 1, 2, 1 of these has 88 MB
 LONG_AGO = 1e9  # a modification time at which a file counts as settled and may be mapped
-ONE_SCAN = """
-import pathlib, sys, time
-from hndoctor.records import CheckpointPath
-from hndoctor.weights import measure_checkpoint
-for path in map(pathlib.Path, sys.argv[1:]):
-    measure_checkpoint(CheckpointPath(path, None), path.parent, None)
+SERIES = (2, 10, 20)  # checkpoints of the folders whose cost must grow evenly
+COMMAND = """
+import pathlib, resource, sys
+sys.argv = ["hndoctor", *sys.argv[1:]]
+from hndoctor.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert end.code in (0, 1), end.code
 status = pathlib.Path("/proc/self/status")  # resource's figure would be the parent's at the fork
 lines = status.read_text().splitlines() if status.exists() else []
 peak = next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), 0)
-print(f"{time.process_time():.3f} {peak} {'torch' in sys.modules}")
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(f"{used.ru_utime + used.ru_stime:.3f} {peak} {'torch' in sys.modules}", file=sys.stderr)
+"""
+PEER = """
+import json, logging, sys, time, warnings
+warnings.simplefilter("ignore"); logging.disable(logging.CRITICAL)
+import numpy as np, torch, weightwatcher
+held = np.load(sys.argv[1])
+model = torch.nn.Sequential(*(torch.nn.Linear(held[n].shape[1], held[n].shape[0], bias=False) for n in held.files))
+for layer, name in zip(model, held.files):
+    layer.weight.data = torch.from_numpy(held[name])
+watcher = weightwatcher.WeightWatcher(model=model)
+start = time.process_time()
+details = watcher.analyze()
+print(json.dumps([time.process_time() - start, len(details)]))
 """
 
 
@@ -71,21 +95,44 @@ def seconds(action: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
+def the_sum(path: Path) -> np.float32:
+    """The unit: all bytes of the file as float32, mapped anew and summed once."""
+    flat = np.memmap(path, np.uint8, "r")[: path.stat().st_size // 4 * 4].view(np.float32)
+    return np.add.reduce(flat)
+
+
+def network(path: Path, content: bool = False) -> HypernetworkFile:
+    """A network that was read."""
+    file = read(path, sha256=False, content=content)
+    assert isinstance(file, HypernetworkFile)
+    return file
+
+
+def _tallies(file: HypernetworkFile) -> None:
+    for module in file.modules:
+        for array in module.tensors.values():
+            tally(array)
+
+
 def rows(paths: list[Path]) -> dict[str, Callable[[], object]]:
     """What is measured."""
-    files = [read(path) for path in paths]
-    assert all(isinstance(file, HypernetworkFile) for file in files)
-    first, before, now = (file for file in files[:3] if isinstance(file, HypernetworkFile))
+    first, before, now = (network(path) for path in paths[:3])
     directions = measure(before)[2]
+    past = Past(before, first, first)
     where = CheckpointPath(paths[2], 1500)
     memory = None
     for index, path in enumerate(paths[:2]):
         _, memory = measure_checkpoint(CheckpointPath(path, 500 * (index + 1)), path.parent, memory)
     return {
-        "read: proven, checksums, SHA-256": lambda: read(paths[2]),
-        "measure alone, no checkpoint before": lambda: measure(now),
-        "measure in a series, warm start": lambda: measure(now, before, first, first, directions),
-        "read and measure in a series": lambda: measure_checkpoint(where, paths[2].parent, memory),
+        "non-finite, zeros, norms, min, max": lambda: _tallies(now),
+        "read: proven, CRC of every byte": lambda: network(paths[2]),
+        "both: integrity, norms, min, max": lambda: _tallies(network(paths[2])),
+        "read, with the content key": lambda: network(paths[2], content=True),
+        "SHA-256 (only where an .optim needs it)": lambda: sha256(paths[2]),
+        "read and measure as gate does": lambda: measure_checkpoint(where, paths[2].parent, None, None, True),
+        "read and measure, first of a run": lambda: measure_checkpoint(where, paths[2].parent),
+        "measure all in a series": lambda: measure(now, past, directions),
+        "read and measure all in a series": lambda: measure_checkpoint(where, paths[2].parent, memory),
     }
 
 
@@ -98,40 +145,117 @@ def _folder(given: Path | None) -> Iterator[Path]:
         yield Path(made)
 
 
+def table(paths: list[Path], rounds: int) -> float:
+    """Print the rows; returns the seconds of one sum."""
+    np.seterr(all="ignore")  # headers and pickles among the bytes are no numbers
+    work = rows(paths)
+    flat = np.frombuffer(paths[2].read_bytes()[: paths[2].stat().st_size // 4 * 4], np.float32)
+    ratios: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
+    sums: list[tuple[float, float]] = []
+    for _ in range(rounds):
+        for name, action in work.items():
+            anew = min(seconds(lambda: the_sum(paths[2])) for _ in range(3))
+            held = min(seconds(lambda: np.add.reduce(flat)) for _ in range(3))
+            spent = seconds(action)
+            sums.append((anew, held))
+            ratios[name].append((spent / anew, spent / held))
+    size, threads = paths[2].stat().st_size / 1e6, os.environ["OMP_NUM_THREADS"]
+    anew, held = (statistics.median(column) for column in zip(*sums, strict=True))
+    print(
+        f"{size:.0f} MB, {threads} thread(s); one sum: {anew * 1e3:.1f} ms of the file, {held * 1e3:.1f} ms of memory"
+    )
+    for name, found in ratios.items():
+        of_file, of_memory = (statistics.median(column) for column in zip(*found, strict=True))
+        print(f"  {name:42s} {of_file:8.1f} sums of the file {of_memory:8.1f} of memory")
+    return anew
+
+
+def peer(paths: list[Path], python: str | None, unit: float) -> None:
+    """weightwatcher's analyze() on the same matrices, in a process of its own."""
+    if not python:
+        print("weightwatcher: not measured (no --peer PYTHON)")
+        return
+    file = network(paths[2])
+    matrices = [a for module in file.modules for a in module.tensors.values() if a.ndim == 2]
+    with tempfile.TemporaryDirectory() as folder:
+        np.savez(Path(folder) / "m.npz", *matrices)
+        told = subprocess.run([python, "-c", PEER, f"{folder}/m.npz"], check=True, capture_output=True, text=True)
+    spent, layers = json.loads(told.stdout.splitlines()[-1])
+    _, _, directions = measure(network(paths[1]))
+    ours = min(seconds(lambda: measure(file, Past(network(paths[1])), directions)) for _ in range(3))
+    print(f"weightwatcher.analyze(), {layers} matrices: {spent:.2f} s = {spent / unit:.0f} sums; ", end="")
+    print(f"we measure all in a series in {ours:.3f} s, {spent / ours:.0f} times as fast")
+
+
+def accuracy(paths: list[Path]) -> None:
+    """Spectral norms in a series against scipy's SVD, the worst of three matrices of each size."""
+    import scipy.linalg
+
+    directions = measure(network(paths[1]))[2]
+    file = network(paths[2])
+    tensors = {tensor.name: tensor for tensor in measure(file, Past(), directions)[0]}
+    worst = 0.0
+    for module in file.modules[::2]:
+        found = tensors[f"{module.size}.{module.side}.linear.0.weight"].spectral
+        true = scipy.linalg.svdvals(module.tensors["linear.0.weight"].astype(np.float64))[0]
+        assert found is not None
+        worst = max(worst, abs(found[0] / true - 1))
+    print(f"spectral norms, warm, against scipy's SVD: within {worst:.1e}")
+
+
+def processes(paths: list[Path]) -> None:
+    """Whole processes: a gate on one file, the first and the second scan of a run, folders that grow."""
+    told = [_process("gate", str(paths[2])) for _ in range(6)][1:]  # the first may have had to compile its modules
+    _say("hndoctor gate one.pt", told)
+    for count in SERIES:
+        with tempfile.TemporaryDirectory(dir=paths[0].parent) as made:
+            run = Path(made) / "x" / "hypernetworks"
+            run.mkdir(parents=True)
+            for index in range(count):
+                (run / f"x-{500 * (index + 1)}.pt").hardlink_to(paths[index % 3])
+            _say(f"hndoctor scan, {count} checkpoints", [_process("scan", str(run.parent))])
+            time.sleep(2.5)  # files younger than their measurement by less than this are not believed
+            _process("scan", str(run.parent))
+            _say("  and again, unchanged", [_process("scan", str(run.parent)) for _ in range(3)])
+
+
+def _say(what: str, told: list[tuple[float, float, int, str]]) -> None:
+    wall, cpu = min(t[0] for t in told), min(t[1] for t in told)
+    print(f"{what:34s} {wall:6.2f} s wall {cpu:6.2f} s CPU {told[0][2]:5d} MB, torch: {told[0][3]}")
+
+
+def _process(*words: str) -> tuple[float, float, int, str]:
+    installed = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    start = time.perf_counter()
+    run = [sys.executable, "-c", COMMAND, *words]
+    done = subprocess.run(run, check=True, capture_output=True, text=True, env=installed)
+    told = done.stderr.split()[-3:]
+    return time.perf_counter() - start, float(told[0]), int(told[1]), told[2]
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Everything, with one thread and with two."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--peer", default=os.environ.get("WEIGHTWATCHER_PYTHON"))
+    parser.add_argument("--threads", type=int, choices=(1, 2), help="only the table, in this process")
     given = parser.parse_args()
     with _folder(given.folder) as folder:
-        paths = make_run(folder, 3)
-        flat = np.memmap(paths[2], np.uint8, "r")[: paths[2].stat().st_size // 4 * 4].view(np.float32)
-        np.seterr(all="ignore")  # headers and pickles among the bytes are no numbers
-        work = rows(paths)
-        ratios: dict[str, list[float]] = {name: [] for name in work}
-        sums = []
-        for _ in range(given.rounds):
-            for name, action in work.items():
-                unit = min(seconds(lambda: np.add.reduce(flat)) for _ in range(3))
-                sums.append(unit)
-                ratios[name].append(seconds(action) / unit)
-        print(
-            f"{paths[2].stat().st_size / 1e6:.0f} MB; one sum takes {statistics.median(sums) * 1e3:.1f} ms of CPU time"
-        )
-        for name, found in ratios.items():
-            print(f"{name:40s} {statistics.median(found):8.1f} sums")
-        told = [_process(paths[2:]) for _ in range(3)]
-        wall, cpu = min(t[0] for t in told), min(t[1] for t in told)
-        print(
-            f"one checkpoint, whole process: {wall:.2f} s wall, {cpu:.2f} s CPU, {told[0][2]} MB, torch: {told[0][3]}"
-        )
-
-
-def _process(paths: list[Path]) -> tuple[float, float, int, str]:
-    run = [sys.executable, "-c", ONE_SCAN, *map(str, paths)]
-    start = time.perf_counter()
-    told = subprocess.run(run, check=True, capture_output=True, text=True).stdout.split()
-    return time.perf_counter() - start, float(told[0]), int(told[1]), told[2]
+        paths = sorted(folder.glob("bench-*.pt"), key=lambda path: int(path.stem.split("-")[1]))[:3]
+        paths = paths if len(paths) == 3 else make_run(folder, 3)
+        if given.threads:
+            unit = table(paths, given.rounds)
+            if given.threads == 1:
+                accuracy(paths)
+                peer(paths, given.peer, unit)
+                processes(paths)
+            return
+        for threads in ("1", "2"):
+            again = [sys.executable, "-m", "benchmarks.scan", "--threads", threads, "--rounds", str(given.rounds)]
+            again += ["--folder", str(folder), *(["--peer", given.peer] if given.peer else [])]
+            names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+            subprocess.run(again, check=True, env=os.environ | dict.fromkeys(names, threads))
 
 
 if __name__ == "__main__":

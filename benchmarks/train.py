@@ -111,7 +111,9 @@ def full_size(pixels: int, batch: int, folder: Path) -> Course:
     precision = "bf16" if device.type == "cuda" else "fp32"
     with device:
         unet = UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
-    unet = unet.to(torch.bfloat16 if precision == "bf16" else torch.float32).requires_grad_(False).eval()
+    if precision == "bf16":
+        unet = unet.to(torch.bfloat16)
+    unet.requires_grad_(False).eval()
     noise = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
     base = SimpleNamespace(
         unet=unet, device=device, hash=None, name="random", schedule=NoiseSchedule(noise.alphas_cumprod.double())
@@ -193,21 +195,19 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def peak(step: Callable[[], object], device: torch.device) -> float | None:
-    """Mebibytes that a step needs beside what is there before it; None where that cannot be told."""
+def peak(step: Callable[[], int], device: torch.device) -> tuple[int, float | None]:
+    """What a step gives, and the mebibytes that it needs beside what is there before it; None: cannot be told."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
-        step()
-        return (torch.cuda.max_memory_allocated(device) - before) / 2**20
+        return step(), (torch.cuda.max_memory_allocated(device) - before) / 2**20
     try:
         Path("/proc/self/clear_refs").write_text("5")
-        before = _status("VmRSS")
-        step()
-        return (_status("VmHWM") - before) / 2**10
     except OSError:
-        return None
+        return step(), None
+    before = _status("VmRSS")
+    return step(), (_status("VmHWM") - before) / 2**10
 
 
 def _status(name: str) -> int:
@@ -218,15 +218,16 @@ def _status(name: str) -> int:
 
 def report(ways: list[Way], reference: Way, device: torch.device) -> Iterator[str]:
     """The table, line by line."""
-    yield f"{'way':<8}{'ms a step':>12}{'× floor':>10}{'least':>8}{'most':>8}{'GFLOP':>10}{'peak MiB':>10}"
+    yield f"{'way':<8}{'ms a step':>12}{'× floor':>10}{'least':>8}{'most':>8}"
     for way in ways:
         ratios = [a / b for a, b in zip(way.seconds, reference.seconds, strict=True)]
         figures = statistics.median(ratios), min(ratios), max(ratios)
         shown = "".join(f"{figure:>{width}.3f}" for figure, width in zip(figures, (10, 8, 8), strict=True))
-        most = peak(way.step, device)
-        memory = "-" if most is None else f"{most:.0f}"
-        time = statistics.median(way.seconds) * 1e3
-        yield f"{way.name:<8}{time:>12.2f}{shown}{flops(way.step) / 1e9:>10.2f}{memory:>10}"
+        yield f"{way.name:<8}{statistics.median(way.seconds) * 1e3:>12.2f}{shown}"
+    yield f"{'way':<8}{'GFLOP':>12}{'peak MiB':>10}"
+    for way in ways:
+        counted, most = peak(partial(flops, way.step), device)
+        yield f"{way.name:<8}{counted / 1e9:>12.2f}{'-' if most is None else f'{most:.0f}':>10}"
 
 
 def profile(step: Callable[[], object], rounds: int) -> None:
@@ -258,7 +259,8 @@ def main() -> None:
         measure(ways, given.rounds, device)
         print(f"{model}, sizes {course.network.sizes}, batch {given.batch}, {device}, torch {torch.__version__}")
         print(f"{torch.get_num_threads()} thread(s), {given.rounds} rounds")
-        print("\n".join(report(ways, ways[1], device)))
+        for line in report(ways, ways[1], device):
+            print(line, flush=True)
         if given.profile:
             profile(ways[0].step, given.rounds)
 

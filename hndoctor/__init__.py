@@ -24,18 +24,24 @@ __all__ = ["__version__", "judge", "measure", "scan"]
 
 
 def measure(path: str | Path) -> Vitals:
-    """Measure the one run at PATH: a run's folder, a checkpoint, a loss log, or a `vitals.json` of before.
+    """Measure the one run at PATH: a run's folder, a checkpoint, a loss log, a `vitals.json` of before; a URL of these.
 
     Raises ValueError, in one line, where there is no run or more than one.
     """
+    from dataclasses import replace
+
     from hndoctor.collect import CollectError, find_runs
+    from hndoctor.remote import here
     from hndoctor.vitals import measure_run
 
-    runs = find_runs(path)
-    if len(runs) > 1:
-        names = ", ".join(str(run.root / run.name) if run.shares_folder else str(run.root) for run in runs[:3])
-        raise CollectError(f"{path}: holds {len(runs)} runs ({names}, …); give one of them, or use scan")
-    return measure_run(runs[0])
+    with here(path) as place:
+        runs = find_runs(place.path)
+        if len(runs) > 1:
+            named = ", ".join(str(run.root / run.name) if run.shares_folder else str(run.root) for run in runs[:3])
+            what = f"{len(runs)} runs ({place.told(named)}, …)"
+            raise CollectError(f"{path}: holds {what}; give one of them, or use scan")
+        vitals = measure_run(runs[0])
+        return replace(vitals, run=place.told(vitals.run))
 
 
 def judge(vitals: Vitals) -> Diagnosis:
@@ -51,7 +57,12 @@ def judge(vitals: Vitals) -> Diagnosis:
 
 def scan(path: str | Path) -> tuple[Diagnosis, ...]:
     """Measure and judge every run at or below PATH.  Raises ValueError, in one line, where there is none."""
+    from dataclasses import replace
+
     from hndoctor.collect import find_runs
+    from hndoctor.remote import here
     from hndoctor.vitals import measure_run
 
-    return tuple(judge(measure_run(run)) for run in find_runs(path))
+    with here(path) as place:
+        measured = [measure_run(run) for run in find_runs(place.path)]
+        return tuple(judge(replace(vitals, run=place.told(vitals.run))) for vitals in measured)

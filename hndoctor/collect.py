@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hndoctor.formats.folders import Folder, is_plain, listed
-from hndoctor.formats.names import own_name, parse_stem
+from hndoctor.formats.names import own_name, parse_stem, without_copies
 from hndoctor.records import CheckpointPath, PreviewPath, Run, Skipped
 
 LOOSE = (".pt",)  # looked for in folders that are not runs; nothing else is opened beside 50 GB of models
@@ -136,7 +136,7 @@ def _one_course(part: Folder) -> bool:
 
 def _of_run_folder(parts: list[Folder]) -> Run:
     top = parts[0]
-    networks = [file for part in parts for file in part.ending(CHECKPOINTS)]
+    networks = without_copies(file for part in parts for file in part.ending(CHECKPOINTS))
     inside = [file for part in parts[1:] for file in part.ending(PICTURES)]
     name = _name_of_run(_folder_name(top.path), networks, inside)
     pictures = [*inside, *(file for file in top.ending(PICTURES) if parse_stem(file.stem, name).name == name)]

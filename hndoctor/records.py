@@ -116,6 +116,7 @@ class TensorVitals:
     spectral: tuple[float, float] | None = None  # bracket [lower, upper] of the largest singular value; 2-D only
     stable_rank: float | None = None  # (frobenius / spectral)**2
     dead_rows: int | None = None  # rows of a matrix that are exactly zero
+    effective_rank: float | None = None  # (sum s^2)^2 / sum s^4 over its singular values s, to about a tenth
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ class ModuleVitals:
     update_cosine: float | None = None  # between this change and the change before it
     travel_rms: float | None = None  # RMS of the change since the first checkpoint of the run
     dead_outputs: float | None = None  # share of outputs that are zero for every context; only if activate_output
+    best_rms: float | None = None  # RMS of the distance from the best checkpoint before it, by held-out loss
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,7 @@ class OptimizerVitals:
     unreadable: str | None = None  # the reason, when the file could not be read
     bytes: int = 0
     modified: float = 0.0
+    content: str = ""  # XXH3 of its bytes, 32 hex digits
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ class Checkpoint:
     stored_step: int
     bytes: int
     modified: float  # seconds since the epoch
-    sha256: str
+    sha256: str  # 64 hex digits where an optimizer state is tied to it by this; else empty
     container: str  # "zip", "legacy", "safetensors"
     provenance: str  # who wrote it, told from its keys
     metadata: NetworkMetadata
@@ -192,6 +195,7 @@ class Checkpoint:
     refused_by: tuple[str, ...] = ()  # loaders that will refuse this file, with the reason
     misread_by: tuple[str, ...] = ()  # loaders that will compute something else, with the reason
     partial: str | None = None  # why only part of it was examined (an embedding, a LoRA)
+    content: str = ""  # XXH3 of its bytes, 32 hex digits: what tells whether a copied file is the one measured
 
 
 @dataclass(frozen=True)
@@ -389,6 +393,12 @@ class PlanVitals:
     checkpoint_bytes: int | None = None  # one network and its optimizer state
     checkpoints: int | None = None  # how many will be kept
     free_bytes: int | None = None  # on the disk that takes them
+    steps_per_epoch: int | None = None  # optimizer steps in which the web UI sees the set once
+    passes: float | None = None  # how often a picture is seen in the whole plan
+    left_out: int = 0  # pictures that the web UI leaves out of each epoch: they fill no whole step
+    memory: tuple[tuple[str, int], ...] = ()  # (part, bytes) of a graphics card's memory, with hndoctor; estimated
+    memory_webui: tuple[tuple[str, int], ...] = ()  # the same in the web UI
+    card_bytes: int | None = None  # of the user's card
 
 
 @dataclass(frozen=True)
@@ -426,6 +436,7 @@ class Finding:
     subject: str | None = None  # the file it is about, relative to the run
     value: float | None = None
     limit: float | None = None
+    subjects: tuple[str, ...] = ()  # all the files, where it tells of several at once
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,9 @@
-"""The base model: a diffusers folder's UNet, VAE, text encoder and noise levels, frozen."""
+"""The base model: UNet, VAE, text encoder and noise levels of a diffusers folder or of a single file, frozen."""
 
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,14 +11,33 @@ from typing import Any
 import torch
 
 from hndoctor.formats.hashes import short_hash
-from trainer.config import POCKET
+from trainer import hub, single_file
+from trainer.config import POCKET, Config
 from trainer.diffusion import context_sizes
 from trainer.errors import TrainerError
+from trainer.quiet import quiet
 from trainer.sampler import NoiseSchedule
+from trainer.velocity import predicts_velocity
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 UNET_WEIGHTS = tuple(f"diffusion_pytorch_model{end}" for end in (".safetensors", ".fp16.safetensors", ".bin"))
 NOISE_KEYS = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "prediction_type")
+VELOCITY = "v_prediction"
+V_NATIVE = 96  # latents along a side of the 768-pixel models of Stable Diffusion 2, all of which predict velocity
+
+
+@dataclass(frozen=True)
+class Options:
+    """What of a base model is chosen by hand."""
+
+    vae: str = ""  # a folder or file that replaces its own
+    base_config: str = ""  # a folder with the configurations and the tokenizer of a single file
+    prediction_type: str = "auto"
+
+    @classmethod
+    def of(cls, config: Config) -> Options:
+        """As a configuration has them."""
+        return cls(config.vae, config.base_config, config.prediction_type)
 
 
 @dataclass
@@ -29,13 +45,14 @@ class BaseModel:
     """What a training needs of a base model.  `vae` and `text_encoder` become None once they are no longer needed."""
 
     name: str
-    hash: str | None  # ten hex digits of the UNet file's SHA-256
+    hash: str | None  # ten hex digits: of the UNet file's SHA-256, of the whole file's if it is a single one
     unet: Any
     vae: Any
     text_encoder: Any
     tokenizer: Any
     schedule: NoiseSchedule
     device: torch.device
+    vae_name: str | None = None  # of the VAE that replaces its own
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -52,12 +69,35 @@ class BaseModel:
         """The side in pixels it was trained at."""
         return int(self.unet.config.sample_size) * self.factor
 
+    @property
+    def grid(self) -> int:
+        """Pixels of which a picture's sides must be multiples."""
+        return int(self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1))
+
+
+def locate(base_model: str) -> Path:
+    """The diffusers folder or the single file that a configuration names; fetched if it is a name of the hub.
+
+    Raises `TrainerError` if there is none, or if it is not whole.
+    """
+    if base_model != POCKET and (name := hub.name_of(base_model)):
+        return folder(str(hub.fetch(name)))
+    path = Path(base_model)
+    if base_model != POCKET and path.is_file():
+        if path.suffix.lower() not in single_file.SUFFIXES:
+            raise TrainerError(f'base_model "{base_model}": not a model; name a folder, a .safetensors or a .ckpt')
+        return path
+    return folder(base_model)
+
 
 def folder(base_model: str) -> Path:
-    """The folder of a base model as a configuration names it; raises `TrainerError` if it is not a whole one."""
+    """A diffusers folder by its path, or the pocket model's; raises `TrainerError` if it is not a whole one."""
     path = _pocket() if base_model == POCKET else Path(base_model)
     if not path.exists():
-        raise TrainerError(f'base_model "{base_model}": no such folder; name a diffusers folder, or "{POCKET}"')
+        raise TrainerError(
+            f'base_model "{base_model}": no such folder or file; name a diffusers folder, a .safetensors, a .ckpt, '
+            f'"{POCKET}", or "hub:owner/name" to fetch one'
+        )
     missing = [part for part in PARTS if not (path / part).is_dir()]
     if missing:
         raise TrainerError(f'base_model "{base_model}": not a whole diffusers folder, {", ".join(missing)} missing')
@@ -73,7 +113,7 @@ def _pocket() -> Path:
 
 
 def part_config(path: Path, part: str) -> dict[str, Any]:
-    """The configuration of one part, without loading any weights."""
+    """The configuration of one part of a folder, without loading any weights."""
     name = "scheduler_config.json" if part == "scheduler" else "config.json"
     try:
         found = json.loads((path / part / name).read_text(encoding="utf-8"))
@@ -82,27 +122,52 @@ def part_config(path: Path, part: str) -> dict[str, Any]:
     return dict(found)
 
 
-def sizes_of(path: Path) -> tuple[int, ...]:
+def sizes_of(path: Path, base_config: str = "") -> tuple[int, ...]:
     """The context widths of a base model from its configuration alone."""
     from diffusers import UNet2DConditionModel
 
+    config = _file(path, base_config).config("unet") if path.is_file() else part_config(path, "unet")
     with torch.device("meta"):
-        return context_sizes(UNet2DConditionModel.from_config(part_config(path, "unet")))
+        return context_sizes(UNet2DConditionModel.from_config(config))
 
 
-def load(base_model: str, device: torch.device, dtype: torch.dtype = torch.float32) -> BaseModel:
-    """Load and freeze a base model; nothing is ever fetched.  `dtype` is the UNet's."""
-    path = folder(base_model)
+def _file(path: Path, base_config: str) -> single_file.SingleFile:
+    return single_file.open_file(path, Path(base_config) if base_config else None)
+
+
+# --- loading ----------------------------------------------------------------------------------------------------------
+
+
+def load(
+    base_model: str, device: torch.device, dtype: torch.dtype = torch.float32, options: Options | None = None
+) -> BaseModel:
+    """Load and freeze a base model; nothing is fetched but by its hub name.  `dtype` is the UNet's."""
+    path, options = locate(base_model), options or Options()
     try:
-        with _quiet():
-            unet, vae, text_encoder, tokenizer = _load_parts(path, dtype)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        with quiet():
+            base = _from_file(path, device, dtype, options) if path.is_file() else _from_folder(path, device, dtype)
+            if options.vae:
+                base.vae, base.vae_name = _other_vae(Path(options.vae), base, path, options), Path(options.vae).name
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        if isinstance(error, TrainerError):
+            raise
         first = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
         raise TrainerError(f'base_model "{base_model}": cannot be loaded: {first}') from None
-    for model in (unet, vae, text_encoder):
+    finally:
+        single_file.close_files()
+    if base_model == POCKET:
+        base.name = POCKET
+    for model in (base.unet, base.vae, base.text_encoder):
         model.requires_grad_(False).eval().to(device)
-    name = POCKET if base_model == POCKET else path.resolve().name
-    return BaseModel(name, unet_hash(path), unet, vae, text_encoder, tokenizer, noise_schedule(path), device)
+    if options.prediction_type != "auto":
+        base.schedule = replace(base.schedule, v_prediction=options.prediction_type == VELOCITY)
+    return base
+
+
+def _from_folder(path: Path, device: torch.device, dtype: torch.dtype) -> BaseModel:
+    unet, vae, text_encoder, tokenizer = _load_parts(path, dtype)
+    schedule = noise_schedule(part_config(path, "scheduler"), path)
+    return BaseModel(path.resolve().name, unet_hash(path), unet, vae, text_encoder, tokenizer, schedule, device)
 
 
 def _load_parts(path: Path, dtype: torch.dtype) -> tuple[Any, Any, Any, Any]:
@@ -122,16 +187,44 @@ def _load_parts(path: Path, dtype: torch.dtype) -> tuple[Any, Any, Any, Any]:
     )
 
 
-def noise_schedule(path: Path) -> NoiseSchedule:
-    """The noise levels that the folder's scheduler names."""
+def _from_file(path: Path, device: torch.device, dtype: torch.dtype, options: Options) -> BaseModel:
+    file = _file(path, options.base_config)
+    unet = single_file.load_unet(file, dtype).eval()
+    vae = None if options.vae else single_file.load_vae(file)
+    text_encoder, tokenizer = single_file.load_text_encoder(file), single_file.load_tokenizer(file)
+    schedule = noise_schedule(file.config("scheduler"), file.configs)
+    velocity = file.says_v()
+    if velocity is None and file.open_clip and not options.base_config:
+        velocity = predicts_velocity(unet)
+        if velocity:
+            unet.register_to_config(sample_size=V_NATIVE)
+    if velocity is not None:
+        schedule = replace(schedule, v_prediction=velocity)
+    return BaseModel(path.stem, file.hash, unet, vae, text_encoder, tokenizer, schedule, device)
+
+
+def _other_vae(other: Path, base: BaseModel, path: Path, options: Options) -> Any:
+    from diffusers import AutoencoderKL
+
+    if other.is_dir():
+        inner = other / "vae" if (other / "vae" / "config.json").is_file() else other
+        return AutoencoderKL.from_pretrained(inner, local_files_only=True).to(torch.float32)
+    if not other.is_file():
+        raise TrainerError(f'vae "{other}": no such file or folder; name a VAE, or leave vae out')
+    if path.is_file():
+        return single_file.load_vae_file(other, _file(path, options.base_config).config("vae"))
+    return single_file.load_vae_file(other, base.vae.config)
+
+
+def noise_schedule(config: dict[str, Any], path: Path) -> NoiseSchedule:
+    """The noise levels that a scheduler's configuration names."""
     from diffusers import DDPMScheduler
 
-    config = part_config(path, "scheduler")
     kept = {key: config[key] for key in NOISE_KEYS if key in config}
     kind = kept.get("prediction_type", "epsilon")
-    if kind not in ("epsilon", "v_prediction"):
+    if kind not in ("epsilon", VELOCITY):
         raise TrainerError(f"{path}: prediction type {kind!r} is not known; it must be epsilon or v_prediction")
-    return NoiseSchedule(DDPMScheduler(**kept).alphas_cumprod.double(), kind == "v_prediction")
+    return NoiseSchedule(DDPMScheduler(**kept).alphas_cumprod.double(), kind == VELOCITY)
 
 
 def unet_hash(path: Path) -> str | None:
@@ -151,26 +244,3 @@ def choose_device(name: str) -> torch.device:
         first = str(error).strip().splitlines()[0]
         raise TrainerError(f'device "{name}": cannot be used: {first}; use "auto" or "cpu"') from None
     return device
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The libraries' own progress bars and advice kept off the screen; only the command line speaks."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    levels = [(lib, lib.get_verbosity()) for lib in (diffusers_logging, transformers_logging)]
-    shown = transformers_logging.is_progress_bar_enabled()
-    for lib, _ in levels:
-        lib.set_verbosity_error()
-        lib.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for lib, level in levels:
-            lib.set_verbosity(level)
-        if shown:
-            for lib, _ in levels:
-                lib.enable_progress_bar()

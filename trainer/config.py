@@ -14,6 +14,7 @@ from hndoctor.formats.curve import SHAPES
 from hndoctor.formats.layout import parse_structure
 from hndoctor.formats.schedule import strict_schedule
 from trainer.errors import TrainerError
+from trainer.hub import name_of
 from trainer.module import ACTIVATIONS, INITIALISATIONS
 from trainer.values import KINDS, literal
 
@@ -25,6 +26,8 @@ SD_LEARN_RATE = "5e-5:100, 5e-6:12000, 5e-7:20000"  # other models': G23's begin
 SD_STEPS = 15000  # other models': 12,500 to 15,000 (G19)
 DEFAULT_TEMPLATE = ("[filewords]",)
 OWN_RATE = frozenset({"Prodigy"})  # optimizers that find the rate by themselves: learn_rate multiplies it, 1 is right
+EMPHASES = ("Original", "No norm", "Ignore", "None")  # the web UI's
+PATH_TEXTS = ("vae", "base_config", "cache")  # paths that may be left empty
 FORBIDDEN_IN_NAMES = '()/\\:*?"<>|'  # "(" truncates the name in the web UI; the rest no file system takes everywhere
 
 
@@ -35,7 +38,10 @@ class Config:
     name: str = "hypernetwork"
     data: Path = Path()  # folder of pictures and captions
     out: Path = Path("runs")  # gets the folder <name>/
-    base_model: str = POCKET  # or a diffusers folder
+    base_model: str = POCKET  # or a diffusers folder, a single .safetensors or .ckpt, "hub:owner/name"
+    vae: str = ""  # a folder or file whose VAE replaces the base model's own
+    base_config: str = ""  # for a single file of unknown shape: a diffusers folder with configurations and tokenizer
+    prediction_type: str = "auto"  # "epsilon", "v_prediction": what the base model predicts, if it is told wrongly
 
     # the network (web UI, "Create hypernetwork")
     sizes: tuple[int, ...] = ()  # context widths; empty: all that the base model has
@@ -63,6 +69,8 @@ class Config:
     save_optimizer_state: bool = True
     keep_last: int = 0  # checkpoints kept; 0: all
     keep_every: int = 0  # steps whose checkpoints are kept whatever keep_last says; 0: none
+    safetensors: bool = False  # the network as .safetensors beside every .pt, too
+    tensorboard: bool = False
     optimizer: str = "AdamW"  # or any of torch.optim; with their libraries AdamW8bit, Prodigy, AdamWScheduleFree ...
     optimizer_args: tuple[str, ...] = ()  # further options of it: "betas=(0.9, 0.99)"
     weight_decay: float = 0.01
@@ -81,14 +89,26 @@ class Config:
 
     # the data
     template: tuple[str, ...] = DEFAULT_TEMPLATE  # lines, or one path of a file
+    webui_template: bool = False  # as the web UI: blank lines are prompts, a picture keeps the first line it draws
+    filename_regex: str = ""  # of pictures without a .txt: the words of the name (web UI, dataset_filename_word_regex)
+    filename_join: str = " "  # what joins them (web UI, dataset_filename_join_string)
+    repeats: int = 1  # times a picture comes in an epoch; those in a folder "5_name" come 5 times
     shuffle_tags: bool = False
     keep_first: int = 0  # tags that shuffling and dropping leave alone
     tag_drop_out: float = 0.0
     caption_drop_out: float = 0.0
+    emphasis: str = "Original"  # of (brackets) in captions and prompts, the web UI's names
     latent_sampling: str = "once"
     width: int = 0  # pixels; 0: the base model's own
     height: int = 0
     resize: str = "crop"  # "distort": squeezed into the frame, as the web UI does
+    buckets: bool = False  # pictures keep their aspect: a few sizes of about width × height pixels
+    bucket_step: int = 0  # pixels; 0: what the base model needs
+    bucket_min: int = 0  # pixels of the shorter side; 0: half the frame's
+    bucket_max: int = 0  # pixels of the longer side; 0: twice the frame's
+    flip: bool = False  # every picture also mirrored, by chance
+    use_weight: bool = False  # transparency as loss weight
+    cache: str = ""  # folder of encoded pictures and captions, kept from run to run; empty: none
     clip_skip: int = 1  # web UI's numbering
     data_changed_ok: bool = False
 
@@ -100,6 +120,9 @@ class Config:
     preview_steps: int = 20
     preview_cfg: float = 7.0
     preview_sampler: str = "Euler a"
+    preview_scheduler: str = "Automatic"  # the sampler's own, as in web UI 1.9 and 1.10
+    preview_noise: str = "cpu"  # "nv": an NVIDIA card's, on any machine
+    preview_sheet: bool = False  # all prompts of a step in one picture, beside the single ones
     preview_negative_prompt: str = ""  # networks previewed with one give garbage without it (G25)
 
     version: int = VERSION
@@ -122,11 +145,15 @@ _CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "lr_scheduler": tuple(SHAPES),
         "latent_sampling": ("once", "deterministic", "random"),
         "resize": ("crop", "distort"),
+        "prediction_type": ("auto", "epsilon", "v_prediction"),
+        "emphasis": EMPHASES,
+        "preview_noise": ("cpu", "nv"),
     }
 )
 _AT_LEAST: Mapping[str, float] = MappingProxyType(
     {
-        "steps": 1, "batch_size": 1, "gradient_step": 1, "clip_skip": 1, "preview_steps": 1,
+        "steps": 1, "batch_size": 1, "gradient_step": 1, "clip_skip": 1, "preview_steps": 1, "repeats": 1,
+        "bucket_step": 0, "bucket_min": 0, "bucket_max": 0,
         "save_every": 0, "image_every": 0, "csv_every": 0, "keep_last": 0, "keep_every": 0, "keep_first": 0,
         "width": 0, "height": 0, "validation": 0, "validate_every": 0, "weight_decay": 0, "preview_cfg": 0,
         "tag_drop_out": 0, "caption_drop_out": 0, "seed": 0, "preview_seed": 0,
@@ -173,7 +200,7 @@ def check(config: Config) -> None:
     for key in ("tag_drop_out", "caption_drop_out"):
         if getattr(config, key) > 1:
             raise TrainerError(f"{key} = {getattr(config, key)}: is a probability, from 0 to 1")
-    for key in ("width", "height"):
+    for key in ("width", "height", "bucket_step", "bucket_min", "bucket_max"):
         if getattr(config, key) % 8:
             raise TrainerError(f"{key} = {getattr(config, key)}: must be a multiple of 8 pixels")
     try:
@@ -204,9 +231,13 @@ def to_toml(config: Config) -> str:
 
 def absolute(config: Config) -> Config:
     """The same with paths that hold wherever it is read from."""
-    base = config.base_model if config.base_model == POCKET else str(Path(config.base_model).absolute())
+    base = config.base_model
+    if base != POCKET and not name_of(base):
+        base = str(Path(base).absolute())
+    others: dict[str, Any] = {key: str(Path(path).absolute()) for key in PATH_TEXTS if (path := getattr(config, key))}
     template = (str(Path(config.template[0]).absolute()),) if names_a_file(config.template) else config.template
-    return replace(config, data=config.data.absolute(), out=config.out.absolute(), base_model=base, template=template)
+    data, out = config.data.absolute(), config.out.absolute()
+    return replace(config, data=data, out=out, base_model=base, template=template, **others)
 
 
 def names_a_file(template: tuple[str, ...]) -> bool:
@@ -267,7 +298,10 @@ def _anchored(values: dict[str, Any], folder: Path) -> dict[str, Any]:
         if key in values:
             values[key] = _from(folder, values[key], must_exist=key == "data")
     if (base := values.get("base_model", POCKET)) != POCKET:
-        values["base_model"] = str(_from(folder, Path(base)))
+        values["base_model"] = base if name_of(base) else str(_from(folder, Path(base).expanduser()))
+    for key in PATH_TEXTS:
+        if values.get(key):
+            values[key] = str(_from(folder, Path(values[key]).expanduser(), must_exist=key != "cache"))
     if names_a_file(values.get("template", ())):
         values["template"] = (str(_from(folder, Path(values["template"][0]))),)
     return values

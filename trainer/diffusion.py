@@ -9,6 +9,7 @@ text context is the same in all cross-attentions of one UNet call: its pair is c
     pipe("portrait of a girl")
     style.remove()
 
+Several files compose in order, `apply_hypernetwork(pipe, ["a.pt", "b.pt"], [0.8, 0.5])`, or call after call.
 Install after LoRA layers and before `torch.compile`.
 """
 
@@ -19,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +29,8 @@ from trainer.errors import TrainerError
 from trainer.network import Hypernetwork
 
 SHARED = "auto"  # once per UNet call, unless dropout must differ from layer to layer as in the web UI
+
+_AT_WORK: WeakKeyDictionary[nn.Module, list[Injection]] = WeakKeyDictionary()  # injections by their UNet
 
 
 def attentions(unet: nn.Module) -> Iterator[Any]:
@@ -64,6 +68,7 @@ class Injection:
         self.strengths = list(strengths) if strengths is not None else [1.0] * len(self.networks)
         self.shared_context, self.enabled = shared_context, True
         self._shared: tuple[Tensor, Tensor] | None = None
+        self._alone = True  # else another one's hooks come between the UNet's context and ours
         self._attentions = tuple(attentions(unet))
         self._projected = getattr(unet, "encoder_hid_proj", None) is not None or any(
             getattr(attn, "norm_cross", None) is not None for attn in self._attentions
@@ -78,6 +83,9 @@ class Injection:
             if attn.to_k.in_features in sizes:
                 for side, projection in enumerate((attn.to_k, attn.to_v)):
                     self._handles.append(projection.register_forward_pre_hook(self._hook(side, is_cross(attn))))
+        self._others = _AT_WORK.setdefault(unet, [])
+        self._others.append(self)
+        _count(self._others)
 
     def remove(self) -> None:
         """Take the hooks out; the UNet computes bit for bit what it did before."""
@@ -85,6 +93,9 @@ class Injection:
             handle.remove()
         self._handles.clear()
         self._shared = None
+        if self in self._others:
+            self._others.remove(self)
+            _count(self._others)
 
     @contextmanager
     def disabled(self) -> Iterator[None]:
@@ -133,8 +144,8 @@ class Injection:
 
     def _shares(self) -> bool:
         if self.shared_context == SHARED:
-            return not self._projected and not any(n.has_active_randomness() for n in self.networks)
-        return bool(self.shared_context)
+            return self._alone and not self._projected and not any(n.has_active_randomness() for n in self.networks)
+        return self._alone and bool(self.shared_context)
 
     def _refuse_fused(self) -> None:
         if any(getattr(attn, "fused_projections", False) for attn in self._attentions):
@@ -144,29 +155,48 @@ class Injection:
             )
 
 
-def apply_hypernetwork(
-    pipe: Any, *networks: Hypernetwork | str | Path, strength: float | Sequence[float] = 1.0
-) -> Injection:
-    """Let hypernetworks work in a diffusers pipeline (or a bare UNet), composed in the order given, as the web UI does.
+def _count(injections: list[Injection]) -> None:
+    """Tell the injections of one UNet whether they are alone: then the text context can be rewritten once for all."""
+    for injection in injections:
+        injection._alone = len(injections) == 1
 
-    `networks` are files or loaded `Hypernetwork`s, `strength` one for all or one each.  They are brought to the UNet's
-    device and type.  Raises `TrainerError` for unreadable files, fused projections, or a network none of whose sizes
-    the model has.
+
+Network = Hypernetwork | str | Path
+
+
+def apply_hypernetwork(
+    pipe: Any, networks: Network | Sequence[Network], strength: float | Sequence[float] = 1.0
+) -> Injection:
+    """Let hypernetworks work in a diffusers pipeline (or a bare UNet), as the web UI does.
+
+    `networks` is a file, a loaded `Hypernetwork`, or several of them, composed in the order given, also over several
+    calls; `strength` is one for all or one each, 0 is the base model to the bit.  Attentions whose width a network
+    does not have stay as they are.  Files are brought to the UNet's device and type, loaded networks to its device.
+    Gives the handle whose `remove()` undoes it; `strengths` can be changed between two pictures.
+    Raises `TrainerError`, in one line, for unreadable files, fused projections, or a network none of whose sizes the
+    model has.
     """
     unet = getattr(pipe, "unet", pipe)
-    loaded = [network if isinstance(network, Hypernetwork) else Hypernetwork.load(network) for network in networks]
-    sizes = context_sizes(unet)
-    for network in loaded:
-        if not set(network.sizes) & set(sizes):
-            raise TrainerError(
-                f"{network.name}: made for contexts of {_listed(network.sizes)}, the model has {_listed(sizes)}: "
-                "it belongs to another base model"
-            )
-        network.to(device=unet.device, dtype=unet.dtype).eval()
-    strengths = [strength] * len(loaded) if isinstance(strength, int | float) else list(strength)
-    if len(strengths) != len(loaded):
-        raise TrainerError(f"{len(loaded)} hypernetworks, {len(strengths)} strengths: give one strength each")
-    return Injection(unet, loaded, strengths)
+    sizes = context_sizes(unet) if isinstance(unet, nn.Module) else ()
+    if not sizes:
+        raise TrainerError(f"{type(pipe).__name__}: has no UNet with attention in it, so no place for a hypernetwork")
+    given = [networks] if isinstance(networks, Hypernetwork | str | Path) else list(networks)
+    strengths = [float(strength)] * len(given) if isinstance(strength, int | float) else [float(s) for s in strength]
+    if len(strengths) != len(given):
+        raise TrainerError(f"{len(given)} hypernetworks, {len(strengths)} strengths: give one strength each")
+    device = getattr(pipe, "_execution_device", unet.device)  # offloaded models wait on another device
+    return Injection(unet, [_ready(one, sizes, device, unet.dtype) for one in given], strengths)
+
+
+def _ready(network: Network, sizes: Sequence[int], device: Any, dtype: torch.dtype) -> Hypernetwork:
+    """A network of this base model, in evaluation mode, where the UNet is."""
+    loaded = network if isinstance(network, Hypernetwork) else Hypernetwork.load(network).to(dtype=dtype)
+    if not set(loaded.sizes) & set(sizes):
+        raise TrainerError(
+            f"{loaded.name}: made for contexts of {_listed(loaded.sizes)}, the model has {_listed(sizes)}: "
+            "it belongs to another base model"
+        )
+    return loaded.to(device=device).eval()
 
 
 def _listed(sizes: Sequence[int]) -> str:

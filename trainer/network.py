@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hndoctor.formats import read
 from hndoctor.formats.layout import parse_dropout_structure
 from hndoctor.formats.types import Array, HypernetworkFile, Module, Refused
-from hndoctor.formats.write import write_hypernetwork
+from hndoctor.formats.write import Container, write_hypernetwork
 from hndoctor.records import NetworkMetadata
 from trainer.errors import TrainerError
 from trainer.module import HypernetworkModule
@@ -130,9 +130,15 @@ class Hypernetwork(nn.Module):
         network.name = network.name or file.path.stem
         return network.eval()
 
-    def save(self, path: str | Path) -> None:
-        """Write a `.pt` that every web UI generation and ComfyUI load; whole or not at all.  Raises OSError."""
-        write_hypernetwork(Path(path), self.arrays(), self.metadata(), container="zip")
+    def save(self, path: str | Path, container: Container | None = None) -> None:
+        """Write a `.pt` that every web UI generation and ComfyUI load; whole or not at all.  Raises OSError.
+
+        A path that ends in `.safetensors` gets that format, unless `container` says another: `load` and hndoctor read
+        it, the web UI and ComfyUI do not.
+        """
+        path = Path(path)
+        told: Container = "safetensors" if path.suffix.lower() == ".safetensors" else "zip"
+        write_hypernetwork(path, self.arrays(), self.metadata(), container or told)
 
     def metadata(self) -> dict[str, Any]:
         """What a file says beside the tensors: the web UI's thirteen keys."""

@@ -142,7 +142,7 @@ def load(
     kinds.train(optimizer)
     trained = [file.state[i][_TRAINED] for i in range(len(parameters)) if _TRAINED in file.state.get(i, {})]
     if len(trained) == len(parameters):
-        kinds.put(parameters, [torch.from_numpy(array.copy()) for array in trained if hasattr(array, "ndim")])
+        kinds.put(parameters, [torch.tensor(array) for array in trained])
     scale = file.param_groups[0].get(_SCALE) if file.param_groups else None
     if scaler is not None and scale is not None:
         streak = int(file.param_groups[0].get(_STREAK, 0))

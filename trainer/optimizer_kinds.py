@@ -1,7 +1,7 @@
 """Which optimizers there are, how they are made, and which weights they mean.
 
-torch's own by their class names, and, where their libraries are installed (extra `optimizers`), 8-bit ones
-(bitsandbytes), Prodigy (prodigyopt) and the schedule-free ones (schedulefree).
+torch's own by their class names, and, where their libraries are installed (extras `optimizers`, `eight-bit`),
+Prodigy (prodigyopt), the schedule-free ones (schedulefree) and 8-bit ones (bitsandbytes).
 """
 
 from __future__ import annotations

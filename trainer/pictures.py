@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from hndoctor.formats.captions import PICTURE_SUFFIXES, read_caption
+from hndoctor.formats.captions import PICTURE_SUFFIXES, CaptionError, read_caption
 from trainer.errors import TrainerError
 
 
@@ -24,20 +26,25 @@ class Picture:
     path: Path
     caption: str
     digest: str  # SHA-256 of its bytes and caption, 16 hex digits
+    label: str = ""  # its path below the set's folder, where that is not its name alone: "5_fischl/a.png"
+    size: tuple[int, int] = (0, 0)  # width and height in pixels, the right way up
+    content: str = ""  # SHA-256 of its bytes, 64 hex digits
+    repeats: int = 1  # times it comes in an epoch
 
     @property
     def name(self) -> str:
-        """The file's name."""
-        return self.path.name
+        """What it is called in messages and records: the file's name, with its folder's if it lies in one."""
+        return self.label or self.path.name
 
 
 @dataclass(frozen=True)
 class PictureSet:
-    """The pictures of a folder by name, and those that cannot be used with the reason."""
+    """The pictures of a folder in order of name, and those that cannot be used with the reason."""
 
     folder: Path
     pictures: tuple[Picture, ...]
     skipped: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()  # folders in it that are not read, and why
 
     @property
     def fingerprint(self) -> str:
@@ -50,40 +57,79 @@ class PictureSet:
         return {picture.name: picture.digest for picture in self.pictures}
 
 
-def read_folder(folder: Path) -> PictureSet:
-    """The pictures of a folder (not of folders in it), by name.  What cannot be read is named, not used.
+@dataclass(frozen=True)
+class Reading:
+    """How a folder is read."""
 
-    Raises `TrainerError` if there is no such folder, no picture in it, or none that can be read.
+    repeats: int = 1  # of pictures whose folder does not say
+    word_regex: str = ""  # of file names that serve as captions
+    join: str = " "
+
+
+def read_folder(folder: Path, how: Reading | None = None) -> PictureSet:
+    """The pictures of a folder by name, then those of folders in it that are called `5_name` (five times an epoch).
+
+    What cannot be read is named, not used.  Raises `TrainerError` if there is no such folder, no picture in it, or none
+    that can be read.
     """
     if not folder.is_dir():
         raise TrainerError(f"data {folder}: there is no such folder; name the folder of the training pictures")
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))
+    how, notes = how or Reading(), []
+    files = [(path, how.repeats) for path in _pictures_in(folder)]
+    for inner in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        found, repeats = _pictures_in(inner), repeats_of(inner.name)
+        files += [(path, repeats) for path in found if repeats]
+        if found and not repeats:
+            notes.append(_not_read(inner.name, repeats))
     if not files:
-        raise TrainerError(f"data {folder}: no pictures in it; put .png, .jpg or .webp files there")
-    read = [_read(path) for path in files]
-    skipped = tuple((path.name, found) for path, found in zip(files, read, strict=True) if isinstance(found, str))
+        hint = f" ({'; '.join(notes)})" if notes else ""
+        raise TrainerError(f"data {folder}: no pictures in it; put .png, .jpg or .webp files there{hint}")
+    read = [_read(path, folder, repeats, how) for path, repeats in files]
+    names = (path.relative_to(folder).as_posix() for path, _ in files)
+    skipped = tuple((name, found) for name, found in zip(names, read, strict=True) if isinstance(found, str))
     pictures = tuple(found for found in read if isinstance(found, Picture))
     if not pictures:
         name, why = skipped[0]
         raise TrainerError(f"data {folder}: none of its {len(files)} pictures can be read; {name}: {why}")
-    return PictureSet(folder, pictures, skipped)
+    return PictureSet(folder, pictures, skipped, tuple(notes))
 
 
-def _read(path: Path) -> Picture | str:
+def repeats_of(name: str) -> int | None:
+    """The repeats that a folder's name asks for: 5 of "5_fischl" (kohya's convention); None if it asks for none."""
+    number, mark, _ = name.partition("_")
+    return int(number) if mark and number.isascii() and number.isdigit() else None
+
+
+def _not_read(name: str, repeats: int | None) -> str:
+    why = "its name asks for 0 repeats" if repeats == 0 else f'call it "1_{name}" to train on it'
+    return f"the pictures in the folder {name} are not used: {why}"
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))
+
+
+def _read(path: Path, folder: Path, repeats: int, how: Reading) -> Picture | str:
     """A picture, or why it cannot be used."""
     try:
-        load(path)
         raw = path.read_bytes()
-    except TrainerError as error:
+        size = load(io.BytesIO(raw)).size
+        told = read_caption(path, how.word_regex, how.join)
+    except (TrainerError, CaptionError) as error:
+        if isinstance(error, CaptionError):
+            raise TrainerError(f"filename_regex: {error}") from None
         return str(error)
     except OSError as error:
         return f"cannot be read ({error.strerror or error})"
-    caption = read_caption(path).text
-    digest = hashlib.sha256(hashlib.sha256(raw).digest() + caption.encode()).hexdigest()[:16]
-    return Picture(path, caption, digest)
+    if told.source and told.problem and told.problem.startswith("cannot be read"):
+        return f"its caption {told.source.name} {told.problem}"
+    content, caption = hashlib.sha256(raw), told.text
+    digest = hashlib.sha256(content.digest() + caption.encode()).hexdigest()[:16]
+    label = path.relative_to(folder).as_posix()
+    return Picture(path, caption, digest, label, size, content.hexdigest(), repeats)
 
 
-def load(path: Path) -> Image.Image:
+def load(path: Path | IO[bytes]) -> Image.Image:
     """A picture in RGB, the right way up.  Raises `TrainerError` with the reason if it cannot be decoded."""
     try:
         with warnings.catch_warnings():
@@ -91,6 +137,8 @@ def load(path: Path) -> Image.Image:
             with Image.open(path) as image:
                 upright = ImageOps.exif_transpose(image)
                 return _rgb(upright)
+    except UnidentifiedImageError:
+        raise TrainerError("cannot be decoded (it is no picture of a known kind)") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, EOFError, IndexError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise TrainerError(f"cannot be decoded ({reason})") from None

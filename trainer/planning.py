@@ -15,7 +15,8 @@ from trainer.data import split, template_lines
 from trainer.errors import TrainerError
 from trainer.events import Plan
 from trainer.network import Hypernetwork
-from trainer.pictures import PictureSet, read_folder
+from trainer.pictures import PictureSet, Reading, read_folder
+from trainer.processes import expected
 
 
 def structure(config: Config) -> tuple[float, ...]:
@@ -67,7 +68,13 @@ def plan(config: Config, resume: Path | str | None = None) -> Plan:
     Raises `TrainerError` for everything that would stop the training later and can be known now.
     """
     start = Hypernetwork.load(resume).step if resume is not None else 0
-    return make(config, base.sizes_of(base.folder(config.base_model)), read_folder(config.data), start)
+    there = base.sizes_of(base.locate(config.base_model), config.base_config)
+    return make(config, there, pictures_of(config), start)
+
+
+def pictures_of(config: Config) -> PictureSet:
+    """The training pictures, read as the configuration says."""
+    return read_folder(config.data, Reading(config.repeats, config.filename_regex, config.filename_join))
 
 
 def make(config: Config, there: tuple[int, ...], pictures: PictureSet, start: int) -> Plan:
@@ -77,7 +84,7 @@ def make(config: Config, there: tuple[int, ...], pictures: PictureSet, start: in
     rates = curve(config, start)
     end = min(config.steps, rates.end)
     train, held_out = split(pictures.pictures, config)
-    samples = config.batch_size * config.gradient_step
+    samples = config.batch_size * config.gradient_step * expected()
     every = config.save_every
     return Plan(
         name=config.name,
@@ -94,7 +101,7 @@ def make(config: Config, there: tuple[int, ...], pictures: PictureSet, start: in
         steps=end,
         pictures=len(train),
         held_out=len(held_out),
-        epochs=(end - start) * samples / len(train),
+        epochs=(end - start) * samples / sum(picture.repeats for picture in train),
         rates=tuple(
             (stop, segment.rate, in_words(segment.rate) + _shaped(config))
             for stop, segment in zip(rates.ends, rates.segments, strict=True)
@@ -105,7 +112,7 @@ def make(config: Config, there: tuple[int, ...], pictures: PictureSet, start: in
 
 
 def _warnings(config: Config, pictures: PictureSet) -> list[str]:
-    told = [f"{name} is left out: {why}" for name, why in pictures.skipped]
+    told = [*pictures.notes, *_skipped(pictures)]
     told += _caption_warnings(config, pictures)
     if config.lr_scheduler != "constant" and "," in config.learn_rate:
         told.append(f"lr_scheduler {config.lr_scheduler} bends a schedule that falls by itself: both multiply")
@@ -133,6 +140,13 @@ def _shaped(config: Config) -> str:
         "cosine_with_restarts": f", in {config.lr_num_cycles} falling cosine(s) to {power(config.lr_min_ratio)} of it",
     }[config.lr_scheduler]
     return shape + (f", after {config.lr_warmup_steps} steps of warm-up" if config.lr_warmup_steps else "")
+
+
+def _skipped(pictures: PictureSet) -> list[str]:
+    """What cannot be read, by name, and how many of how many if it is more than one."""
+    told = [f"{name} is left out: {why}" for name, why in pictures.skipped]
+    count = len(told)
+    return [*told, f"{count} of {count + len(pictures.pictures)} pictures are left out"] if count > 1 else told
 
 
 def _caption_warnings(config: Config, pictures: PictureSet) -> list[str]:

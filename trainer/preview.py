@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from trainer.diffusion import Injection
 from trainer.objective import as_float
 from trainer.sampler import Noise, guided, resolve, sample
 
+HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}  # precisions that run under autocast
 TOGETHER = 4  # pictures drawn in one go: memory of twice as many UNet samples (guess)
 
 
@@ -38,15 +40,23 @@ class Previewer:
     @torch.no_grad()
     def draw(self, bare: bool = False) -> tuple[Image.Image, ...]:
         """One picture a prompt; `bare`: by the base model alone, as a reference."""
-        modes = [network.training for network in self.injection.networks]
-        for network in self.injection.networks:
-            network.eval()
         quiet: AbstractContextManager[None] = self.injection.disabled() if bare else nullcontext()
-        with quiet:
+        with self._evaluating(), quiet:
             latents = torch.cat([self._latents(contexts) for contexts in self._groups()])
-        for network, mode in zip(self.injection.networks, modes, strict=True):
-            network.train(mode)
         return decode(self.base, latents)
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """The networks without dropout for a while, then as they were, whatever happens."""
+        networks = self.injection.networks
+        modes = [network.training for network in networks]
+        try:
+            for network in networks:
+                network.eval()
+            yield
+        finally:
+            for network, mode in zip(networks, modes, strict=True):
+                network.train(mode)
 
     def _groups(self) -> list[Tensor]:
         """Neighbouring prompts of equal length, a few at a time: (prompts, tokens, width)."""
@@ -63,29 +73,31 @@ class Previewer:
         shape = (int(base.unet.config.in_channels), self.size[1] // base.factor, self.size[0] // base.factor)
         negative = self.negative[None].expand(len(contexts), -1, -1)
         predict = guided(as_float(base.unet), base.schedule, contexts, negative, config.preview_cfg)
-        noise = Noise([config.preview_seed] * len(contexts), shape)
-        with torch.autocast(base.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-            return sample(config.preview_sampler, base.schedule, predict, noise, config.preview_steps, base.device)
+        noise = Noise([config.preview_seed] * len(contexts), shape, config.preview_noise)
+        half = HALVES.get(config.precision)
+        with torch.autocast(base.device.type, half, enabled=half is not None):
+            return sample(config.preview_sampler, base.schedule, predict, noise, config.preview_steps, base.device,
+                          config.preview_scheduler)  # fmt: skip
 
     def infotext(self, prompt: str) -> str:
         """How the web UI would describe the picture of a prompt."""
         config = self.config
-        sampler, karras = resolve(config.preview_sampler)
+        choice = resolve(config.preview_sampler, config.preview_scheduler)
         whole = int(config.preview_cfg)
         return compose(
             Infotext(
                 prompt=prompt,
                 negative_prompt=config.preview_negative_prompt,
                 steps=config.preview_steps,
-                sampler=sampler,
-                schedule_type="Karras" if karras else "Automatic",
+                sampler=choice.name,
+                schedule_type=choice.told,
                 cfg_scale=whole if whole == config.preview_cfg else config.preview_cfg,
                 seed=config.preview_seed,
                 size=self.size,
                 model_hash=self.base.hash,
                 model=self.base.name,
                 clip_skip=config.clip_skip if config.clip_skip > 1 else None,
-                extra={"RNG": "CPU"},
+                extra={"RNG": config.preview_noise.upper()},
             )
         )
 
@@ -96,6 +108,17 @@ class Previewer:
         buffer = io.BytesIO()
         picture.save(buffer, "PNG", pnginfo=told)
         return buffer.getvalue()
+
+
+def sheet(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Pictures side by side in as many rows as columns, or one less, as the web UI's grid has them."""
+    rows = max(1, round(math.sqrt(len(pictures))))
+    columns = math.ceil(len(pictures) / rows)
+    width, height = pictures[0].size
+    grid = Image.new("RGB", (columns * width, rows * height))
+    for place, picture in enumerate(pictures):
+        grid.paste(picture, (place % columns * width, place // columns * height))
+    return grid
 
 
 def decode(base: BaseModel, latents: Tensor) -> tuple[Image.Image, ...]:

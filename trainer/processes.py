@@ -77,10 +77,15 @@ class Processes:
 ALONE = Processes()
 
 
+def expected() -> int:
+    """How many processes a launcher says there are."""
+    world = os.environ.get("WORLD_SIZE", "1")
+    return max(1, int(world)) if world.isdigit() and "RANK" in os.environ else 1
+
+
 def join(device: torch.device) -> Processes:
     """The processes that a launcher started with this one; `ALONE` if none did.  Raises `TrainerError`."""
-    world = os.environ.get("WORLD_SIZE", "1")
-    if not world.isdigit() or int(world) < 2 or "RANK" not in os.environ:
+    if expected() == 1:
         return ALONE
     if not distributed.is_available():
         raise TrainerError("several processes: this torch has no torch.distributed; start one process")
@@ -103,5 +108,5 @@ def leave() -> None:
 def local(name: str) -> str:
     """The device of this process: with several, "auto" and "cuda" mean the one of its own number."""
     number = os.environ.get("LOCAL_RANK", "")
-    several = os.environ.get("WORLD_SIZE", "1") not in ("", "0", "1")
-    return f"cuda:{number}" if several and number and name in ("auto", "cuda") and torch.cuda.is_available() else name
+    own = expected() > 1 and number and name in ("auto", "cuda") and torch.cuda.is_available()
+    return f"cuda:{number}" if own else name

@@ -36,14 +36,19 @@ class Chunk:
 class TextEncoder:
     """A CLIP tokenizer and text model, read as the web UI reads them.
 
-    `clip_skip` is the web UI's number: 1 is the last layer's output, 2 the one before, then normalised.
+    `clip_skip` is the web UI's number: 1 is the last layer's output, 2 the one before, then normalised.  As in the web
+    UI it has no effect on Stable Diffusion 2, whose text encoder has lost its last layer already.
+    `emphasis` is the web UI's option: "Original" restores the mean that weights change, "No norm" does not, "Ignore"
+    reads the brackets and gives them no weight, "None" takes them for text.
     """
 
-    def __init__(self, tokenizer: Any, model: Any, clip_skip: int = 1) -> None:
-        self.tokenizer, self.model, self.clip_skip = tokenizer, model, clip_skip
+    def __init__(self, tokenizer: Any, model: Any, clip_skip: int = 1, emphasis: str = "Original") -> None:
+        self.tokenizer, self.model, self.emphasis = tokenizer, model, emphasis
         self.start, self.end = int(tokenizer.bos_token_id), int(tokenizer.eos_token_id)
         pad = tokenizer.pad_token_id
         self.pad = self.end if pad is None else int(pad)
+        self.open_clip = self.pad != self.end and model.config.hidden_act == "gelu"  # OpenAI's CLIP has quick_gelu
+        self.clip_skip = 1 if self.open_clip else clip_skip
         self.length = int(model.config.max_position_embeddings) - 2  # 75 for CLIP
         self.comma = self._comma_token()
 
@@ -53,7 +58,8 @@ class TextEncoder:
 
     def chunks(self, prompt: str) -> tuple[Chunk, ...]:
         """The chunks of a prompt, not yet padded; at least one."""
-        pieces = [(piece, self._tokens(piece)) for piece in parse(prompt)]
+        parsed = (Piece(prompt),) if self.emphasis == "None" else parse(prompt)
+        pieces = [(piece, self._tokens(piece)) for piece in parsed]
         return tuple(_chunks(pieces, self.length, self.comma))
 
     def count(self, prompt: str) -> int:
@@ -90,14 +96,13 @@ class TextEncoder:
         depth = min(self.clip_skip, len(output.hidden_states))
         return inner.final_layer_norm(output.hidden_states[-depth])  # type: ignore[no-any-return]
 
-    @staticmethod
-    def _emphasised(hidden: Tensor, weights: Sequence[float]) -> Tensor:
+    def _emphasised(self, hidden: Tensor, weights: Sequence[float]) -> Tensor:
         """Every token times its weight, then the mean restored (web UI, "Original")."""
-        if all(weight == 1.0 for weight in weights):
+        if self.emphasis in ("Ignore", "None") or all(weight == 1.0 for weight in weights):
             return hidden
         before = hidden.mean()
         hidden = hidden * torch.tensor(weights, device=hidden.device, dtype=hidden.dtype)[None, :, None]
-        return hidden * (before / hidden.mean())
+        return hidden if self.emphasis == "No norm" else hidden * (before / hidden.mean())
 
 
 def _chunks(pieces: Sequence[tuple[Piece, list[int]]], length: int, comma: int | None) -> Iterator[Chunk]:

@@ -35,7 +35,12 @@ def run_json(
         "version": RUN_VERSION,
         "started": before.get("started", datetime.now(UTC).isoformat(timespec="seconds")),
         "config": as_dict(course.config),
-        "base_model": {"name": base.name, "hash": base.hash},
+        "base_model": {
+            "name": base.name,
+            "hash": base.hash,
+            "vae": base.vae_name,
+            "prediction_type": "v_prediction" if base.schedule.v_prediction else "epsilon",
+        },
         "network": {"parameters": plan.parameters, "sizes": list(course.network.sizes)},
         "data": {
             "fingerprint": pictures.fingerprint,

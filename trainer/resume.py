@@ -120,7 +120,8 @@ def check_data(folder: RunFolder, pictures: PictureSet, config: Config) -> str |
     if config.data_changed_ok:
         return f"the training data has changed since the run began: {shown}"
     raise TrainerError(
-        f"the training data has changed since the run began ({shown}); start again, or allow it with data_changed_ok"
+        f"the training data has changed since the run began ({shown}); start again, or allow it with "
+        "--data-changed-ok (data_changed_ok = true)"
     )
 
 

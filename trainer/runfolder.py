@@ -16,10 +16,12 @@ from hndoctor.formats.settings import read_validation
 from hndoctor.records import ValidationPoint
 from trainer import ema
 from trainer.optimizer import optim_path
-from trainer.saving import remove
+from trainer.saving import COPY, copy_path, remove
 
 LOSS_LOG = "hypernetwork_loss.csv"
 VALIDATION_LOG = "validation.jsonl"
+TENSORBOARD = "tensorboard"
+SHEET = "-sheet.png"
 VALIDATION_BASE = "validation-base.json"  # the bare base model's losses, which a resumed run need not measure again
 SET_ASIDE = "set-aside"  # gets what a resumed run has left behind; no part of the run any more
 
@@ -32,7 +34,7 @@ class RunFolder:
 
     def __init__(self, root: Path, name: str) -> None:
         self.root, self.name = root, name
-        self.checkpoints, self.images = root / "hypernetworks", root / "images"
+        self.checkpoints, self.images, self.sheets = root / "hypernetworks", root / "images", root / "sheets"
         self.averages = root / ema.FOLDER
 
     # --- where things are ---------------------------------------------------------------------------------------------
@@ -49,6 +51,10 @@ class RunFolder:
     def preview(self, number: int, which: int = 0) -> Path:
         """A preview of a number: `name-500.png` of the first prompt, `name-500-1.png` of the second."""
         return self.images / (f"{self.name}-{number}-{which}.png" if which else f"{self.name}-{number}.png")
+
+    def sheet(self, number: int) -> Path:
+        """All previews of a number in one picture."""
+        return self.sheets / f"{self.name}-{number}{SHEET}"
 
     def exists(self) -> bool:
         """Whether there is a run already."""
@@ -70,7 +76,8 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove a run that is to be overwritten: its own files, nothing else."""
-        for folder in (self.checkpoints, self.images, self.averages, self.root / SET_ASIDE):
+        parts = (self.checkpoints, self.images, self.sheets, self.averages)
+        for folder in (*parts, self.root / TENSORBOARD, self.root / SET_ASIDE):
             shutil.rmtree(folder, ignore_errors=True)
         own = (LOSS_LOG, VALIDATION_LOG, VALIDATION_BASE, "run.json", "config.toml", "vitals.json", "health.html")
         for path in (*(self.root / name for name in own), *self.root.glob("settings-*.json")):
@@ -78,6 +85,7 @@ class RunFolder:
 
     def write(self, path: Path, data: bytes | str) -> None:
         """A file whole or not at all.  Raises OSError."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, [data if isinstance(data, bytes) else data.encode("utf-8")])
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
@@ -105,7 +113,7 @@ class RunFolder:
 
     def log_validation(self, point: ValidationPoint, more: Mapping[str, Any]) -> None:
         """One line of the validation log; `more` is told for whoever reads it, and not read back."""
-        line = json.dumps(asdict(point) | more) + "\n"
+        line = json.dumps({**asdict(point), **more}) + "\n"
         with (self.root / VALIDATION_LOG).open("a", encoding="utf-8", newline="\n") as file:
             file.write(line)
 
@@ -147,7 +155,7 @@ class RunFolder:
     def _later_than(self, step: int) -> Iterator[Path]:
         """Checkpoints and previews of after `step`; a number is one more than the step it holds."""
         networks = ((self.checkpoints, ".pt.optim"), (self.averages, ".pt"), (self.checkpoints, ".pt"))
-        for folder, suffix in (*networks, (self.images, ".png")):
+        for folder, suffix in (*networks, (self.checkpoints, COPY), (self.images, ".png"), (self.sheets, SHEET)):
             for path in folder.glob(f"*{suffix}"):
                 number = _number(path.name.removesuffix(suffix), self.name)
                 if number is not None and number - 1 > step:
@@ -156,7 +164,7 @@ class RunFolder:
     def set_final_aside(self) -> Path:
         """Move the final checkpoint to what was left behind: it holds a later step than the run goes on from."""
         aside = self._new_aside()
-        for path in (self.final, optim_path(self.final)):
+        for path in (self.final, optim_path(self.final), copy_path(self.final)):
             if path.exists():
                 path.replace(aside / path.name)
         return aside

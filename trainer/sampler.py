@@ -3,212 +3,110 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 from trainer.errors import TrainerError
+from trainer.sampling import ode, stochastic, timesteps, unipc
+from trainer.sampling.levels import SCHEDULES, NoiseSchedule
+from trainer.sampling.noise import SOURCES, Noise
+from trainer.sampling.problem import Predict, Problem
 
-KARRAS_RHO = 7.0  # Karras 2022; web UI's default
-KARRAS_SUFFIX = " Karras"  # older web UIs name the schedule with the sampler
+__all__ = ["AUTOMATIC", "SAMPLERS", "SCHEDULES", "SOURCES", "Choice", "Noise", "NoiseSchedule", "Sampler", "guided",
+           "resolve", "sample"]  # fmt: skip
+
+AUTOMATIC = "Automatic"  # schedule: the sampler's own
+UNIFORM = "Uniform"
 
 Unet = Callable[[Tensor, Tensor, Tensor], Tensor]  # (latents, timesteps, context) -> prediction
-Predict = Callable[[Tensor, float], Tensor]  # (x, sigma or timestep) -> denoised, or noise
 
 
 @dataclass(frozen=True)
-class NoiseSchedule:
-    """The noise levels of a base model: `alphas` is the cumulative product by timestep, float64."""
+class Sampler:
+    """One way down.  `schedule` is the one that "Automatic" means, None for samplers that walk timesteps."""
 
-    alphas: Tensor
-    v_prediction: bool = False
-
-    @property
-    def sigmas(self) -> Tensor:
-        """sqrt((1 - alpha) / alpha) by timestep."""
-        return ((1 - self.alphas) / self.alphas).sqrt()
-
-    def sigma_at(self, timestep: Tensor) -> Tensor:
-        """Sigma of a fractional timestep, interpolated between logarithms (k-diffusion)."""
-        logs = self.sigmas.log()
-        low = timestep.floor().long()
-        high, weight = timestep.ceil().long(), timestep.frac()
-        return ((1 - weight) * logs[low] + weight * logs[high]).exp()
-
-    def timestep_at(self, sigma: float) -> float:
-        """The fractional timestep of a sigma (k-diffusion, not rounded)."""
-        logs, log = self.sigmas.log(), math.log(sigma)
-        low = int((log >= logs).sum().clamp(1, len(logs) - 1)) - 1
-        a, b = float(logs[low]), float(logs[low + 1])
-        return low + min(max((log - a) / (b - a), 0.0), 1.0)
+    solve: Callable[[Problem], Tensor]
+    schedule: str | None = UNIFORM
+    discards: bool = False  # takes one level more and leaves out the last but one (k-diffusion's DPM2)
 
 
-def plain_sigmas(schedule: NoiseSchedule, steps: int) -> list[float]:
-    """k-diffusion's `get_sigmas`: even timesteps from the last to the first, then 0."""
-    times = torch.linspace(len(schedule.alphas) - 1, 0, steps, dtype=torch.float64)
-    return [*schedule.sigma_at(times).tolist(), 0.0]
-
-
-def karras_sigmas(schedule: NoiseSchedule, steps: int) -> list[float]:
-    """Karras et al. 2022 between the model's smallest and largest sigma, then 0."""
-    least, most = float(schedule.sigmas[0]), float(schedule.sigmas[-1])
-    ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
-    low, high = least ** (1 / KARRAS_RHO), most ** (1 / KARRAS_RHO)
-    return [*((high + ramp * (low - high)) ** KARRAS_RHO).tolist(), 0.0]
-
-
-class Noise:
-    """One CPU generator per picture: its first draw is the start, its next ones the sampler's, as in the web UI."""
-
-    def __init__(self, seeds: Sequence[int], shape: tuple[int, int, int]) -> None:
-        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.shape = shape
-
-    def draw(self) -> Tensor:
-        """The next noise of every picture: (pictures, channels, height, width), float32, on the CPU."""
-        return torch.stack([torch.randn(self.shape, generator=generator) for generator in self.generators])
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a sampler is asked to solve."""
-
-    schedule: NoiseSchedule
-    predict_noise: Callable[[Tensor, float], Tensor]  # (scaled latents, timestep) -> noise, guided
-    noise: Noise
-    steps: int
-    karras: bool
-    device: torch.device
-
-    def sigmas(self) -> list[float]:
-        """The noise levels to walk down, the last one 0."""
-        return (karras_sigmas if self.karras else plain_sigmas)(self.schedule, self.steps)
-
-    def start(self, scale: float = 1.0) -> Tensor:
-        """The first latents: noise times the largest sigma."""
-        return self.noise.draw().to(self.device) * scale
-
-    def fresh(self) -> Tensor:
-        """More noise of every picture's own generator."""
-        return self.noise.draw().to(self.device)
-
-    def denoised(self, x: Tensor, sigma: float) -> Tensor:
-        """The picture that the model sees in `x` = picture + sigma × noise."""
-        scaled = x / math.sqrt(sigma**2 + 1)
-        noise = self.predict_noise(scaled, self.schedule.timestep_at(sigma))
-        return x - sigma * noise
-
-
-def ancestral(sigma: float, following: float) -> tuple[float, float]:
-    """How far to step down and how much fresh noise to add, from one sigma to the following (k-diffusion, eta 1)."""
-    up = min(following, math.sqrt(following**2 * (sigma**2 - following**2) / sigma**2))
-    return math.sqrt(following**2 - up**2), up
-
-
-def euler(problem: Problem) -> Tensor:
-    """Euler's method."""
-    sigmas = problem.sigmas()
-    x = problem.start(sigmas[0])
-    for sigma, following in pairwise(sigmas):
-        slope = (x - problem.denoised(x, sigma)) / sigma
-        x = x + slope * (following - sigma)
-    return x
-
-
-def euler_ancestral(problem: Problem) -> Tensor:
-    """Euler's method with fresh noise at every step but the last."""
-    sigmas = problem.sigmas()
-    x = problem.start(sigmas[0])
-    for sigma, following in pairwise(sigmas):
-        down, up = ancestral(sigma, following)
-        slope = (x - problem.denoised(x, sigma)) / sigma
-        x = x + slope * (down - sigma)
-        if following > 0:
-            x = x + problem.fresh() * up
-    return x
-
-
-def heun(problem: Problem) -> Tensor:
-    """Heun's method: two evaluations a step."""
-    sigmas = problem.sigmas()
-    x = problem.start(sigmas[0])
-    for sigma, following in pairwise(sigmas):
-        slope = (x - problem.denoised(x, sigma)) / sigma
-        guess = x + slope * (following - sigma)
-        if following > 0:
-            second = (guess - problem.denoised(guess, following)) / following
-            guess = x + (slope + second) / 2 * (following - sigma)
-        x = guess
-    return x
-
-
-def dpmpp_2m(problem: Problem) -> Tensor:
-    """DPM-Solver++(2M), Lu et al. 2022, as k-diffusion walks it."""
-    sigmas = problem.sigmas()
-    x = problem.start(sigmas[0])
-    before: Tensor | None = None
-    width_before = 0.0
-    for sigma, following in pairwise(sigmas):
-        denoised = problem.denoised(x, sigma)
-        if following == 0:
-            return denoised
-        width = math.log(sigma / following)
-        target = denoised
-        if before is not None:
-            ratio = width_before / width
-            target = (1 + 1 / (2 * ratio)) * denoised - (1 / (2 * ratio)) * before
-        x = (following / sigma) * x - math.expm1(-width) * target
-        before, width_before = denoised, width
-    return x
-
-
-def ddim_timesteps(steps: int, total: int) -> list[int]:
-    """The web UI's timesteps for DDIM, ascending."""
-    return [min(t + 1, total - 1) for t in range(0, total, max(1, total // steps))]
-
-
-def ddim(problem: Problem) -> Tensor:
-    """DDIM without fresh noise; like the web UI's it takes one step less than it has timesteps."""
-    alphas = problem.schedule.alphas
-    times = ddim_timesteps(problem.steps, len(alphas))
-    x = problem.start()
-    for time, earlier in zip(times[:0:-1], times[-2::-1], strict=True):
-        alpha, alpha_before = float(alphas[time]), float(alphas[earlier])
-        noise = problem.predict_noise(x, float(time))
-        picture = (x - math.sqrt(1 - alpha) * noise) / math.sqrt(alpha)
-        x = math.sqrt(alpha_before) * picture + math.sqrt(1 - alpha_before) * noise
-    return x
-
-
-SAMPLERS: Mapping[str, tuple[Callable[[Problem], Tensor], bool]] = MappingProxyType(
+SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
     {
-        "Euler a": (euler_ancestral, False),
-        "Euler": (euler, False),
-        "Heun": (heun, False),
-        "DPM++ 2M": (dpmpp_2m, True),
-        "DDIM": (ddim, False),
+        "DPM++ 2M": Sampler(ode.dpmpp_2m, "Karras"),
+        "DPM++ SDE": Sampler(stochastic.dpmpp_sde, "Karras"),
+        "DPM++ 2M SDE": Sampler(stochastic.dpmpp_2m_sde, "Exponential"),
+        "DPM++ 2M SDE Heun": Sampler(stochastic.dpmpp_2m_sde_heun, "Exponential"),
+        "DPM++ 2S a": Sampler(stochastic.dpmpp_2s_ancestral, "Karras"),
+        "DPM++ 3M SDE": Sampler(stochastic.dpmpp_3m_sde, "Exponential", discards=True),
+        "Euler a": Sampler(stochastic.euler_ancestral),
+        "Euler": Sampler(ode.euler),
+        "LMS": Sampler(ode.lms),
+        "Heun": Sampler(ode.heun),
+        "DPM2": Sampler(ode.dpm2, "Karras", discards=True),
+        "DPM2 a": Sampler(stochastic.dpm2_ancestral, "Karras", discards=True),
+        "DDIM": Sampler(timesteps.ddim, None),
+        "PLMS": Sampler(timesteps.plms, None),
+        "UniPC": Sampler(unipc.unipc, None),
     }
 )
-"""Samplers by the web UI's name, with whether the web UI (1.9 on) schedules them after Karras by default."""
+"""Samplers by the web UI's name, with the schedules that web UI 1.9 and 1.10 give them by themselves."""
 
 
-def resolve(name: str) -> tuple[str, bool]:
-    """A sampler's plain name and whether its schedule is Karras', from a name of any web UI generation."""
-    plain = name.removesuffix(KARRAS_SUFFIX)
-    by_lower = {known.lower(): known for known in SAMPLERS}
-    known = by_lower.get(plain.lower())
-    if known is None or (known == "DDIM" and plain != name):
+@dataclass(frozen=True)
+class Choice:
+    """A sampler and its schedule.  `told` is what the web UI writes as "Schedule type"."""
+
+    name: str
+    sampler: Sampler
+    schedule: str | None
+    told: str
+
+    def sigmas(self, levels: NoiseSchedule, steps: int) -> tuple[float, ...]:
+        """The levels to walk down, the last one 0; none for samplers that walk timesteps."""
+        if self.schedule is None:
+            return ()
+        found = SCHEDULES[self.schedule](levels, steps + self.sampler.discards)
+        return (*found[:-2], found[-1]) if self.sampler.discards else tuple(found)
+
+
+def resolve(name: str, schedule: str = AUTOMATIC) -> Choice:
+    """A sampler by its name in any web UI generation ("DPM++ 2M Karras" of old is "DPM++ 2M" with "Karras").
+
+    Raises `TrainerError` for a name or a schedule that is not known.
+    """
+    plain, suffix = _without_schedule(name)
+    known = _among(plain, SAMPLERS)
+    wanted = _among(schedule, (AUTOMATIC, *SCHEDULES))
+    if known is None or (suffix and SAMPLERS[known].schedule is None):
         raise TrainerError(f'preview_sampler "{name}" is not known; choose one of {", ".join(SAMPLERS)}')
-    return known, plain != name or SAMPLERS[known][1]
+    if wanted is None:
+        choices = ", ".join((AUTOMATIC, *SCHEDULES))
+        raise TrainerError(f'preview_scheduler "{schedule}" is not known; choose one of {choices}')
+    sampler = SAMPLERS[known]
+    if sampler.schedule is None:
+        return Choice(known, sampler, None, AUTOMATIC)
+    explicit = wanted if wanted != AUTOMATIC else suffix
+    used = explicit or sampler.schedule
+    return Choice(known, sampler, used, used if explicit or used != UNIFORM else AUTOMATIC)
 
 
-def guided(
-    unet: Unet, schedule: NoiseSchedule, context: Tensor, negative: Tensor, scale: float
-) -> Callable[[Tensor, float], Tensor]:
+def _without_schedule(name: str) -> tuple[str, str | None]:
+    """Older web UIs name the schedule with the sampler."""
+    for suffix in ("Karras", "Exponential"):
+        if name.lower().endswith(f" {suffix.lower()}"):
+            return name[: -len(suffix) - 1], suffix
+    return name, None
+
+
+def _among(name: str, names: Mapping[str, object] | tuple[str, ...]) -> str | None:
+    return next((known for known in names if known.lower() == name.strip().lower()), None)
+
+
+def guided(unet: Unet, schedule: NoiseSchedule, context: Tensor, negative: Tensor, scale: float) -> Predict:
     """The model as a predictor of noise under classifier-free guidance; contexts (pictures, tokens, width)."""
 
     def predict(x: Tensor, timestep: float) -> Tensor:
@@ -225,7 +123,7 @@ def guided(
     return predict if not schedule.v_prediction else _from_velocity(predict, schedule)
 
 
-def _from_velocity(predict: Callable[[Tensor, float], Tensor], schedule: NoiseSchedule) -> Callable[..., Tensor]:
+def _from_velocity(predict: Predict, schedule: NoiseSchedule) -> Predict:
     """Noise from predicted velocity: noise = sqrt(alpha) v + sqrt(1 - alpha) x."""
 
     def noise(x: Tensor, timestep: float) -> Tensor:
@@ -237,8 +135,9 @@ def _from_velocity(predict: Callable[[Tensor, float], Tensor], schedule: NoiseSc
 
 
 @torch.no_grad()
-def sample(name: str, schedule: NoiseSchedule, predict: Callable[[Tensor, float], Tensor], noise: Noise,
-           steps: int, device: torch.device) -> Tensor:  # fmt: skip
+def sample(name: str, schedule: NoiseSchedule, predict: Predict, noise: Noise,
+           steps: int, device: torch.device, scheduler: str = AUTOMATIC) -> Tensor:  # fmt: skip
     """Latents (pictures, channels, height, width) that the named sampler arrives at."""
-    plain, karras = resolve(name)
-    return SAMPLERS[plain][0](Problem(schedule, predict, noise, steps, karras, device))
+    choice = resolve(name, scheduler)
+    sigmas = choice.sigmas(schedule, steps)
+    return choice.sampler.solve(Problem(schedule, predict, noise, steps, sigmas, device))

@@ -22,6 +22,7 @@ from trainer.optimizer import optim_path
 from trainer.optimizer_kinds import meant
 
 NEXT = ".next"
+COPY = ".safetensors"  # the network once more, for programs that read nothing else
 
 
 def write(path: Path, course: Course) -> None:
@@ -30,6 +31,8 @@ def write(path: Path, course: Course) -> None:
     try:
         with meant(course.optimizer, course.parameters) as trained:
             course.network.save(staged)
+            if course.config.safetensors:
+                course.network.save(_next(copy_path(path)), "safetensors")
         if course.config.save_optimizer_state:
             optimizers.save(_next(optim_path(path)), staged, course.optimizer, trained, course.scaler)
         if course.ema is not None:
@@ -51,7 +54,8 @@ def settle(folder: Path) -> None:
         for file in (whole := staged.with_name(staged.name.removesuffix(NEXT)), *_companions(whole)):
             _next(file).unlink(missing_ok=True)
     for file in _left(folder):
-        checkpoint = folder / file.name.removesuffix(NEXT).removesuffix(".optim")
+        name = file.name.removesuffix(NEXT)
+        checkpoint = folder / (f"{Path(name).stem}.pt" if name.endswith(COPY) else name.removesuffix(".optim"))
         if checkpoint.exists() and _belongs(file, checkpoint):
             file.replace(file.with_name(file.name.removesuffix(NEXT)))
         else:
@@ -64,12 +68,17 @@ def remove(path: Path) -> None:
         file.unlink(missing_ok=True)
 
 
+def copy_path(path: Path) -> Path:
+    """Where a checkpoint's copy in the safetensors format lies."""
+    return path.with_suffix(COPY)
+
+
 def _next(path: Path) -> Path:
     return path.with_name(path.name + NEXT)
 
 
-def _companions(path: Path) -> tuple[Path, Path]:
-    return optim_path(path), ema_path(path)
+def _companions(path: Path) -> tuple[Path, Path, Path]:
+    return optim_path(path), ema_path(path), copy_path(path)
 
 
 def _follow(file: Path) -> None:
@@ -82,11 +91,14 @@ def _follow(file: Path) -> None:
 
 def _left(folder: Path) -> Iterator[Path]:
     yield from list(folder.glob(f"*.pt.optim{NEXT}"))
+    yield from list(folder.glob(f"*{COPY}{NEXT}"))
     yield from list((folder.parent / averages.FOLDER).glob(f"*.pt{NEXT}"))
 
 
 def _belongs(file: Path, checkpoint: Path) -> bool:
     with suppress(Refused, OSError, TrainerError):
+        if file.name.endswith(f"{COPY}{NEXT}"):
+            return Hypernetwork.load(file).metadata() == Hypernetwork.load(checkpoint).metadata()
         if not file.name.endswith(f".optim{NEXT}"):
             return averages.belongs(Hypernetwork.load(file), checkpoint)
         state = read(file)

@@ -36,8 +36,8 @@ def global_seed(device: torch.device, seed: int, *what: object) -> Iterator[None
         yield
 
 
-def order(seed: int, epoch: int, count: int) -> tuple[int, ...]:
-    """The order of `count` pictures in one epoch."""
+def order(seed: int, epoch: int, count: int, stream: int = 0) -> tuple[int, ...]:
+    """The order of `count` pictures in one epoch; other streams have other orders."""
     indices = list(range(count))
-    python(seed, "order", epoch).shuffle(indices)
+    python(seed, "order", epoch, *([stream] if stream else [])).shuffle(indices)
     return tuple(indices)

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import torch
+from torch import Tensor
 
 from trainer import base as bases
 from trainer import course as courses
 from trainer import planning, processes, saving
 from trainer import resume as resuming
 from trainer.base import BaseModel
+from trainer.board import require_tensorboard
 from trainer.config import Config, check
-from trainer.data import TEXT_CACHE_BYTES, Batch, Latents, Texts, TrainingData, encode_pictures, frame, split
+from trainer.data import Batch
 from trainer.errors import TrainerError
 from trainer.events import Event, Notice, Plan
 from trainer.loop import Course
+from trainer.material import Material, prepare
 from trainer.network import Hypernetwork
 from trainer.objective import Objective
-from trainer.pictures import Picture, PictureSet, read_folder
-from trainer.preview import Previewer, default_prompts
-from trainer.prompt import TextEncoder
+from trainer.pictures import Picture, PictureSet
+from trainer.preview import Previewer
 from trainer.resume import Found
 from trainer.runfolder import VALIDATION_BASE, RunFolder
 from trainer.sampler import resolve
@@ -31,22 +31,11 @@ from trainer.training import Training
 from trainer.validation import Validation, items
 
 
-@dataclass(frozen=True)
-class _Material:
-    """Encoded pictures and captions."""
-
-    data: TrainingData
-    held_out: tuple[Picture, ...]
-    held_out_latents: Latents
-    texts: Texts
-    prompts: tuple[str, ...]
-    size: tuple[int, int]
-
-
 def set_up(config: Config, resume: Path | str | bool | None, overwrite: bool) -> Generator[Event, None, Training]:
     """All of it, in the order in which mistakes are cheapest to find."""
     check(config)
-    resolve(config.preview_sampler)
+    resolve(config.preview_sampler, config.preview_scheduler)
+    require_tensorboard(config)
     folder = RunFolder(config.run, config.name)
     device = bases.choose_device(processes.local(config.device))
     team = processes.join(device)
@@ -55,17 +44,18 @@ def set_up(config: Config, resume: Path | str | bool | None, overwrite: bool) ->
     team.wait()
     found = _found(folder, config, resume, overwrite)
     config = resuming.adopted(found, config)
-    pictures = read_folder(config.data)
+    pictures = planning.pictures_of(config)
     notices = [resuming.check_data(folder, pictures, config)] if found and _inside(folder, found) else []
-    path = bases.folder(config.base_model)
+    path = bases.locate(config.base_model)
     if found:
         resuming.check_fits(found, config)
-        planning.chosen_sizes(config, bases.sizes_of(path))
+        planning.chosen_sizes(config, bases.sizes_of(path, config.base_config))
         _check_unfinished(found, config)
-    known = planning.make(config, bases.sizes_of(path), pictures, found.network.step if found else 0)
-    base = bases.load(config.base_model, device, courses.dtype(config))
+    there = bases.sizes_of(path, config.base_config)
+    known = planning.make(config, there, pictures, found.network.step if found else 0)
+    base = bases.load(config.base_model, device, courses.dtype(config), bases.Options.of(config))
     network = found.network if found else _new(config, known.sizes)
-    material = yield from _encode(base, pictures, config)
+    material = yield from prepare(base, pictures, config)
     course = courses.make(config, base, network, material.data, team)
     if found:
         notices += resuming.take_up(found, course)
@@ -115,45 +105,6 @@ def _new(config: Config, sizes: Sequence[int]) -> Hypernetwork:
     )
 
 
-def _encode(base: BaseModel, pictures: PictureSet, config: Config) -> Generator[Event, None, _Material]:
-    """Pictures through the VAE and captions through the text encoder, once; then both are let go (G12)."""
-    train, held_out = split(pictures.pictures, config)
-    size = frame(config, base)
-    latents = yield from _latents(base, [*train, *held_out], config)
-    names = [picture.name for picture in train]
-    count = len(train)
-    own = Latents(latents.mean[:count], latents.std[:count]).chosen(config.latent_sampling, config.seed, names)
-    texts = Texts(TextEncoder(base.tokenizer, base.text_encoder, config.clip_skip))
-    data = TrainingData(train, own, texts, config, len(base.schedule.alphas))
-    prompts = config.preview_prompts or default_prompts([data.plain_text(picture) for picture in train])
-    fixed = [*prompts, config.preview_negative_prompt, *(data.plain_text(p) for p in (*train, *held_out))]
-    possible = data.possible_texts()
-    all_known = possible is not None and texts.bytes_of(len(set(possible))) <= TEXT_CACHE_BYTES
-    yield from texts.learn([*fixed, *(possible or [])] if all_known else fixed)
-    if all_known:
-        texts.close()
-        base.text_encoder = None
-    _park_vae(base, config)
-    held_latents = Latents(latents.mean[count:], latents.std[count:])
-    return _Material(data, held_out, held_latents, texts, prompts, size)
-
-
-def _latents(base: BaseModel, pictures: Sequence[Picture], config: Config) -> Generator[Event, None, Latents]:
-    for told in encode_pictures(base, pictures, config):
-        if isinstance(told, Latents):
-            return told
-        yield told
-    raise AssertionError("the latents come last")
-
-
-def _park_vae(base: BaseModel, config: Config) -> None:
-    """The encoder has done its work; the decoder waits outside the device's memory for the previews."""
-    base.vae.encoder = None
-    base.vae.quant_conv = None
-    if base.device.type != "cpu":
-        base.vae.to("cpu")
-
-
 def _begin(
     folder: RunFolder, found: Found | None, course: Course, resume: Path | str | bool | None, overwrite: bool
 ) -> list[str | None]:
@@ -179,7 +130,7 @@ def _claim(folder: RunFolder, found: Found | None, overwrite: bool) -> None:
 
 
 def _training(
-    folder: RunFolder, course: Course, known: Plan, base: BaseModel, material: _Material, pictures: PictureSet,
+    folder: RunFolder, course: Course, known: Plan, base: BaseModel, material: Material, pictures: PictureSet,
     found: Found | None,
 ) -> Training:  # fmt: skip
     known_texts = material.texts.known
@@ -193,20 +144,22 @@ def _training(
     )
 
 
-def _validation(course: Course, material: _Material, base: BaseModel, folder: RunFolder) -> Validation:
+def _validation(course: Course, material: Material, base: BaseModel, folder: RunFolder) -> Validation:
     """Held-out pictures, and as many training pictures, by their mean latents and plain captions."""
     data, seed, timesteps = material.data, course.config.seed, len(base.schedule.alphas)
 
-    def made(pictures: Sequence[Picture], latents: torch.Tensor) -> list[Batch]:
+    def made(
+        pictures: Sequence[Picture], latents: Sequence[Tensor], weights: Sequence[Tensor | None]
+    ) -> list[Batch]:
         context = [data.texts.batch([data.plain_text(picture)])[0] for picture in pictures]
-        return items(latents, context, [picture.name for picture in pictures], timesteps, seed)
+        return items(latents, context, [picture.name for picture in pictures], timesteps, seed, weights)
 
-    count = min(len(material.held_out), len(data))
+    count = min(len(material.held_out), len(data.pictures))
     return Validation(
         Objective(base.unet, base.schedule, course.config.precision),
         course.injection,
-        made(material.held_out, material.held_out_latents.mean),
-        made(data.pictures[:count], data.latents.mean[:count]),
+        made(material.held_out, material.held_out_latents.mean, material.held_out_weights),
+        made(data.pictures[:count], data.latents.mean[:count], data.weights[:count]),
         folder.root / VALIDATION_BASE,
         base.hash,
     )

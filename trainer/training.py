@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from trainer import memory, records, saving
 from trainer.base import BaseModel
-from trainer.config import absolute, to_toml
+from trainer.board import Board
+from trainer.config import Config, absolute, to_toml
 from trainer.errors import TrainerError
 from trainer.events import Event, Finished, Notice, Plan, Previewed, Saved, Started, Stepped, Validated
 from trainer.interrupts import Stop
 from trainer.loop import Course, DivergedError, run
 from trainer.optimizer_kinds import meant
 from trainer.pictures import Picture, PictureSet
-from trainer.preview import Previewer
+from trainer.preview import Previewer, sheet
 from trainer.resume import Found
-from trainer.runfolder import VALIDATION_BASE, RunFolder
+from trainer.runfolder import TENSORBOARD, VALIDATION_BASE, RunFolder
 from trainer.validation import Validation, bins
 
 
@@ -37,6 +38,7 @@ class Training:
     found: Found | None
     size: tuple[int, int]
     saved_step: int = field(default=-1)  # the step of the newest final checkpoint
+    board: Board | None = None
 
     def run(self, stop: Stop) -> Iterator[Event]:
         """The whole course; whatever ends it, the network is saved first."""
@@ -47,8 +49,9 @@ class Training:
         reason, text = "done", ""
         try:
             if self.first:
-                yield from self._before()
-            yield from self._steps()
+                yield from self._open_board()
+                yield from self._told(self._before())
+            yield from self._told(self._steps())
             reason, text = self._how_it_ended()
         except KeyboardInterrupt:
             reason, text = "stopped", f"stopped at step {self.course.network.step}"
@@ -71,16 +74,18 @@ class Training:
     def close(self) -> None:
         """Take the network out of the UNet."""
         self.course.injection.remove()
+        if self.board:
+            self.board.close()
 
     # --- the course ---------------------------------------------------------------------------------------------------
 
-    def _before(self) -> Iterator[Event]:
+    def _before(self) -> Generator[Event]:
         """The untouched base model's previews, `name-0.png`: what every later preview is compared with."""
         config = self.course.config
         if config.image_every and not self.folder.preview(0).exists():
             yield from self._preview(0, bare=True)
 
-    def _steps(self) -> Iterator[Event]:
+    def _steps(self) -> Generator[Event]:
         for event in run(self.course) if not self.course.halted else ():
             if isinstance(event, Stepped) and self.first:
                 yield from self._log(event)
@@ -90,6 +95,23 @@ class Training:
                 yield event
             if self.course.halted:
                 return
+
+    def _open_board(self) -> Iterator[Event]:
+        if self.course.config.tensorboard:
+            try:
+                self.board = Board(self.folder.root / TENSORBOARD, self.plan.start, self.course.config.csv_every)
+            except OSError as error:
+                yield Notice(f"TensorBoard is not written: {_why(error)}")
+
+    def _told(self, events: Generator[Event]) -> Iterator[Event]:
+        """Events as they come, and into TensorBoard if asked."""
+        with closing(events):  # whoever leaves here leaves there too, before anything is saved
+            for event in events:
+                yield event
+                problem = self.board.record(event) if self.board else None
+                if problem:
+                    self.board = None
+                    yield Notice(f"TensorBoard is not written any more: {problem}")
 
     def _how_it_ended(self) -> tuple[str, str]:
         step, asked = self.course.network.step, self.course.config.steps
@@ -134,11 +156,21 @@ class Training:
         yield Validated(point)
 
     def _preview(self, number: int, bare: bool = False) -> Iterator[Event]:
-        pictures = self.previewer.draw(bare)
+        try:
+            pictures = self.previewer.draw(bare)
+        except (RuntimeError, MemoryError) as error:
+            if not memory.is_shortage(error):
+                raise
+            memory.release(self.base.device)
+            yield Notice(f"preview {number} was not drawn, training goes on: out of memory", number)
+            return
         paths = tuple(self.folder.preview(number, which) for which in range(len(pictures)))
         try:
             for path, picture, prompt in zip(paths, pictures, self.previewer.prompts, strict=True):
                 self.folder.write(path, self.previewer.png(picture, prompt))
+            if self.course.config.preview_sheet and len(pictures) > 1:
+                whole = self.previewer.png(sheet(pictures), self.previewer.prompts[0])
+                self.folder.write(self.folder.sheet(number), whole)
         except OSError as error:
             yield Notice(f"preview {number} was not written: {_why(error)}", number)
             return
@@ -180,7 +212,7 @@ class Training:
         resumed_from = self.found.path.name if self.found else None
         told = records.run_json(self.course, self.plan, self.base, self.pictures, self.held_out, before, resumed_from)
         try:
-            self.folder.write(self.folder.root / "config.toml", to_toml(absolute(self.course.config)))
+            self.folder.write(self.folder.root / "config.toml", to_toml(absolute(self._resolved())))
             self.folder.write_json("run.json", told)
             if self.validation is not None and not self.validation.known:
                 self.folder.write_json(VALIDATION_BASE, asdict(self.validation.base))
@@ -189,6 +221,12 @@ class Training:
             )
         except OSError as error:
             raise TrainerError(f"{self.folder.root}: cannot be written: {_why(error)}") from None
+
+    def _resolved(self) -> Config:
+        """The configuration with everything filled in that was left to the base model and to the pictures."""
+        width, height = self.size
+        prompts, sizes = self.previewer.prompts, self.course.network.sizes
+        return replace(self.course.config, sizes=sizes, width=width, height=height, preview_prompts=prompts)
 
 
 def out_of_memory(course: Course) -> str:

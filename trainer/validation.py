@@ -25,17 +25,29 @@ from trainer.objective import Objective
 DRAWS = 8  # timesteps and noises a picture, one from each eighth of the range (at least 4 strata: Voronov et al. 2023)
 
 
-def items(latents: Tensor, context: Sequence[Tensor], names: Sequence[str], timesteps: int, seed: int) -> list[Batch]:
-    """One batch a picture: `DRAWS` stratified timesteps, each with its own noise, from a CPU generator."""
-    device, batches = latents.device, []
+def items(
+    latents: Sequence[Tensor],
+    context: Sequence[Tensor],
+    names: Sequence[str],
+    timesteps: int,
+    seed: int,
+    weights: Sequence[Tensor | None] = (),
+) -> list[Batch]:
+    """One batch a picture: `DRAWS` stratified timesteps, each with its own noise, from a CPU generator.
+
+    `latents` (4, height, width) and `context` (tokens, width) of each picture, `weights` of its places or none.
+    """
+    batches = []
     for index, name in enumerate(names):
         generator = seeding.generator(seed, "validation", name)
         jitter = torch.rand(DRAWS, generator=generator, dtype=torch.float64)
         drawn = ((torch.arange(DRAWS) + jitter) / DRAWS * timesteps).long().clamp(max=timesteps - 1)
-        noise = torch.randn((DRAWS, *latents.shape[1:]), generator=generator)
+        device, weight = latents[index].device, weights[index] if weights else None
+        noise = torch.randn((DRAWS, *latents[index].shape), generator=generator)
         repeated = latents[index][None].expand(DRAWS, -1, -1, -1)
         text = context[index][None].expand(DRAWS, -1, -1)
-        batches.append(Batch(repeated, noise.to(device), drawn.to(device), text, (index,)))
+        weighed = None if weight is None else weight[None].expand(DRAWS, -1, -1, -1)
+        batches.append(Batch(repeated, noise.to(device), drawn.to(device), text, (index,), weighed))
     return batches
 
 
@@ -105,9 +117,12 @@ class Validation:
 
     def _key(self, base_hash: str | None) -> str:
         """A hash of the items, the base model and the precision."""
-        digest = hashlib.sha256(f"{base_hash} {self.objective.half} {self.objective.unet.device.type}".encode())
+        objective = self.objective
+        told = f"{base_hash} {objective.half} {objective.unet.device.type} {objective.v_prediction}"
+        digest = hashlib.sha256(told.encode())
         for batch in (*self.held_out, *self.train):
-            for tensor in (batch.latents[0], batch.noise, batch.timesteps, batch.context[0]):
+            weight = () if batch.weight is None else (batch.weight[0],)
+            for tensor in (batch.latents[0], batch.noise, batch.timesteps, batch.context[0], *weight):
                 digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -81,7 +80,7 @@ def _worse(x: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     return (x + mix * (soft - x)) * gain + 0.03 * torch.randn(x.shape, generator=rng)
 
 
-def train(count: int = 12000, epochs: int = 8, say: Callable[[str], None] = lambda _: None) -> Judge:
+def train(count: int = 30000, epochs: int = 8, say: Callable[[str], None] = lambda _: None) -> Judge:
     """A judge trained on ``count`` drawn scenes."""
     torch.manual_seed(31)
     rng = torch.Generator().manual_seed(32)
@@ -177,10 +176,9 @@ def pipeline(folder: Path) -> Any:
     return pipe
 
 
-def asked(count: int, plain: bool = False) -> list[scenes.Scene]:
-    """Scenes to ask for, of a seed kept from training; ``plain`` leaves their look out."""
-    held = [pool.scene_at(pool.JUDGE_TEST, i) for i in range(count)]
-    return [replace(s, palette="plain", hand="plain") for s in held] if plain else held
+def asked(count: int) -> list[scenes.Scene]:
+    """Scenes to ask for, of a seed kept from training."""
+    return [pool.scene_at(pool.JUDGE_TEST, i) for i in range(count)]
 
 
 def table(rows: dict[str, dict[str, float]]) -> str:
@@ -190,6 +188,17 @@ def table(rows: dict[str, dict[str, float]]) -> str:
     return "\n".join(
         [*lines, *(f"| {k} | " + " | ".join(f"{r[n]:.1f}" for n in names) + " |" for k, r in rows.items())]
     )
+
+
+#: Looks in which colours cannot be read, or not surely.
+HIDING = {"palette": ("sepia", "duotone", "grey"), "hand": ("woodcut",)}
+
+
+def groups(held: Sequence[scenes.Scene]) -> dict[str, list[int]]:
+    """The scenes, and those among them whose look is plain, or shows colours: indices."""
+    plain = [i for i, s in enumerate(held) if (s.palette, s.hand) == ("plain", "plain")]
+    seen = [i for i, s in enumerate(held) if not any(getattr(s, k) in v for k, v in HIDING.items())]
+    return {"all looks": list(range(len(held))), "plain": plain, "coloured looks": seen}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -202,19 +211,22 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--cfg", type=float, default=4.0)
+    parser.add_argument("--pictures", type=Path, help="keep the generated pictures here (.npy), or take them from here")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args(argv)
-    judge, rows = load(args.judge), {}
-    pipe = pipeline(args.model)
-    for kind, plain in (("all looks", False), ("plain look", True)):
-        held = asked(args.count, plain)
-        drawn = np.stack([np.asarray(scenes.draw(s)) for s in held])
-        made = generate(pipe, [captions.caption(s) for s in held], steps=args.steps, cfg=args.cfg)
-        rows[f"drawn, {kind}"] = accuracy(judge, drawn, held)
-        rows[f"generated, {kind}"] = accuracy(judge, made, held)
-        half = args.count // 2
-        rows[f"drawn, {kind}"]["style distance"] = frechet(judge, drawn[:half], drawn[half:])
-        rows[f"generated, {kind}"]["style distance"] = frechet(judge, made[:half], drawn[half:])
+    judge, held, rows = load(args.judge), asked(args.count), {}
+    drawn = np.stack([np.asarray(scenes.draw(s)) for s in held])
+    if args.pictures and args.pictures.exists():
+        made = np.load(args.pictures)
+    else:
+        with torch.autocast("cpu", torch.bfloat16):
+            prompts = [captions.caption(s) for s in held]
+            made = generate(pipeline(args.model), prompts, steps=args.steps, cfg=args.cfg)
+        if args.pictures:
+            np.save(args.pictures, made)
+    for name, chosen in groups(held).items():
+        for kind, pictures in (("drawn", drawn), ("generated", made)):
+            rows[f"{kind}, {name} (n={len(chosen)})"] = accuracy(judge, pictures[chosen], [held[i] for i in chosen])
     print(table(rows))
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1) + "\n")

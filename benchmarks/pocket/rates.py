@@ -108,7 +108,7 @@ def train(
 
 def asked(name: str, count: int) -> list[tuple[scenes.Scene, str]]:
     """Scenes and captions to preview a data set's style with."""
-    held = judging.asked(count, plain=True)
+    held = [replace(scene, palette="plain", hand="plain") for scene in judging.asked(count)]
     if name != "lantern":
         return [(s, captions.caption(s)) for s in held]
     texts = [captions.caption(replace(s, colour="purple", object="striped balloon")) for s in held]

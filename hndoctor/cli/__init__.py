@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from hndoctor.cli.app import app
+from hndoctor.cli import quick
 from hndoctor.cli.console import fail, mendable
 
 
@@ -18,7 +18,7 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):  # a Windows console may not know the signs we print
             stream.reconfigure(errors="replace")
     try:
-        app()
+        _run(sys.argv[1:])
     except KeyboardInterrupt:
         fail("stopped by Ctrl-C; what was finished until then is kept", code=130)
     except BrokenPipeError:
@@ -29,3 +29,12 @@ def main() -> None:
         if line is None:
             raise
         fail(line)
+
+
+def _run(args: list[str]) -> None:
+    code = quick.run(args)
+    if code is not None:
+        raise SystemExit(code)
+    from hndoctor.cli.app import app
+
+    app()

@@ -2,61 +2,36 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import hndoctor
+from hndoctor.cli.options import (
+    Codes,
+    Commands,
+    FailOn,
+    FailOnMaybe,
+    FailOnOption,
+    GateFormat,
+    Lang,
+    Language,
+    Out,
+    Paths,
+    ScanFormat,
+    SettingsFile,
+)
 
 app = typer.Typer(
     name="hndoctor",
+    cls=Commands,
     help="Trains Stable Diffusion hypernetworks; tells whether a run is healthy, since when not, and what to do now.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-
-class FailOn(StrEnum):
-    """From which severity on a command ends with exit code 1."""
-
-    ERROR = "error"
-    WARNING = "warning"
-
-
-class Kind(StrEnum):
-    """What the network is to learn."""
-
-    STYLE = "style"
-    CHARACTER = "character"
-
-
-class ScanFormat(StrEnum):
-    """What `scan` can print."""
-
-    TEXT = "text"
-    JSON = "json"
-    HTML = "html"
-
-
-class GateFormat(StrEnum):
-    """What `gate` and `check` can print."""
-
-    TEXT = "text"
-    JSON = "json"
-    JUNIT = "junit"
-    SARIF = "sarif"
-    GITHUB = "github"
-    MARKDOWN = "markdown"
-
-
-Codes = Annotated[str, typer.Option(metavar="CODES", help="Rule codes or their beginnings: HN1,HN301.")]
-FailOnOption = Annotated[FailOn, typer.Option("--fail-on", help="End with exit code 1 from this severity on.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Write the output here instead of to stdout.")]
-Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Runs, folders of runs, checkpoints, pictures.")]
 
 
 def version(shown: bool) -> None:
@@ -68,7 +43,10 @@ def version(shown: bool) -> None:
 
 @app.callback()
 def options(
-    show: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Show the version.")] = False,
+    show: Annotated[
+        bool,
+        typer.Option("--version", callback=version, is_eager=True, help="Show the version."),
+    ] = False,
 ) -> None:
     """Options that come before the command."""
 
@@ -78,12 +56,13 @@ def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to train, on what and how.")],
     resume: Annotated[Path | None, typer.Option(help="Go on from this checkpoint, with the .optim beside it.")] = None,
     option: Annotated[
-        list[str] | None, typer.Option("--set", "-o", metavar="KEY=VALUE", help="Set any key: -o batch_size=4.")
+        list[str] | None,
+        typer.Option("--set", "-o", metavar="KEY=VALUE", help="Set any key: -o batch_size=4."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="The network's name.")] = None,
     data: Annotated[str | None, typer.Option(help="The folder of training pictures.")] = None,
     out: Annotated[str | None, typer.Option(help="The folder that will hold the run's folder.")] = None,
-    base_model: Annotated[str | None, typer.Option(help='A diffusers folder, or "pocket".')] = None,
+    base_model: Annotated[str | None, typer.Option(help='A diffusers folder, one file, or "pocket".')] = None,
     learn_rate: Annotated[str | None, typer.Option(help='A rate or a schedule: "5e-5:100, 5e-6:1500".')] = None,
     steps: Annotated[int | None, typer.Option(help="Train until this step.")] = None,
     weight_init: Annotated[str | None, typer.Option(help="How the weights begin: Normal, XavierUniform ...")] = None,
@@ -111,56 +90,53 @@ def scan(
     form: Annotated[ScanFormat, typer.Option("--format", help="What to print.")] = ScanFormat.TEXT,
     out: Out = None,
     fail_on: FailOnOption = FailOn.ERROR,
+    lang: Lang = Language.EN,
     open_report: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
 ) -> None:
     """Measure and judge runs; write vitals.json and health.html into each (or into --out DIR)."""
     from hndoctor.cli import scanning
 
-    raise typer.Exit(scanning.scan(paths, form.value, out, fail_on.value, open_report=open_report))
+    raise typer.Exit(scanning.scan(paths, form.value, out, fail_on.value, open_report=open_report, lang=lang.value))
 
 
 @app.command()
 def gate(
     paths: Paths,
-    fail_on: FailOnOption = FailOn.ERROR,
+    fail_on: FailOnMaybe = None,
     form: Annotated[GateFormat, typer.Option("--format", help="What to print.")] = GateFormat.TEXT,
-    select: Codes = "",
-    ignore: Codes = "",
-    require: Annotated[str, typer.Option(metavar="WHAT", help="Exit 2 if not examined: previews,losses.")] = "",
+    select: Codes = None,
+    ignore: Codes = None,
+    require: Annotated[
+        str | None, typer.Option(metavar="WHAT", help="Exit 2 if not examined: previews,losses.")
+    ] = None,
     baseline: Annotated[Path | None, typer.Option(help="Findings in this file are known and pass.")] = None,
     update_baseline: Annotated[
         bool, typer.Option("--update-baseline", help="Write the findings to --baseline.")
     ] = False,
+    settings: SettingsFile = None,
     out: Out = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FORMAT=FILE", help="Write this too: sarif=gate.sarif, html=FOLDER. May be repeated."),
+    ] = None,
+    lang: Lang = Language.EN,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing; the exit code tells.")] = False,
 ) -> None:
     """The CI gate: is it healthy?  Exit 0 yes, 1 no, 2 could not be examined.  Writes nothing unless asked."""
     from hndoctor.cli import gating
 
-    wanted = gating.Wanted(fail_on.value, gating.codes(select), gating.codes(ignore), gating.codes(require))
-    raise typer.Exit(gating.gate(paths, wanted, form.value, baseline, out, update=update_baseline, quiet=quiet))
-
-
-@app.command()
-def check(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="The folder of training pictures and captions.")],
-    config: Annotated[Path | None, typer.Option(help="The training config: the plan is judged too.")] = None,
-    webui: Annotated[Path | None, typer.Option(help="A web UI's folder: its settings are judged too.")] = None,
-    kind: Annotated[Kind | None, typer.Option(help="What the network is to learn.")] = None,
-    name: Annotated[str | None, typer.Option(help="The network's name.")] = None,
-    fail_on: FailOnOption = FailOn.ERROR,
-    form: Annotated[GateFormat, typer.Option("--format", help="What to print.")] = GateFormat.TEXT,
-    select: Codes = "",
-    ignore: Codes = "",
-    out: Out = None,
-    fix: Annotated[Path | None, typer.Option(help="Write corrected captions into this new folder.")] = None,
-) -> None:
-    """Judge a data set and a plan before training."""
-    from hndoctor.cli import checking, gating
-
-    wanted = gating.Wanted(fail_on.value, gating.codes(select), gating.codes(ignore), ())
-    asked = checking.Asked(data, config, webui, kind.value if kind else None, name, fix)
-    raise typer.Exit(checking.check(asked, wanted, form.value, out))
+    wanted = gating.wanted_from(
+        gating.settled(settings),
+        gating.today(),
+        fail_on=fail_on,
+        select=select,
+        ignore=ignore,
+        require=require,
+        baseline=baseline,
+    )
+    formats = (*(known.value for known in GateFormat), gating.HTML)
+    output = gating.Output(form.value, out, gating.also_from(also or [], formats), lang.value, quiet)
+    raise typer.Exit(gating.gate(paths, wanted, output, update=update_baseline))
 
 
 @app.command()
@@ -170,11 +146,12 @@ def watch(
     on_broken: Annotated[str | None, typer.Option("--on-broken", metavar="CMD", help="Run when a run breaks.")] = None,
     stop_file: Annotated[Path | None, typer.Option("--stop-file", help="Write this file when a run breaks.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Look once and stop.")] = False,
+    lang: Lang = Language.EN,
 ) -> None:
     """Follow runs while they grow, and rewrite their reports when something changes.  Ctrl-C ends it."""
     from hndoctor.cli import watching
 
-    watching.watch(path, interval, watching.Alarm(on_broken, stop_file), once=once)
+    watching.watch(path, interval, watching.Alarm(on_broken, stop_file), once=once, lang=lang.value)
 
 
 @app.command()
@@ -196,9 +173,15 @@ def rules() -> None:
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the story is told.")] = Path("demo"),
+    lang: Lang = Language.EN,
     open_report: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
 ) -> None:
     """The whole story on the pocket model: a healthy run, a run that dies, both scanned."""
     from hndoctor.cli import demonstration
 
-    demonstration.demo(folder, open_report=open_report)
+    demonstration.demo(folder, open_report=open_report, lang=lang.value)
+
+
+# At the end, as they add themselves to the app above: whoever has the app has every command.
+from hndoctor.cli import beforehand as beforehand  # noqa: E402
+from hndoctor.cli import exchanging as exchanging  # noqa: E402

@@ -1,4 +1,4 @@
-"""`check`: a data set and a plan, judged before the first step."""
+"""`check`: a data set and a plan, judged before the first step; captions mended if asked to."""
 
 from __future__ import annotations
 
@@ -7,9 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from hndoctor.cli import gating, scanning
-from hndoctor.cli.console import UsageError, error_console
-from hndoctor.records import Diagnosis, Setup, Severity, Verdict
+from hndoctor.cli.console import UsageError, error_console, shown
+from hndoctor.records import Diagnosis, PlanVitals, Setup, Severity, Verdict
+
+SHOWN_CHANGES = 10  # mended captions shown one by one
+_GB = 10**9
+
+
+@dataclass(frozen=True)
+class Mend:
+    """Where mended captions go: nowhere, into a folder, or back to their places."""
+
+    folder: Path | None = None
+    in_place: bool = False
 
 
 @dataclass(frozen=True)
@@ -21,7 +34,8 @@ class Asked:
     webui: Path | None
     kind: str | None
     name: str | None
-    fix: Path | None
+    vram: float | None = None  # GB of the graphics card
+    mend: Mend = Mend()
 
 
 def read_config(path: Path | None) -> dict[str, Any]:
@@ -46,19 +60,73 @@ def judged(setup: Setup) -> Diagnosis:
     verdict = Verdict.AILING if worst & {Severity.ERROR, Severity.WARNING} else Verdict.HEALTHY
     count = f"{len(setup.pictures)} pictures, {len(setup.captions)} captions"
     said = f"{len(found)} things to look at" if found else "nothing to mend"
+    summary = f"{count}: {said}.{planned(setup.plan)} Tokens: {setup.tokenizer}."
     name, unexamined = setup.name or Path(setup.data).name, (*setup.skipped, *lacking)
-    return Diagnosis(setup.data, name, verdict, f"{count}: {said}.", found, unexamined)
+    return Diagnosis(setup.data, name, verdict, summary, found, unexamined)
+
+
+def planned(plan: PlanVitals | None) -> str:
+    """What the plan comes to, in a sentence; empty where it does not say."""
+    if plan is None or not plan.steps_per_epoch or plan.passes is None:
+        return ""
+    epochs = (
+        f" {plan.steps:,} steps are {plan.steps_per_epoch:,} an epoch and show each picture {plan.passes:,.0f} times"
+    )
+    need = sum(size for _, size in plan.memory)
+    return f"{epochs}; they take about {need / _GB:.1f} GB of a graphics card." if need else f"{epochs}."
 
 
 def check(asked: Asked, wanted: gating.Wanted, form: str, out: Path | None) -> int:
     """Measure, judge, print; return the exit code."""
-    from hndoctor.setup import fix_captions, measure_setup
+    from hndoctor.setup import measure_setup
 
+    if asked.mend.folder is not None and asked.mend.in_place:
+        raise UsageError("--fix DIR and --fix-in-place: choose one of them")
     config = read_config(asked.config)
-    setup = measure_setup(asked.data, kind=asked.kind, name=asked.name, config=config or None, webui=asked.webui)
+    setup = measure_setup(
+        asked.data,
+        kind=asked.kind,
+        name=asked.name,
+        config=config or None,
+        webui=asked.webui,
+        card_bytes=round(asked.vram * _GB) if asked.vram else None,
+    )
     diagnosis = gating.narrowed(judged(setup), wanted)
-    scanning.deliver(scanning.rendered(form, (diagnosis,), ()), out)
-    if asked.fix is not None:
-        changes = fix_captions(asked.data, asked.fix, seed=0)
-        error_console().print(f"{len(changes)} captions rewritten into {asked.fix}")
+    text = page(setup, diagnosis) if form == "html" else scanning.rendered(form, (diagnosis,), (), wanted)
+    scanning.deliver(text, out)
+    if form == "html" and out is not None:
+        error_console().print(Text(f"report: {shown(str(out))}"), soft_wrap=True)
+    mend(asked)
     return gating.exit_code((diagnosis,), wanted)
+
+
+def page(setup: Setup, diagnosis: Diagnosis) -> str:
+    """The HTML page, with a thumbnail of every picture that it shows."""
+    from hndoctor.render.check import render_check
+    from hndoctor.rules import RULES
+    from hndoctor.setup.thumbnails import thumbnails
+
+    small = thumbnails(Path(setup.data), [picture.path for picture in setup.pictures])
+    return render_check(setup, diagnosis, small, RULES)
+
+
+def mend(asked: Asked) -> None:
+    """Mend the captions if that was asked for, and say what was changed, into what, and where the old ones lie."""
+    from hndoctor.setup import fix_captions
+
+    if asked.mend.folder is None and not asked.mend.in_place:
+        return
+    changes = fix_captions(asked.data, asked.mend.folder, seed=0)
+    console = error_console()
+    for change in changes[:SHOWN_CHANGES]:
+        console.print(
+            Text(f"{change.path} ({', '.join(change.what)}): {' '.join(change.after.split())}"), soft_wrap=True
+        )
+    if len(changes) > SHOWN_CHANGES:
+        console.print(f"and {len(changes) - SHOWN_CHANGES} more")
+    if asked.mend.in_place:
+        where = f"in {asked.data}; each as it was lies beside it (.bak)" if changes else "there was nothing to mend"
+    else:
+        where = f"into {asked.mend.folder}, which holds all captions; {asked.data} is as it was"
+    told = f"{len(changes)} captions rewritten {where}" if changes else f"no caption rewritten: {where}"
+    console.print(Text(shown(told)), soft_wrap=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from rich import markup
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
 
 # Errors whose message is already one clear line.  By name, so that no command imports more than it needs.
 MENDABLE = {
@@ -20,6 +21,9 @@ MENDABLE = {
     "Refused",
     "UsageError",
     "BaselineError",
+    "SettingsError",
+    "InteropError",
+    "RemoteError",
 }
 
 
@@ -36,11 +40,15 @@ def shown(text: str) -> str:
 
 def escape(text: str) -> str:
     """The same for rich's `print`, which takes square brackets for markup."""
+    from rich import markup
+
     return markup.escape(shown(text))
 
 
 def error_console() -> Console:
     """Prose and progress: stderr."""
+    from rich.console import Console
+
     return Console(stderr=True, highlight=False)
 
 
@@ -60,8 +68,27 @@ def fail(message: str, code: int = 2) -> NoReturn:
     raise SystemExit(code)
 
 
+def say(line: str) -> None:
+    """One line of prose to stderr."""
+    print(shown(line), file=sys.stderr)
+
+
+def progress_where_seen(*, quiet: bool = False) -> AbstractContextManager[Progress | None]:
+    """The bar that every long command shows; None, and nothing loaded, where stderr is not a terminal."""
+    return nullcontext() if quiet or not sys.stderr.isatty() else progress_bar(error_console())
+
+
 def progress_bar(console: Console, *, quiet: bool = False) -> Progress:
     """The bar that every long command shows.  Silent where stderr is not a terminal."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),

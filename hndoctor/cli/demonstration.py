@@ -32,7 +32,7 @@ ACTS = (
 )
 
 
-def demo(folder: Path, *, open_report: bool) -> None:
+def demo(folder: Path, *, open_report: bool, lang: str = "en") -> None:
     """Train both, scan both, print where the reports are."""
     training.require_trainer()
     from trainer.pocket import datasets
@@ -47,7 +47,7 @@ def demo(folder: Path, *, open_report: bool) -> None:
         console.rule(f"Training at {act.said}: {act.learn_rate}")
         perform(folder, act)
     console.rule("What the doctor says")
-    scanning.scan([folder / "runs"], "text", None, "error", open_report=open_report)
+    scanning.scan([folder / "runs"], "text", None, "error", open_report=open_report, lang=lang)
     console.print(f"The whole story took {(time.monotonic() - begun) / 60:.1f} minutes.")
     print(folder / "runs" / scanning.INDEX)
 

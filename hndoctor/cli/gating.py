@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hndoctor.cli.console import UsageError, write_file
+from hndoctor.cli.baselines import BaselineError, Mark, is_known, mark, read_baseline, write_baseline
+from hndoctor.cli.console import UsageError, say
+from hndoctor.cli.settings import Ignore, Settings, checked_codes, checked_evidence, load_settings
 from hndoctor.records import Diagnosis, Finding, PictureJudgement, Severity, Verdict
 
 if TYPE_CHECKING:
     from hndoctor.cli.scanning import Scanned
 
+__all__ = ["BaselineError", "Wanted", "codes", "exit_code", "gate", "narrowed", "wanted_from"]
+
 PASS, FAIL, UNEXAMINED = 0, 1, 2
+HTML = "html"
 RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
-
-
-class BaselineError(ValueError):
-    """A baseline file that cannot be used; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -30,30 +33,112 @@ class Wanted:
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     require: tuple[str, ...] = ()
+    severity: tuple[tuple[str, Severity | None], ...] = ()
+    ignores: tuple[Ignore, ...] = ()
+    expired: tuple[Ignore, ...] = ()
+    baseline: Path | None = None
 
 
-def codes(text: str) -> tuple[str, ...]:
-    """ "HN1, HN301" -> ("HN1", "HN301")."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+@dataclass(frozen=True)
+class Output:
+    """What to print, and which files to write beside it."""
+
+    form: str = "text"
+    out: Path | None = None
+    also: tuple[tuple[str, Path], ...] = ()  # (format, file); "html": a folder
+    lang: str = "en"
+    quiet: bool = False
 
 
-def counted(finding: Finding, wanted: Wanted) -> bool:
-    """Whether a finding is among those asked for."""
-    if wanted.select and not finding.code.startswith(wanted.select):
+@dataclass(frozen=True)
+class Sifted:
+    """One diagnosis with the findings that count, and what became of the others."""
+
+    kept: Diagnosis
+    ignored: tuple[Ignore, ...] = ()  # once for each finding that it let pass
+    known: int = 0
+    marks: frozenset[Mark] = field(default_factory=frozenset)  # of all findings, before the baseline
+
+
+def codes(text: str | None) -> tuple[str, ...] | None:
+    """ "HN1, HN301" -> ("HN1", "HN301"); None where nothing was said."""
+    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def wanted_from(
+    settings: Settings,
+    today: date,
+    *,
+    fail_on: str | None = None,
+    select: str | None = None,
+    ignore: str | None = None,
+    require: str | None = None,
+    baseline: Path | None = None,
+) -> Wanted:
+    """What the command line says; where it is silent, what the settings say; else everything, from errors on."""
+    chosen, left, needed = codes(select), codes(ignore), codes(require)
+    return Wanted(
+        fail_on=fail_on or settings.fail_on or "error",
+        select=(settings.select or ()) if chosen is None else checked_codes(chosen, "--select"),
+        ignore=(settings.ignore or ()) if left is None else checked_codes(left, "--ignore"),
+        require=(settings.require or ()) if needed is None else checked_evidence(needed, "--require"),
+        severity=settings.severity,
+        ignores=tuple(one for one in settings.ignores if one.expires is None or today <= one.expires),
+        expired=tuple(one for one in settings.ignores if one.expires is not None and today > one.expires),
+        baseline=baseline or settings.baseline,
+    )
+
+
+def asked_for(code: str, wanted: Wanted) -> bool:
+    """Whether a rule is among those asked for."""
+    if wanted.select and not code.startswith(wanted.select):
         return False
-    return not (wanted.ignore and finding.code.startswith(wanted.ignore))
+    if wanted.ignore and code.startswith(wanted.ignore):
+        return False
+    return next((level is not None for prefix, level in wanted.severity if code.startswith(prefix)), True)
 
 
-def narrowed(diagnosis: Diagnosis, wanted: Wanted, known: frozenset[tuple[str, ...]] = frozenset()) -> Diagnosis:
-    """The diagnosis with only the findings that count and are not in the baseline."""
-    found = tuple(f for f in diagnosis.findings if counted(f, wanted) and mark(diagnosis.name, f) not in known)
-    return replace(diagnosis, findings=found)
+def graded(finding: Finding, wanted: Wanted) -> Finding:
+    """The finding at the severity that the settings give its rule."""
+    level = next((level for prefix, level in wanted.severity if finding.code.startswith(prefix)), None)
+    return finding if level is None else replace(finding, severity=level)
+
+
+def pardon(diagnosis: Diagnosis, finding: Finding, ignores: Iterable[Ignore]) -> Ignore | None:
+    """The first ignore that lets a finding pass."""
+    run = diagnosis.run.replace("\\", "/")
+    for one in ignores:
+        here = fnmatchcase(run, one.run) or fnmatchcase(diagnosis.name, one.run)
+        if finding.code.startswith(one.code) and here and fnmatchcase(finding.subject or "", one.subject):
+            return one
+    return None
+
+
+def sifted(diagnosis: Diagnosis, wanted: Wanted, known: frozenset[Mark] = frozenset()) -> Sifted:
+    """Keep what counts: rules asked for, not ignored, not in the baseline."""
+    counted = [graded(f, wanted) for f in diagnosis.findings if asked_for(f.code, wanted)]
+    pardons = [(f, pardon(diagnosis, f, wanted.ignores)) for f in counted]
+    standing = [f for f, one in pardons if one is None]
+    fresh = (f for f in standing if not is_known(diagnosis.name, f, known))
+    new = tuple(sorted(fresh, key=lambda f: -RANK[f.severity]))  # the settings may have changed the order
+    return Sifted(
+        replace(diagnosis, findings=new),
+        tuple(one for _, one in pardons if one is not None),
+        len(standing) - len(new),
+        frozenset(mark(diagnosis.name, f) for f in standing),
+    )
+
+
+def narrowed(diagnosis: Diagnosis, wanted: Wanted, known: frozenset[Mark] = frozenset()) -> Diagnosis:
+    """The diagnosis with only the findings that count."""
+    return sifted(diagnosis, wanted, known).kept
 
 
 def exit_code(diagnoses: Sequence[Diagnosis], wanted: Wanted, pictures: Sequence[PictureJudgement] = ()) -> int:
-    """1: a finding is severe enough; else 2: a run, or required evidence, could not be examined; else 0."""
+    """1: a finding is severe enough, or an ignore has expired; else 2: a run, or required evidence, could not be
+    examined; else 0."""
     limit = RANK[Severity(wanted.fail_on)]
-    if any(RANK[f.severity] >= limit for d in diagnoses for f in d.findings):
+    if wanted.expired or any(RANK[f.severity] >= limit for d in diagnoses for f in d.findings):
         return FAIL
     if any((p.p.get(kind) or 0.0) >= 0.5 for p in pictures for kind in ("noise", "flat", "grey_noise")):
         return FAIL
@@ -62,62 +147,77 @@ def exit_code(diagnoses: Sequence[Diagnosis], wanted: Wanted, pictures: Sequence
     return UNEXAMINED if lacking or unread or not (diagnoses or pictures) else PASS
 
 
-def missing(diagnosis: Diagnosis, require: Sequence[str]) -> bool:
-    """Whether evidence that was required was not examined."""
-    return any(skipped.what.startswith(tuple(require)) for skipped in diagnosis.not_examined) if require else False
+def missing(diagnosis: Diagnosis, require: Sequence[str]) -> tuple[str, ...]:
+    """Which of the evidence that was required was not examined."""
+    return tuple(kind for kind in require if any(s.what == kind for s in diagnosis.not_examined))
 
 
-def mark(run: str, finding: Finding) -> tuple[str, ...]:
-    """What makes a finding the same one tomorrow: run, code, subject and step, not its wording."""
-    return (run, finding.code, finding.subject or "", str(finding.step if finding.step is not None else ""))
+def today() -> date:
+    """The day by which ignores expire: the same all over the world."""
+    return datetime.now(UTC).date()
 
 
-def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
-    """The marks of known findings."""
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["known"]
-        return frozenset((str(r["run"]), str(r["code"]), str(r["subject"]), str(r["step"])) for r in rows)
-    except FileNotFoundError:
-        raise BaselineError(f"{path}: no such baseline; make it with --update-baseline") from None
-    except (ValueError, KeyError, TypeError) as error:
-        said = type(error).__name__
-        raise BaselineError(f"{path}: not a baseline ({said}); make it anew: --update-baseline") from None
+def also_from(told: Sequence[str], formats: Sequence[str]) -> tuple[tuple[str, Path], ...]:
+    """``sarif=gate.sarif`` -> ("sarif", Path("gate.sarif")).  Raises UsageError."""
+    made = []
+    for one in told:
+        form, _, file = one.partition("=")
+        if form not in formats or not file:
+            raise UsageError(f"--also {one}: write FORMAT=FILE, with a format of {', '.join(formats)}")
+        made.append((form, Path(file)))
+    return tuple(made)
 
 
-def write_baseline(path: Path, diagnoses: Sequence[Diagnosis]) -> None:
-    """Write today's findings as known ones."""
-    marks = sorted({mark(d.name, f) for d in diagnoses for f in d.findings})
-    rows = [dict(zip(("run", "code", "subject", "step"), m, strict=True)) for m in marks]
-    write_file(path, json.dumps({"schema": 1, "known": rows}, indent=1) + "\n")
-
-
-def gate(
-    paths: Sequence[Path],
-    wanted: Wanted,
-    form: str,
-    baseline: Path | None,
-    out: Path | None,
-    *,
-    update: bool,
-    quiet: bool,
-) -> int:
-    """Scan without writing, keep what counts, print, and return the exit code."""
+def gate(paths: Sequence[Path], wanted: Wanted, output: Output, *, update: bool = False) -> int:
+    """Scan without writing beside the runs, keep what counts, print, and return the exit code."""
     from hndoctor.cli import scanning
 
-    if update and baseline is None:
+    if update and wanted.baseline is None:
         raise UsageError("--update-baseline needs --baseline FILE")
-    scanned = scanning.examine(paths, keep=False, quiet=quiet)
-    if update and baseline is not None:
-        write_baseline(baseline, scanned.diagnoses)
-    known = read_baseline(baseline) if baseline is not None else frozenset()
-    kept = tuple(narrowed(d, wanted, known) for d in scanned.diagnoses)
-    if not quiet:
-        emit(form, kept, scanned, out)
+    known = read_baseline(wanted.baseline) if wanted.baseline is not None and not update else frozenset()
+    scanned = scanning.examine(paths, keep=False, quiet=output.quiet)
+    results = [sifted(d, wanted, known) for d in scanned.diagnoses]
+    marks = frozenset().union(*(one.marks for one in results))
+    if update and wanted.baseline is not None:
+        write_baseline(wanted.baseline, marks)
+        results = [sifted(d, wanted, marks) for d in scanned.diagnoses]
+    kept = tuple(one.kept for one in results)
+    emit(paths, kept, scanned, wanted, output)
+    tell(results, wanted, len(known - marks), quiet=output.quiet)
     return exit_code(kept, wanted, scanned.pictures)
 
 
-def emit(form: str, kept: Sequence[Diagnosis], scanned: Scanned, out: Path | None) -> None:
-    """Print in the format asked for, to stdout or into a file."""
+def emit(paths: Sequence[Path], kept: Sequence[Diagnosis], scanned: Scanned, wanted: Wanted, output: Output) -> None:
+    """Print in the format asked for, to stdout or into a file, and write the others that were asked for."""
     from hndoctor.cli import scanning
 
-    scanning.deliver(scanning.rendered(form, kept, scanned.pictures), out)
+    for form, file in output.also:
+        if form == HTML:
+            scanning.write_index(paths, scanned, scanning.write_reports(scanned, file, output.lang), file, output.lang)
+        else:
+            scanning.deliver(scanning.rendered(form, kept, scanned.pictures, wanted), file)
+    if not output.quiet:
+        scanning.deliver(scanning.rendered(output.form, kept, scanned.pictures, wanted), output.out)
+
+
+def tell(results: Sequence[Sifted], wanted: Wanted, gone: int, *, quiet: bool) -> None:
+    """Say on stderr what passed although it was found, what is lacking, and, even when quiet, what has expired."""
+    for one in wanted.expired:
+        say(f"hndoctor: the ignore of {one.code} ({one.reason}) expired on {one.expires}: renew or remove it")
+    if quiet:
+        return
+    for one, count in Counter(one for result in results for one in result.ignored).items():
+        until = f", until {one.expires}" if one.expires else ""
+        say(f"ignored: {count} of {one.code} ({one.reason}{until})")
+    known = sum(result.known for result in results)
+    if known or gone:
+        more = f"; {gone} of the baseline are gone, --update-baseline forgets them" if gone else ""
+        say(f"known from the baseline: {known}{more}")
+    for result in results:
+        if lacking := missing(result.kept, wanted.require):
+            say(f"required but not examined in {result.kept.run}: {', '.join(lacking)}")
+
+
+def settled(path: Path | None) -> Settings:
+    """The project's settings: of `path`, or the nearest from here upwards."""
+    return load_settings(path, Path.cwd())

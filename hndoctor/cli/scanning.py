@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-import webbrowser
-from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-
-from rich.progress import Progress
+from typing import TYPE_CHECKING
 
 import hndoctor
 from hndoctor.cli import gating
-from hndoctor.cli.console import UsageError, error_console, escape, progress_bar, write_file
-from hndoctor.records import Diagnosis, PictureJudgement, Run, Vitals
+from hndoctor.cli.console import UsageError, error_console, escape, progress_where_seen, say, write_file
+from hndoctor.records import Diagnosis, PictureJudgement, Run, Severity, Vitals
+from hndoctor.remote import Here, here, url_of
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from hndoctor.vitals import Progress as Event
 
 PAGE, NUMBERS, INDEX = "health.html", "vitals.json", "index.html"
 
@@ -31,17 +35,23 @@ class Scanned:
     stopped: bool = False  # by Ctrl-C: what was measured until then is here
 
 
-def scan(paths: Sequence[Path], form: str, out: Path | None, fail_on: str, *, open_report: bool) -> int:
+def scan(
+    paths: Sequence[Path], form: str, out: Path | None, fail_on: str, *, open_report: bool, lang: str = "en"
+) -> int:
     """Measure and judge; write `vitals.json` and `health.html`; print; return the exit code."""
     folder = out if out is not None and (out.is_dir() or not out.suffix) else None
+    if folder is None and (far := next(filter(None, map(url_of, paths)), None)):
+        raise UsageError(f"{far}: nothing is written there; say where the report goes: --out DIR")
     scanned = examine(paths, keep=True)
-    pages = write_reports(scanned, folder)
-    index = write_index(paths, scanned, pages, folder)
-    text = page_of(scanned) if form == "html" else rendered(form, scanned.diagnoses, scanned.pictures)
+    pages = write_reports(scanned, folder, lang)
+    index = write_index(paths, scanned, pages, folder, lang)
+    text = page_of(scanned, lang) if form == "html" else rendered(form, scanned.diagnoses, scanned.pictures)
     deliver(text, None if folder is not None else out)
     show_reports(index, pages)
     first = index or next(iter(pages.values()), None)
     if open_report and first is not None:
+        import webbrowser
+
         webbrowser.open(first.resolve().as_uri())
     if scanned.stopped:
         raise KeyboardInterrupt
@@ -53,13 +63,18 @@ def examine(paths: Sequence[Path], *, keep: bool, quiet: bool = False) -> Scanne
 
     `keep`: what a `vitals.json` knows is not measured again, and what is measured is kept there.
     """
-    runs, pictures = found(paths)
+    with ExitStack() as copies:
+        return _examined([copies.enter_context(here(path)) for path in paths], keep=keep, quiet=quiet)
+
+
+def _examined(places: Sequence[Here], *, keep: bool, quiet: bool) -> Scanned:
+    runs, pictures = found([place.path for place in places])
     measured: list[Vitals] = []
     stopped = False
-    with progress_bar(error_console(), quiet=quiet) as bar:
+    with progress_where_seen(quiet=quiet) as bar:
         for run in runs:
             vitals, stopped = measure(run, bar, keep=keep)
-            measured.append(vitals)
+            measured.append(_told(vitals, places))
             if stopped:
                 break
     return Scanned(
@@ -69,6 +84,13 @@ def examine(paths: Sequence[Path], *, keep: bool, quiet: bool = False) -> Scanne
         judged(pictures),
         stopped,
     )
+
+
+def _told(vitals: Vitals, places: Sequence[Here]) -> Vitals:
+    """Under the name that the user knows: a copy's run by its URL."""
+    for place in places:
+        vitals = replace(vitals, run=place.told(vitals.run))
+    return vitals
 
 
 def judged(pictures: Sequence[Path]) -> tuple[PictureJudgement, ...]:
@@ -94,40 +116,57 @@ def found(paths: Sequence[Path]) -> tuple[list[Run], list[Path]]:
     return list(runs.values()), list(pictures)
 
 
-def measure(run: Run, bar: Progress, *, keep: bool) -> tuple[Vitals, bool]:
+def measure(run: Run, bar: Progress | None, *, keep: bool) -> tuple[Vitals, bool]:
     """Measure one run behind a progress bar; True: Ctrl-C stopped it, and the vitals hold what was measured."""
     from hndoctor.vitals import measuring
 
-    task = bar.add_task(f"measuring {escape(run.name)}", total=None, note="")
+    show, hide = _shown(run, bar) if bar else (_nowhere, _gone)
     vitals = Vitals(str(run.root), run.name)
-    with closing(measuring(run, cache=keep)) as events:
+    with closing(measuring(run, cache=keep, rough=not keep)) as events:
         try:
             for event in events:
                 vitals = event.vitals
-                bar.update(task, completed=event.done, total=event.total, note=escape(PurePath(event.what).name))
+                show(event)
         except KeyboardInterrupt:
             return vitals, True
-    bar.remove_task(task)
+    hide()
     return vitals, False
+
+
+def _shown(run: Run, bar: Progress) -> tuple[Callable[[Event], None], Callable[[], None]]:
+    """How to move a run's bar on, and how to take it away."""
+
+    task = bar.add_task(f"measuring {escape(run.name)}", total=None, note="")
+
+    def show(event: Event) -> None:
+        bar.update(task, completed=event.done, total=event.total, note=escape(PurePath(event.what).name))
+
+    return show, lambda: bar.remove_task(task)
+
+
+def _nowhere(event: Event) -> None: ...
+
+
+def _gone() -> None: ...
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-def write_reports(scanned: Scanned, folder: Path | None) -> dict[str, Path]:
+def write_reports(scanned: Scanned, folder: Path | None, lang: str = "en") -> dict[str, Path]:
     """Write each run's files into it, or below `folder`; returns the pages by run.  What cannot be written is said."""
     pages: dict[str, Path] = {}
     for run, vitals, diagnosis in zip(scanned.runs, scanned.vitals, scanned.diagnoses, strict=True):
         several = len(scanned.runs) > 1
         home = folder / f"{len(pages) + 1:03d}-{run.name}" if folder and several else folder
         try:
-            pages[diagnosis.run] = write_report(run, vitals, diagnosis, home)
+            pages[diagnosis.run] = write_report(run, vitals, diagnosis, home, lang)
         except OSError as error:
-            error_console().print(f"not written: {escape(str(error.filename or run.root))}: {error.strerror or error}")
+            say(f"not written: {error.filename or run.root}: {error.strerror or error}")
     return pages
 
 
-def write_report(run: Run, vitals: Vitals, diagnosis: Diagnosis, home: Path | None = None) -> Path:
+def write_report(run: Run, vitals: Vitals, diagnosis: Diagnosis, home: Path | None = None, lang: str = "en") -> Path:
     """Write `vitals.json` and `health.html` of one run; return the page's path."""
     from hndoctor.collect import beside
     from hndoctor.render import render_html
@@ -139,11 +178,13 @@ def write_report(run: Run, vitals: Vitals, diagnosis: Diagnosis, home: Path | No
     page.parent.mkdir(parents=True, exist_ok=True)
     if run.vitals is None or home is not None:
         save(vitals, numbers)
-    write_file(page, render_html(diagnosis, vitals, RULES, beside=home is None))
+    write_file(page, render_html(diagnosis, vitals, RULES, language=lang, beside=home is None))
     return page
 
 
-def write_index(paths: Sequence[Path], scanned: Scanned, pages: dict[str, Path], folder: Path | None) -> Path | None:
+def write_index(
+    paths: Sequence[Path], scanned: Scanned, pages: dict[str, Path], folder: Path | None, lang: str = "en"
+) -> Path | None:
     """The page of all runs: in `folder`, or in the one folder of runs that was named; else there is none."""
     from hndoctor.render import render_index
 
@@ -152,9 +193,9 @@ def write_index(paths: Sequence[Path], scanned: Scanned, pages: dict[str, Path],
         return None
     links = {run: PurePath(os.path.relpath(page, home)).as_posix() for run, page in pages.items()}
     try:
-        write_file(home / INDEX, render_index(scanned.diagnoses, links))
+        write_file(home / INDEX, render_index(scanned.diagnoses, links, vitals=scanned.vitals, language=lang))
     except OSError as error:
-        error_console().print(f"not written: {escape(str(home / INDEX))}: {error.strerror or error}")
+        say(f"not written: {home / INDEX}: {error.strerror or error}")
         return None
     return home / INDEX
 
@@ -162,13 +203,13 @@ def write_index(paths: Sequence[Path], scanned: Scanned, pages: dict[str, Path],
 def show_reports(index: Path | None, pages: dict[str, Path]) -> None:
     """Say where the pages lie: the index if there is one."""
     for page in [index] if index else pages.values():
-        error_console().print(f"report: {escape(str(page))}", soft_wrap=True)
+        say(f"report: {page}")
 
 
 # --- printing ---------------------------------------------------------------------------------------------------------
 
 
-def page_of(scanned: Scanned) -> str:
+def page_of(scanned: Scanned, lang: str = "en") -> str:
     """The HTML that `--format html` prints: the run's page, or the index of several."""
     from hndoctor.render import render_html, render_index
     from hndoctor.rules import RULES
@@ -176,12 +217,17 @@ def page_of(scanned: Scanned) -> str:
     if not scanned.diagnoses:
         raise UsageError("pictures alone have no HTML page; use --format json or text")
     if len(scanned.diagnoses) == 1:
-        return render_html(scanned.diagnoses[0], scanned.vitals[0], RULES, beside=False)
-    return render_index(scanned.diagnoses)
+        return render_html(scanned.diagnoses[0], scanned.vitals[0], RULES, language=lang, beside=False)
+    return render_index(scanned.diagnoses, vitals=scanned.vitals, language=lang)
 
 
-def rendered(form: str, diagnoses: Sequence[Diagnosis], pictures: Sequence[PictureJudgement]) -> str:
-    """The text of one format; colours only for a terminal."""
+def rendered(
+    form: str,
+    diagnoses: Sequence[Diagnosis],
+    pictures: Sequence[PictureJudgement],
+    wanted: gating.Wanted | None = None,
+) -> str:
+    """The text of one format; colours only for a terminal.  `wanted` says which rules were asked at all."""
     from hndoctor.render import RENDERERS, render_junit, render_sarif, render_text
 
     if form == "text" and sys.stdout.isatty():
@@ -189,8 +235,11 @@ def rendered(form: str, diagnoses: Sequence[Diagnosis], pictures: Sequence[Pictu
     if form in ("junit", "sarif"):
         from hndoctor.rules import RULES
 
-        told = render_junit if form == "junit" else render_sarif
-        return told(diagnoses, pictures, rules=RULES)
+        asked = wanted or gating.Wanted("error")
+        laws = [law for law in RULES if gating.asked_for(law.code, asked)]
+        if form == "sarif":
+            return render_sarif(diagnoses, pictures, rules=laws)
+        return render_junit(diagnoses, pictures, rules=laws, fail_on=Severity(asked.fail_on))
     return {known.name: known.render for known in RENDERERS}[form](diagnoses, pictures)
 
 

@@ -1,26 +1,41 @@
-"""`watch`: follow runs while they grow, and rewrite their reports when something changes."""
+"""`watch`: follow runs while they grow, and rewrite their reports when something changes.
+
+A look costs one listing of the folders and the status of each file; nothing is opened that has not changed.  Whether a
+file changed is told by its size and time being *other* than before, never later, so that no jump of a clock matters.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 import hndoctor
 from hndoctor.cli import scanning
-from hndoctor.cli.console import error_console, progress_bar
-from hndoctor.records import Diagnosis, Run, Verdict
+from hndoctor.cli.console import UsageError, error_console, escape, progress_bar, shown, write_file
+from hndoctor.records import Diagnosis, Run, State, Verdict, Vitals
+from hndoctor.remote import url_of
 
 Print = tuple[tuple[str, int, int], ...]  # path, bytes, time of change of every file of a run
+Key = tuple[Path, str]
 INK = {Verdict.HEALTHY: "green", Verdict.AILING: "yellow", Verdict.BROKEN: "bold red", Verdict.UNEXAMINED: "magenta"}
+STATES = {
+    State.STARTING: ("s", "bright_black"),
+    State.HEALTHY: ("H", "green"),
+    State.OVERTRAINED: ("O", "yellow"),
+    State.BROKEN: ("X", "bold red"),
+    State.UNREADABLE: ("?", "magenta"),
+}
+IDLE_SHARE = 0.01  # of one core that looking may cost while nothing changes: pauses grow with many files
+SHOWN = 24  # checkpoints of a course in the live table: the last ones
 
 
 @dataclass(frozen=True)
@@ -35,48 +50,109 @@ class Alarm:
 class Watched:
     """What is known of the runs below a path."""
 
-    prints: dict[tuple[Path, str], Print] = field(default_factory=dict)
-    diagnoses: dict[tuple[Path, str], Diagnosis] = field(default_factory=dict)
+    prints: dict[Key, Print] = field(default_factory=dict)
+    vitals: dict[Key, Vitals] = field(default_factory=dict)
+    diagnoses: dict[Key, Diagnosis] = field(default_factory=dict)
+    pages: dict[str, Path] = field(default_factory=dict)
+    commands: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
 
-def watch(path: Path, interval: float, alarm: Alarm, *, once: bool = False) -> None:
+def watch(path: Path, interval: float, alarm: Alarm, *, once: bool = False, lang: str = "en") -> None:
     """Look every `interval` seconds until Ctrl-C."""
+    if (far := url_of(path)) is not None:
+        raise UsageError(f"{far}: only runs on this machine are followed; use scan with --out DIR")
     console, known = error_console(), Watched()
-    with Live(table(known), console=console, auto_refresh=False, transient=True) as live:
+    with Live(view(known, interval), console=console, auto_refresh=False, transient=True) as live:
         try:
             while True:
-                for run, diagnosis in changed(path, known):
-                    tell(console, run, diagnosis, known, alarm)
-                    live.update(table(known), refresh=console.is_terminal)
+                begun = time.process_time()
+                news = look(path, known, console, alarm, lang)
+                live.update(view(known, interval), refresh=console.is_terminal)
                 if once:
                     break
-                time.sleep(interval)
+                time.sleep(interval if news else pause(interval, time.process_time() - begun))
         except KeyboardInterrupt:
             pass
+    if once:
+        for command in known.commands:
+            command.wait()
     if known.diagnoses:
         console.print(table(known))
 
 
-def changed(path: Path, known: Watched) -> Iterator[tuple[Run, Diagnosis]]:
-    """Runs that are new or have changed, measured, judged and reported."""
+def pause(interval: float, cost: float) -> float:
+    """Seconds until the next look, where the last one found nothing and took `cost` seconds of CPU."""
+    return max(interval, cost / IDLE_SHARE)
+
+
+def look(path: Path, known: Watched, console: Console, alarm: Alarm, lang: str) -> bool:
+    """Once around: what is new or has changed is measured, judged, reported and told.  Whether there was anything."""
+    known.commands = [command for command in known.commands if command.poll() is None]
+    seen: set[Key] = set()
+    news = False
+    for run in runs_below(path):
+        key = (run.root, run.name)
+        seen.add(key)
+        before = known.diagnoses.get(key)
+        try:
+            diagnosis = examined(run, known, lang)
+        except OSError as error:  # removed, or locked, while we looked at it: the next look will see
+            known.prints.pop(key, None)
+            console.print(f"{escape(run.name)}: {escape(str(error.filename or run.root))}: {error.strerror or error}")
+            continue
+        if diagnosis is not None:
+            news = True
+            tell(console, run, before, diagnosis)
+            if diagnosis.verdict is Verdict.BROKEN and (before is None or before.verdict is not Verdict.BROKEN):
+                known.commands += sound(alarm, diagnosis, console)
+    news = forget(known, seen, console) or news
+    if news:
+        write_index(path, known, lang)
+    return news
+
+
+def runs_below(path: Path) -> tuple[Run, ...]:
+    """The runs there are now; none where the folder is not there yet, or no longer."""
     from hndoctor.collect import CollectError, find_runs
 
     try:
-        runs = find_runs(path)
-    except CollectError:
-        runs = ()  # not there yet, or removed: it may come
-    for run in runs:
-        key, now = (run.root, run.name), fingerprint(run)
-        if known.prints.get(key) == now:
-            continue
-        known.prints[key] = now
-        with progress_bar(error_console(), quiet=True) as bar:
-            vitals, stopped = scanning.measure(run, bar, keep=True)
-        if stopped:
-            raise KeyboardInterrupt
-        diagnosis = hndoctor.judge(vitals)
-        scanning.write_report(run, vitals, diagnosis)
-        yield run, diagnosis
+        return find_runs(path)
+    except (CollectError, OSError):
+        return ()
+
+
+def examined(run: Run, known: Watched, lang: str) -> Diagnosis | None:
+    """The diagnosis of a run that is new or has changed, its report rewritten; else None."""
+    key, now = (run.root, run.name), fingerprint(run)
+    if known.prints.get(key) == now:
+        return None
+    known.prints[key] = now
+    with progress_bar(error_console(), quiet=True) as bar:
+        vitals, stopped = scanning.measure(run, bar, keep=True)
+    if stopped:
+        raise KeyboardInterrupt
+    diagnosis = hndoctor.judge(vitals)
+    known.vitals[key], known.diagnoses[key] = vitals, diagnosis
+    known.pages[diagnosis.run] = scanning.write_report(run, vitals, diagnosis, lang=lang)
+    return diagnosis
+
+
+def forget(known: Watched, seen: set[Key], console: Console) -> bool:
+    """Runs that are no longer there; whether there were any."""
+    gone = [key for key in known.prints if key not in seen]
+    for key in gone:
+        console.print(f"{datetime.now():%H:%M:%S} {escape(key[1])}: is no longer there")
+        known.prints.pop(key)
+        known.vitals.pop(key, None)
+        if (diagnosis := known.diagnoses.pop(key, None)) is not None:
+            known.pages.pop(diagnosis.run, None)
+    return bool(gone)
+
+
+def write_index(path: Path, known: Watched, lang: str) -> None:
+    """The page of all runs, where there are several."""
+    vitals, diagnoses = tuple(known.vitals.values()), tuple(known.diagnoses.values())
+    scanning.write_index([path], scanning.Scanned((), vitals, diagnoses), known.pages, None, lang)
 
 
 def fingerprint(run: Run) -> Print:
@@ -94,32 +170,42 @@ def fingerprint(run: Run) -> Print:
     return tuple(seen)
 
 
-def tell(console: Console, run: Run, diagnosis: Diagnosis, known: Watched, alarm: Alarm) -> None:
-    """Print what has become of a run, and sound the alarm when it breaks."""
-    key = (run.root, run.name)
-    before = known.diagnoses.get(key)
-    known.diagnoses[key] = diagnosis
+def tell(console: Console, run: Run, before: Diagnosis | None, diagnosis: Diagnosis) -> None:
+    """Print what has become of a run, if that is news."""
     if before is None or (before.verdict, before.summary) != (diagnosis.verdict, diagnosis.summary):
-        line = Text(f"{datetime.now():%H:%M:%S} {run.name}: ").append(diagnosis.summary, INK[diagnosis.verdict])
-        console.print(line)
-    if diagnosis.verdict is Verdict.BROKEN and (before is None or before.verdict is not Verdict.BROKEN):
-        sound(alarm, diagnosis)
+        line = Text(f"{datetime.now():%H:%M:%S} {shown(run.name)}: ")
+        console.print(line.append(shown(diagnosis.summary), INK[diagnosis.verdict]))
 
 
-def sound(alarm: Alarm, diagnosis: Diagnosis) -> None:
-    """Run the command, write the file."""
+def sound(alarm: Alarm, diagnosis: Diagnosis, console: Console) -> list[subprocess.Popen[bytes]]:
+    """Write the file, start the command.  Nobody waits for it: other runs may be breaking meanwhile."""
     if alarm.file is not None:
-        alarm.file.write_text(f"{diagnosis.run}: {diagnosis.summary}\n", encoding="utf-8")
-    if alarm.command is not None:
-        subprocess.run(alarm.command, shell=True, check=False)  # the user's own words, given on the command line
+        try:
+            write_file(alarm.file, f"{diagnosis.run}: {diagnosis.summary}\n")
+        except OSError as error:
+            console.print(f"not written: {escape(str(alarm.file))}: {error.strerror or error}")
+    if alarm.command is None:
+        return []
+    told = os.environ | {"HNDOCTOR_RUN": diagnosis.run, "HNDOCTOR_SUMMARY": diagnosis.summary}
+    # The user's own words, given on the command line; what comes from files is in the environment, never in the words.
+    return [subprocess.Popen(alarm.command, shell=True, env=told, stdin=subprocess.DEVNULL)]
+
+
+def view(known: Watched, interval: float) -> Group:
+    """What the live terminal shows."""
+    said = f"looked at {datetime.now():%H:%M:%S}, every {interval:g} s; Ctrl-C ends"
+    return Group(table(known), Text(said if known.diagnoses else f"nothing to follow yet; {said}", "dim"))
 
 
 def table(known: Watched) -> Table:
     """The state of all runs."""
-    shown = Table("run", "step", "verdict", "what now", box=None, pad_edge=False)
+    rows = Table(
+        "run", "step", "course", "verdict", "what now", box=None, pad_edge=False, show_header=bool(known.diagnoses)
+    )
     for diagnosis in known.diagnoses.values():
         last = max((station.step for station in diagnosis.course), default=0)
         advice = diagnosis.prescription.sentence if diagnosis.prescription else ""
         verdict = Text(diagnosis.verdict.value, INK[diagnosis.verdict])
-        shown.add_row(Text(diagnosis.name), f"{last:,}", verdict, Text(advice))
-    return shown
+        course = Text.assemble(*(STATES[station.state] for station in diagnosis.course[-SHOWN:]))
+        rows.add_row(Text(shown(diagnosis.name)), f"{last:,}", course, verdict, Text(shown(advice)))
+    return rows

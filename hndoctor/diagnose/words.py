@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from hndoctor.diagnose.course import Judged
@@ -78,7 +79,25 @@ def _because(findings: Sequence[Finding], otherwise: str = "by all signs togethe
     worst = sorted(told, key=lambda finding: (finding.severity is not Severity.ERROR, -finding.confidence))
     each = {finding.code: finding.message for finding in reversed(worst)}  # of each rule, its most severe
     two = list(dict.fromkeys(finding.code for finding in worst))[:2]
-    return "; ".join(each[code] for code in two) or otherwise
+    return "; ".join(in_words(each[code]) for code in two) or otherwise
+
+
+_MODULE = re.compile(r"(?<![\w.-])(\d+)\.([kv])(?:\.([a-z][\w.]*\w))?(?![\w.]*\w)")
+_SIDES = {"k": "key", "v": "value"}
+
+
+_DETAIL = re.compile(r" (?:at step \d+(?:,\d{3})*|from step [^;]*? \(\d+ checkpoints\))|, the largest gain [\d.e+]+")
+
+
+def in_words(message: str) -> str:
+    """A finding for the headline: ``768.v`` is the value network of size 768 (a tensor keeps its own name before that),
+    and which steps it holds for is left to the finding itself."""
+
+    def said(found: re.Match[str]) -> str:
+        module = f"the {_SIDES[found[2]]} network of size {found[1]}"
+        return module if found[3] is None else f"{found[3]} of {module}"
+
+    return _DETAIL.sub("", _MODULE.sub(said, message))
 
 
 def _reservations(verdict: Verdict, vitals: Vitals, findings: Sequence[Finding]) -> str:
@@ -87,7 +106,8 @@ def _reservations(verdict: Verdict, vitals: Vitals, findings: Sequence[Finding])
     count = len(refused(vitals))
     files = f"{count} file{'s' if count != 1 else ''} could not be read" if count else ""
     errors = [finding.message for finding in findings if finding.severity is Severity.ERROR]
-    reasons = [files, *dict.fromkeys(errors)] if files else list(dict.fromkeys(errors))
+    told = dict.fromkeys(map(in_words, errors))
+    reasons = [files, *told] if files else list(told)
     return ", but " + "; ".join(reason for reason in reasons[:2] if reason)
 
 

@@ -1,68 +1,23 @@
 """Bytes <-> tensors and metadata, without executing a pickle and without torch.
 
 `read` chooses by content, never by the file's name.  What it gives is complete and proven, or it raises `Refused` with
-the reason in one line.
+the reason in one line.  Names arrive when they are asked for: whoever only lists a folder need not wait for numpy.
 """
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from hndoctor.formats.recognise import Facts, recognise, recognise_flat
-from hndoctor.formats.safetensors import looks_like, read_safetensors
-from hndoctor.formats.source import Source, opened
-from hndoctor.formats.torchfile import Loaded, read_legacy, read_zip
-from hndoctor.formats.types import HypernetworkFile, Module, OptimizerFile, Refused, TensorFile
-from hndoctor.records import Refusal
+if TYPE_CHECKING:
+    from hndoctor.formats.reading import read, read_bytes
+    from hndoctor.formats.types import HypernetworkFile, Module, OptimizerFile, Refused, TensorFile
 
-__all__ = ["HypernetworkFile", "Module", "OptimizerFile", "Refused", "TensorFile", "read"]
+__all__ = ["HypernetworkFile", "Module", "OptimizerFile", "Refused", "TensorFile", "read", "read_bytes"]
 
 
-def read(path: Path) -> HypernetworkFile | OptimizerFile | TensorFile:
-    """Read a checkpoint, an optimizer state or other tensors; arrays are read-only, large ones mapped where safe.
-
-    Raises Refused: UNSAFE, DAMAGED, FOREIGN or WRITING, with a reason in one line; nothing else.
-    """
-    try:
-        with opened(path) as source:
-            return _read(source)
-    except OSError as problem:
-        raise Refused(Refusal.DAMAGED, f"it cannot be read: {problem.strerror or problem}") from None
-
-
-def _read(source: Source) -> HypernetworkFile | OptimizerFile | TensorFile:
-    data = source.data
-    if looks_like(data):
-        return recognise_flat(read_safetensors(data), _facts(source, "safetensors"))
-    loaded = _load(data)
-    return recognise(loaded.root, loaded.shelf, _facts(source, loaded.container, loaded))
-
-
-def _load(data: memoryview) -> Loaded:
-    head = bytes(data[:4])
-    if head == b"PK\3\4":
-        return read_zip(data)
-    if bytes(data[-22:-18]) == b"PK\5\6":
-        raise Refused(Refusal.UNSAFE, "a zip archive hidden behind other bytes")
-    return read_legacy(data) if head[:1] == b"\x80" else _not_torch(data)
-
-
-_LIKE_A_PICKLE = re.compile(rb"c[\w.]+\n[\w.]+\n|[(\]})}0-9NILFSVX]", re.ASCII)  # how protocol 0 and 1 begin
-
-
-def _not_torch(data: memoryview) -> Loaded:
-    """Not by its first bytes; a pickle of protocol 0 or 1 has no mark of its own, so it is tried as one."""
-    try:
-        return read_legacy(data)
-    except Refused as refused:
-        if refused.kind is Refusal.UNSAFE and _LIKE_A_PICKLE.match(data):
-            raise
-    if not any(data[: 1 << 16]):
-        raise Refused(Refusal.DAMAGED, "it begins with zeros only: a crash or a full disk left it empty")
-    raise Refused(Refusal.FOREIGN, f"not a checkpoint of any known kind: it begins with {bytes(data[:8]).hex(' ')}")
-
-
-def _facts(source: Source, container: str, loaded: Loaded | None = None) -> Facts:
-    names = (loaded.members, loaded.globals) if loaded else ((), ())
-    return Facts(source.path, container, source.size, source.digest, *names)
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "reading" if name.startswith("read") else "types"
+    return getattr(import_module(f"hndoctor.formats.{home}"), name)

@@ -149,8 +149,8 @@ def _ordered(pairs: object = ()) -> dict[Any, Any]:
 
 
 def check_key(key: object) -> None:
-    """Only plain keys: hashing a deeply nested tuple could overflow the C stack."""
-    if not isinstance(key, (str, int, float, bytes, type(None))):
+    """Only plain keys, and names (old Stable Diffusion files list callbacks by class): deep tuples hash too deep."""
+    if not isinstance(key, (str, int, float, bytes, type(None), Global)):
         raise ValueError("a dictionary key or set member that is not plain")
 
 

@@ -157,7 +157,7 @@ def _comfy_refuses(file: HypernetworkFile) -> Iterator[str]:
 def _comfy_misreads(file: HypernetworkFile) -> Iterator[str]:
     metadata = file.metadata
     nonlinear = metadata.activation_func in COMFY_ACTIVATIONS - {"linear"}
-    if nonlinear and "activate_output" not in file.keys:
+    if nonlinear and "activate_output" not in file.keys and not metadata.is_layer_norm:  # with norms it adds it anyway
         yield "ComfyUI: it leaves out the last activation of a file that does not say whether it has one"
     if nonlinear and metadata.is_layer_norm and not metadata.activate_output:
         yield "ComfyUI: with layer norm it adds an activation after the last layer"

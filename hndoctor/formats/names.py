@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 _NUMBERED = re.compile(r"(.+)-([0-9]{1,9})", re.DOTALL)
 _COUNTS = re.compile(r"-([0-9]{1,9})(?:-([0-9]{1,4}))?")
@@ -38,3 +40,10 @@ def parse_stem(stem: str, name: str | None = None) -> Named:
             return Named(known)
     numbered = _NUMBERED.fullmatch(stem)
     return Named(numbered[1], int(numbered[2])) if numbered else Named(stem)
+
+
+def without_copies(files: Iterable[Path]) -> list[Path]:
+    """`x-500.safetensors` beside `x-500.pt` is the same network for other programs, not another step."""
+    found = list(files)
+    originals = {file.with_suffix("") for file in found if file.suffix.lower() == ".pt"}
+    return [f for f in found if f.suffix.lower() != ".safetensors" or f.with_suffix("") not in originals]

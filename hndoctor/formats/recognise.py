@@ -95,6 +95,8 @@ def modern(key: str) -> str:
 
 
 def _finish(root: Mapping[Any, Any], modules: tuple[Module, ...], lists: bool, facts: Facts) -> HypernetworkFile:
+    if not any(array.size for module in modules for array in module.tensors.values()):
+        raise Refused(Refusal.DAMAGED, "a hypernetwork whose tensors hold no numbers at all")
     keys = tuple(key for key in root if isinstance(key, str))
     metadata, wrong = metadata_of(root, facts.path.stem)
     raw = plain_values(root)
@@ -175,8 +177,8 @@ def _tensors(root: Any, shelf: Shelf, facts: Facts) -> TensorFile:
 
 
 def _tensor_file(kind: str, tensors: dict[str, Array], dtypes: dict[str, str], facts: Facts) -> TensorFile:
-    if not tensors:
-        raise Refused(Refusal.FOREIGN, "a torch file without any tensor in it")
+    if not any(array.size for array in tensors.values()):
+        raise Refused(Refusal.FOREIGN, "a file of tensors without any number in it")
     return TensorFile(facts.path, facts.container, kind, tensors, dtypes, facts.sha256(), facts.bytes)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import mmap
 import stat
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hndoctor.formats.checksum import content_key
+from hndoctor.formats.mounts import lies_on_this_machine
 from hndoctor.formats.types import Refused
 from hndoctor.records import Refusal
 
@@ -38,13 +39,17 @@ class Source:
 
     path: Path
     data: memoryview
-    snapshot: Snapshot
-    digest: Callable[[], str]  # SHA-256, 64 hex digits
+    digest: Callable[[], str]  # SHA-256, 64 hex digits; empty where nobody asked for it
 
     @property
     def size(self) -> int:
         """Its length in bytes."""
         return len(self.data)
+
+    @property
+    def content(self) -> str:
+        """The content key of its bytes."""
+        return content_key(self.data)
 
 
 def snapshot(path: Path) -> Snapshot:
@@ -56,17 +61,18 @@ def snapshot(path: Path) -> Snapshot:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Source]:
+def opened(path: Path, sha256: bool = True) -> Iterator[Source]:
     """The file's bytes, and at the end the certainty that they are one state of it.
 
-    Raises Refused(WRITING) if the file changed meanwhile.  Arrays made of the bytes stay valid afterwards.
+    Raises Refused(WRITING) if the file changed meanwhile.  Arrays made of the bytes stay valid afterwards.  SHA-256
+    takes as long as all the rest of reading and measuring, so it is computed only for those who ask.
     """
     before = snapshot(path)
     if before.size == 0:
         _refuse_or_wait(path, before, Refused(Refusal.DAMAGED, "the file is empty"))
     data = _bytes_of(path, before)
     try:
-        yield Source(path, data, before, _hashing(data))
+        yield Source(path, data, _hashing(data) if sha256 else _unhashed)
     except Refused as refused:
         _refuse_or_wait(path, before, refused)
     if snapshot(path) != before:
@@ -75,7 +81,7 @@ def opened(path: Path) -> Iterator[Source]:
 
 def _bytes_of(path: Path, before: Snapshot) -> memoryview:
     with path.open("rb") as file:
-        if _may_map(before):
+        if _may_map(path, before):
             data: bytes | mmap.mmap = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         else:
             data = file.read()
@@ -84,11 +90,14 @@ def _bytes_of(path: Path, before: Snapshot) -> memoryview:
     return memoryview(data)
 
 
-def _may_map(before: Snapshot) -> bool:
-    """Whether nobody seems to write the file.  Never on Windows, where a mapped file cannot be replaced."""
+def _may_map(path: Path, before: Snapshot) -> bool:
+    """Whether nobody seems to write the file, and no other machine can.
+
+    Never on Windows, where a mapped file cannot be replaced; elsewhere only where the kind of file system is known.
+    """
     if before.size >= ALWAYS_MAP:
         return True
-    return sys.platform != "win32" and time.time() - before.modified / 1e9 > SETTLED
+    return time.time() - before.modified / 1e9 > SETTLED and lies_on_this_machine(path)
 
 
 def _hashing(data: memoryview) -> Callable[[], str]:
@@ -104,6 +113,15 @@ def _hashing(data: memoryview) -> Callable[[], str]:
         return digest.hexdigest()
 
     return finish
+
+
+def _unhashed() -> str:
+    return ""
+
+
+def in_memory(data: bytes, path: Path) -> Source:
+    """Bytes that lie in memory already, as the file `path`."""
+    return Source(path, memoryview(data), _unhashed)
 
 
 def _refuse_or_wait(path: Path, before: Snapshot, refused: Refused) -> None:

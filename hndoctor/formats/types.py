@@ -49,11 +49,12 @@ class HypernetworkFile:
     metadata: NetworkMetadata
     keys: tuple[str, ...]  # the metadata keys that are really there: they tell who wrote it
     provenance: str
-    sha256: str
+    sha256: str  # 64 hex digits; empty where `read` was told not to hash
     bytes: int
     members: tuple[str, ...] = ()  # zip member names below the top folder
     globals: tuple[str, ...] = ()  # names its pickle refers to; numpy's with their module
     raw: Mapping[str, Any] = field(default_factory=dict)  # other keys, plain values only
+    content: str = ""  # the content key of its bytes; empty where `read` was told not to compute it
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class OptimizerFile:
     param_groups: tuple[Mapping[str, Any], ...]
     sha256: str
     bytes: int
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class TensorFile:
     dtypes: Mapping[str, str]
     sha256: str
     bytes: int
+    content: str = ""
 
 
 FLOAT = np.float32

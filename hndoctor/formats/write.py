@@ -17,6 +17,7 @@ import numpy as np
 
 from hndoctor.formats.atomic import write_whole
 from hndoctor.formats.containers import Part, legacy_parts, safetensors_parts, zip_parts
+from hndoctor.formats.generations import WEBUI, Generation
 from hndoctor.formats.layout import check_structure, parse_dropout_structure
 from hndoctor.formats.plain import METADATA_KEYS
 from hndoctor.formats.recognise import HEADER_KEY
@@ -37,14 +38,24 @@ def write_hypernetwork(path: Path, modules: Modules, metadata: Mapping[str, Any]
     """
     if not modules:
         raise ValueError("a hypernetwork without any size")
-    full = complete_metadata(metadata, path.stem)
+    write_generation(path, modules, complete_metadata(metadata, path.stem), WEBUI, container)
+
+
+def write_generation(
+    path: Path, modules: Modules, metadata: Mapping[str, Any], form: Generation, container: Container = "zip"
+) -> None:
+    """Write a hypernetwork in the form of any generation: `metadata` as they shall stand there, in their order.
+
+    Raises as `write_hypernetwork`.
+    """
     if container == "safetensors":
-        write_whole(path, list(safetensors_parts(*_flat(modules, full))))
+        write_whole(path, list(safetensors_parts(*_flat(modules, metadata))))
         return
     if container not in _PARTS:
         raise ValueError(f'container "{container}" is none of zip, legacy, safetensors')
-    root: dict[Any, Any] = {int(size): (_state(k), _state(v)) for size, k, v in modules}
-    write_whole(path, list(_PARTS[container](root | full)))
+    pair = list if form.lists else tuple
+    root: dict[Any, Any] = {int(size): pair((_state(k), _state(v))) for size, k, v in modules}
+    write_whole(path, list(_PARTS[container](root | dict(metadata))))
 
 
 def _state(tensors: Mapping[str, Array]) -> OrderedDict[str, Array]:

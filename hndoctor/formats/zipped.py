@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+from hndoctor.formats.checksum import crc32
 from hndoctor.formats.directory import Entry, entries
 from hndoctor.formats.types import Refused, shown
 from hndoctor.records import Refusal
@@ -168,5 +169,5 @@ def check_sums(found: Mapping[str, Member], contents: Iterator[tuple[str, memory
     if not any(member.crc for member in found.values()):
         return
     for name, plain in contents:
-        if zlib.crc32(plain) != found[name].crc:
+        if crc32(plain) != found[name].crc:
             raise Refused(Refusal.DAMAGED, f'member "{name}" does not match its checksum: its bytes have changed')

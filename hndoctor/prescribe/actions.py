@@ -12,7 +12,10 @@ from hndoctor.prescribe.rates import GUIDE_STEPS, Rates, schedule
 from hndoctor.records import Action, Alternative, Diagnosis, Prescription, Severity, State, Station, Vitals
 
 LOWER_STRENGTH = "use it at a lower strength first: <hypernet:{name}:0.6> costs nothing"
-AVERAGE = "average it with its neighbours, steps {steps}: that steadies a network that swings around its best"
+AVERAGE = (
+    "average it with its neighbours, which steadies a network that swings around its best: "
+    "hndoctor merge {files} --out merged.pt"
+)
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,12 @@ def _remedies(case: Case, chosen: Candidate) -> tuple[str, ...]:
         gain = gain_of(final) if final and is_finite(final) else None
         if final and is_finite(final) and (gain is None or gain < believed.GAIN_CERTAIN):
             found.append(LOWER_STRENGTH.format(name=final.path.rsplit("/", 1)[-1].removesuffix(".pt")))
-    steps = [one.step for one in case.candidates if one.sound >= 0.5]
+    sound = [one for one in case.candidates if one.sound >= 0.5]
+    steps = [one.step for one in sound]
     if chosen.step in steps and len(steps) >= 3 and case.last.state is not State.BROKEN:
         at = steps.index(chosen.step)
-        near = steps[max(0, at - 1) : at + 2]
+        near = sound[max(0, at - 1) : at + 2]
         if len(near) > 1:
-            found.append(AVERAGE.format(steps=", ".join(f"{step:,}" for step in near)))
+            files = (how.quoted(how.place(case.vitals, one.file.path)) for one in near)
+            found.append(AVERAGE.format(files=" ".join(files)))
     return tuple(found)

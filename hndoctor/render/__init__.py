@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from hndoctor.records import Diagnosis, PictureJudgement
 from hndoctor.render.github import render_github, render_step_summary
-from hndoctor.render.html import render_html, render_index
 from hndoctor.render.json import render_json
 from hndoctor.render.junit import render_junit
 from hndoctor.render.manual import render_rule, render_rules
 from hndoctor.render.markdown import render_markdown
 from hndoctor.render.sarif import render_sarif
 from hndoctor.render.text import render_text
+
+if TYPE_CHECKING:
+    from hndoctor.render.html import render_html, render_index
 
 Render = Callable[[Sequence[Diagnosis], Sequence[PictureJudgement]], str]
 
@@ -53,3 +56,12 @@ __all__ = [
     "render_step_summary",
     "render_text",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The page's renderers are loaded when they are asked for: a gate needs neither templates nor pictures."""
+    if name not in ("render_html", "render_index"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from hndoctor.render import html
+
+    return getattr(html, name)

@@ -78,6 +78,7 @@ class Course:
     ghost: Band | None
     stops: tuple[Stop, ...]
     marks_height: int  # pixels
+    shots: tuple[float, ...] = ()  # where on the axis previews were made
 
 
 def course_of(diagnosis: Diagnosis, vitals: Vitals, t: Words) -> Course | None:
@@ -93,7 +94,8 @@ def course_of(diagnosis: Diagnosis, vitals: Vitals, t: Words) -> Course | None:
     stops = tuple(_stop(s, t) for s in stations)
     ghost = _ghost(diagnosis, vitals, axis, t)
     height = _FLAG * (len(flags) + (ghost is not None)) + 6
-    return Course(axis, bands_of(stations, axis, t), _areas(stations, axis), flags, ghost, stops, height)
+    shots = tuple(dict.fromkeys(axis.share(p.step) for p in vitals.previews if p.step is not None))
+    return Course(axis, bands_of(stations, axis, t), _areas(stations, axis), flags, ghost, stops, height, shots)
 
 
 def edges(stations: Sequence[Station], axis: Axis) -> list[tuple[float, float]]:
@@ -167,7 +169,7 @@ def _ghost(diagnosis: Diagnosis, vitals: Vitals, axis: Axis, t: Words) -> Band |
         return None
     x = axis.share(max(band[0], axis.first))
     width = round(axis.share(min(band[1], axis.last)) - x, 5)
-    title = t("course.ghost_title", prior=diagnosis.prior)
+    title = t("course.ghost_title", prior=t.told(diagnosis.prior).text)
     return Band(x, width, "ghost", t["course.ghost"], title) if width > 0 else None
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from hndoctor.records import Diagnosis, Finding, Severity, Vitals
 from hndoctor.render.figures import clean, number, percent, plain, rate, steps
-from hndoctor.render.templates import Words
+from hndoctor.render.templates import Told, Words
 from hndoctor.rules.engine import Rule
 
-_FIELD = re.compile(r"([A-Z][A-Za-z >]{0,50}): (.+)")  # a field's name starts with a capital; an instruction does not
-LONG_SUMMARY = 110  # characters from which the verdict's sentence is set smaller
+# A field's name starts with a capital; an instruction does not, and it may tell several things in a row.
+_FIELD = re.compile(r"([A-Z][A-Za-z >]{0,50}): ([^;]+)")
+LONG_SUMMARY = {"en": 110, "ja": 56}  # characters from which the verdict's sentence is set smaller
 SHOWN_OF_A_CODE = 3  # findings of one rule before the rest is folded
 FINDINGS_OF_A_CODE = 60  # and this many in the fold
 Pairs = tuple[tuple[str, str], ...]
@@ -26,7 +27,7 @@ class Headline:
     run: str
     verdict: str
     word: str
-    summary: str
+    summary: Told
     long: bool  # too long for the largest letters
     facts: Pairs  # (number, what it counts)
 
@@ -35,21 +36,21 @@ class Headline:
 class Treatment:
     """What to do now, laid out."""
 
-    sentence: str
+    sentence: Told
     action: str
     settings: Pairs
-    because: Pairs  # (code, complaint)
+    because: tuple[tuple[str, Told], ...]  # (code, complaint)
     commands: tuple[str, ...]
-    hands: tuple[tuple[str, str | None], ...]  # (what to do, None), or (a field of the web UI, what to type into it)
-    free: tuple[str, ...]
-    rejected: Pairs
+    hands: tuple[tuple[Told, str | None], ...]  # (what to do, None), or (a field of the web UI, what to type into it)
+    free: tuple[Told, ...]
+    rejected: tuple[tuple[Told, Told], ...]
 
 
 @dataclass(frozen=True)
 class Sighting:
     """One finding of a law."""
 
-    message: str
+    message: Told
     step: int | None
     step_label: str
     subject: str
@@ -63,10 +64,10 @@ class Law:
 
     code: str
     anchor: str
-    title: str
+    title: Told
     severity: str
     word: str
-    manual: tuple[str, ...]  # paragraphs
+    manual: tuple[Told, ...]  # paragraphs
     first: tuple[Sighting, ...]
     more: tuple[Sighting, ...]
     count_more: int
@@ -85,8 +86,8 @@ def headline(diagnosis: Diagnosis, vitals: Vitals, t: Words) -> Headline:
     ]
     facts = tuple((value, t[f"fact.{key}"]) for value, key in told if value)
     word = t[f"verdict.{diagnosis.verdict}"]
-    summary = clean(diagnosis.summary)
-    long = len(summary) > LONG_SUMMARY
+    summary = t.told(diagnosis.summary)
+    long = len(summary) > LONG_SUMMARY[summary.lang]
     return Headline(clean(diagnosis.name), clean(diagnosis.run), diagnosis.verdict.value, word, summary, long, facts)
 
 
@@ -105,21 +106,21 @@ def treatment(diagnosis: Diagnosis, rules: Sequence[Rule], t: Words) -> Treatmen
         ("acceptable", ", ".join(t("advice.acceptable_one", step=steps(s), p=percent(p)) for s, p in others) or None),
     ]
     return Treatment(
-        clean(advice.sentence),
+        t.told(advice.sentence),
         advice.action.value,
         tuple((t[f"advice.{k}"], v) for k, v in told if v),
-        tuple((code, clean(titles.get(code) or found.get(code, ""))) for code in advice.because),
+        tuple((code, t.told(titles.get(code) or found.get(code, ""))) for code in advice.because),
         tuple(map(clean, advice.how_hndoctor)),
-        tuple(map(_hand, map(clean, advice.how_webui))),
-        tuple(map(clean, advice.free_remedies)),
-        tuple((clean(a.what), clean(a.why_not)) for a in advice.rejected),
+        tuple(_hand(hand, t) for hand in advice.how_webui),
+        tuple(map(t.told, advice.free_remedies)),
+        tuple((t.told(a.what), t.told(a.why_not)) for a in advice.rejected),
     )
 
 
-def _hand(text: str) -> tuple[str, str | None]:
+def _hand(text: str, t: Words) -> tuple[Told, str | None]:
     """``Learning rate: 5e-6:20000`` is a field and what to type; any other line is told as it is."""
     found = _FIELD.fullmatch(text)
-    return (found[1], found[2]) if found else (text, None)
+    return (Told(clean(found[1]), "en"), clean(found[2])) if found else (t.told(text), None)
 
 
 def _rate_in_words(value: float, t: Words) -> str:
@@ -146,15 +147,13 @@ def findings_of(diagnosis: Diagnosis, rules: Sequence[Rule], t: Words) -> tuple[
 def _law(code: str, anchor: str, severity: Severity, found: Sequence[Finding], page: Rule | None, t: Words) -> Law:
     shown = tuple(_sighting(f, t) for f in found[: SHOWN_OF_A_CODE + FINDINGS_OF_A_CODE])
     more = len(found) - SHOWN_OF_A_CODE
-    text = page.manual if page else ""
-    paragraphs = tuple(" ".join(part.split()) for part in text.split("\n\n")[1:] if part.strip())
     return Law(
         clean(code),
         clean(anchor),
-        page.title if page else "",
+        t.told(page.title if page else ""),
         severity.value,
         t[f"severity.{severity}"],
-        paragraphs,
+        t.manual(code, page.manual) if page else (),
         shown[:SHOWN_OF_A_CODE],
         shown[SHOWN_OF_A_CODE:],
         max(0, more),
@@ -167,4 +166,4 @@ def _sighting(finding: Finding, t: Words) -> Sighting:
     both = finding.value is not None and finding.limit is not None
     measured = t("finding.measured", value=number(finding.value), limit=number(finding.limit)) if both else ""
     step = "" if finding.step is None else t("finding.step", step=steps(finding.step))
-    return Sighting(clean(finding.message), finding.step, step, clean(finding.subject or ""), sure, measured)
+    return Sighting(t.told(finding.message), finding.step, step, clean(finding.subject or ""), sure, measured)

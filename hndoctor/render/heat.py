@@ -16,8 +16,28 @@ COLUMNS = 96  # more checkpoints than this are drawn as the worst of each group
 ROWS = 64  # more tensors than this are drawn as the worst of each module
 LEVELS = 9
 _SPANS = (0.25, 1.0, 3.0)  # powers of two of growth at which the scale may end: x 1.19, x 2, x 8
-MEASURES = ("growth", "rms", "max")
-Cell = TensorVitals | None
+MEASURES = ("growth", "gain", "spectral", "rms", "max")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The tensor that speaks for a cell, and the gain of the module it belongs to."""
+
+    tensor: TensorVitals
+    gain: float | None
+
+    @property
+    def spectral(self) -> float | None:
+        """The middle of the bracket around the largest singular value; None for vectors."""
+        return None if self.tensor.spectral is None else sum(self.tensor.spectral) / 2
+
+    @property
+    def bad(self) -> int:
+        """How many weights are not finite."""
+        return self.tensor.nan + self.tensor.posinf + self.tensor.neginf
+
+
+Cells = Sequence[Cell | None]
 
 
 @dataclass(frozen=True)
@@ -74,33 +94,42 @@ def _bins(files: Sequence[Checkpoint]) -> list[Sequence[Checkpoint]]:
     return [files[i * len(files) // count : (i + 1) * len(files) // count] for i in range(count)]
 
 
-def _worst(files: Sequence[Checkpoint], members: Sequence[str]) -> Cell:
+def _worst(files: Sequence[Checkpoint], members: Sequence[str]) -> Cell | None:
     """The tensor that speaks for a cell: one with non-finite weights before all, else the largest."""
     wanted = set(members)
-    found = [x for c in files for x in c.tensors if x.name in wanted]
-    return max(found, key=lambda x: (x.nan + x.posinf + x.neginf, x.rms), default=None)
+    gains = [m.gain for c in files for m in c.modules if f"{m.size}.{m.side}" == _module(members[0])]
+    gain = max((g for g in gains if g is not None), default=None)
+    found = [Cell(x, gain) for c in files for x in c.tensors if x.name in wanted]
+    return max(found, key=lambda x: (x.bad, x.tensor.rms), default=None)
 
 
-def _growth_span(table: dict[str, list[Cell]]) -> float:
+def _growth_span(table: dict[str, list[Cell | None]]) -> float:
     """The narrowest scale that holds most of the map; what lies outside is shown as its end."""
     grown = sorted(abs(g) for row in table.values() for g in (_grown(x, _first(row)) for x in row) if g is not None)
     most = grown[int(0.98 * (len(grown) - 1))] if grown else 0.0
     return next((span for span in _SPANS if most <= span), _SPANS[-1])
 
 
-def _first(row: Sequence[Cell]) -> float | None:
-    return next((x.rms for x in row if x is not None and x.rms > 0), None)
+def _first(row: Cells) -> float | None:
+    return next((x.tensor.rms for x in row if x is not None and x.tensor.rms > 0), None)
 
 
-def _grown(cell: Cell, first: float | None) -> float | None:
+def _grown(cell: Cell | None, first: float | None) -> float | None:
     """Powers of two since the first checkpoint; None where that cannot be said."""
-    return math.log2(cell.rms) - math.log2(first) if cell is not None and first and cell.rms > 0 else None
+    known = cell is not None and first and cell.tensor.rms > 0
+    return math.log2(cell.tensor.rms) - math.log2(first) if known and cell and first else None
 
 
-def _levelled(table: dict[str, list[Cell]], span: float) -> list[tuple[str, list[tuple[Cell, dict[str, str]]]]]:
-    """Each cell with its level in every measure; the scales of rms and max run over the whole map."""
-    every = [x for row in table.values() for x in row if x is not None]
-    spans = {"rms": _span([x.rms for x in every]), "max": _span([x.max_abs for x in every])}
+def _sizes(cell: Cell) -> dict[str, float | None]:
+    return {"gain": cell.gain, "spectral": cell.spectral, "rms": cell.tensor.rms, "max": cell.tensor.max_abs}
+
+
+def _levelled(
+    table: dict[str, list[Cell | None]], span: float
+) -> list[tuple[str, list[tuple[Cell | None, dict[str, str]]]]]:
+    """Each cell with its level in every measure; the scales of all but growth run over the whole map."""
+    every = [_sizes(x) for row in table.values() for x in row if x is not None]
+    spans = {key: _span([x[key] for x in every]) for key in MEASURES[1:]}
     made = []
     for name, row in table.items():
         first = _first(row)
@@ -108,22 +137,21 @@ def _levelled(table: dict[str, list[Cell]], span: float) -> list[tuple[str, list
     return made
 
 
-def _span(values: Sequence[float]) -> tuple[float, float]:
-    positive = [math.log10(v) for v in values if v > 0]
+def _span(values: Sequence[float | None]) -> tuple[float, float]:
+    positive = [math.log10(v) for v in values if v is not None and v > 0]
     return (min(positive, default=0.0), max(positive, default=1.0))
 
 
-def _levels(cell: Cell, grown: float | None, widest: float, spans: dict[str, tuple[float, float]]) -> dict[str, str]:
+def _levels(
+    cell: Cell | None, grown: float | None, widest: float, spans: dict[str, tuple[float, float]]
+) -> dict[str, str]:
     if cell is None:
         return dict.fromkeys(MEASURES, "-")
-    if cell.nan or cell.posinf or cell.neginf:
+    if cell.bad:
         return dict.fromkeys(MEASURES, "n")
     growth = 0.5 if grown is None else (grown + widest) / (2 * widest)
-    return {
-        "growth": _level(growth),
-        "rms": _level(_part(cell.rms, spans["rms"])),
-        "max": _level(_part(cell.max_abs, spans["max"])),
-    }
+    rest = {key: "-" if v is None else _level(_part(v, spans[key])) for key, v in _sizes(cell).items()}
+    return {"growth": _level(growth), **rest}
 
 
 def _part(value: float, span: tuple[float, float]) -> float:
@@ -137,7 +165,7 @@ def _level(share: float) -> str:
     return str(min(LEVELS - 1, max(0, round(share * (LEVELS - 1)))))
 
 
-def _row(name: str, cells: Sequence[tuple[Cell, dict[str, str]]], t: Words) -> Row:
+def _row(name: str, cells: Sequence[tuple[Cell | None, dict[str, str]]], t: Words) -> Row:
     parts = name.split(".")
     group, rest = (" ".join(parts[:2]), ".".join(parts[2:])) if len(parts) > 2 else (name.replace(".", " "), "")
     levels = {k: "".join(level[k] for _, level in cells) for k in MEASURES}
@@ -147,25 +175,26 @@ def _row(name: str, cells: Sequence[tuple[Cell, dict[str, str]]], t: Words) -> R
     return Row(label, group, True, levels, rects, tuple(_numbers(x) for x, _ in cells))
 
 
-def _numbers(cell: Cell) -> tuple[str, ...] | None:
-    """name, shape, dtype, rms, max, frobenius, spectral, stable rank, zeros, dead rows, nan, inf."""
+def _numbers(cell: Cell | None) -> tuple[str, ...] | None:
+    """name, shape, dtype, rms, max, frobenius, spectral, stable rank, zeros, dead rows, nan, inf, the module's gain."""
     if cell is None:
         return None
-    spectral = "–" if cell.spectral is None else f"{number(cell.spectral[0])} … {number(cell.spectral[1])}"
-    dead = "–" if cell.dead_rows is None else steps(cell.dead_rows)
+    x = cell.tensor
+    spectral = "–" if x.spectral is None else f"{number(x.spectral[0])} … {number(x.spectral[1])}"
     return (
-        cell.name,
-        " × ".join(map(str, cell.shape)),
-        cell.dtype,
-        number(cell.rms),
-        number(cell.max_abs),
-        number(cell.frobenius),
+        x.name,
+        " × ".join(map(str, x.shape)),
+        x.dtype,
+        number(x.rms),
+        number(x.max_abs),
+        number(x.frobenius),
         spectral,
-        number(cell.stable_rank),
-        steps(cell.zeros),
-        dead,
-        steps(cell.nan),
-        steps(cell.posinf + cell.neginf),
+        number(x.stable_rank),
+        steps(x.zeros),
+        "–" if x.dead_rows is None else steps(x.dead_rows),
+        steps(x.nan),
+        steps(x.posinf + x.neginf),
+        number(cell.gain),
     )
 
 

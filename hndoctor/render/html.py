@@ -18,6 +18,7 @@ from markupsafe import Markup
 from hndoctor import __version__
 from hndoctor.records import Diagnosis, Verdict, Vitals
 from hndoctor.render.axis import Axis, axis_of
+from hndoctor.render.compare import Comparison, compare, sparkline
 from hndoctor.render.course import LETTERS, Band, Course, bands_of, course_of
 from hndoctor.render.facts import findings_of, headline, treatment
 from hndoctor.render.figures import clean, steps
@@ -53,32 +54,39 @@ def render_html(
         heat=heat,
         strip=strip_of(diagnosis, vitals, t, beside),
         findings=findings_of(diagnosis, rules, t),
-        not_examined=[(clean(s.what), clean(s.why)) for s in diagnosis.not_examined],
+        not_examined=[(t.told(s.what), t.told(s.why)) for s in diagnosis.not_examined],
         made=made_of(vitals, t),
         files=files_of(vitals, t),
-        prior=clean(diagnosis.prior),
+        prior=t.told(diagnosis.prior),
         data=_data(course, tracks, heat, t),
     )
 
 
 def render_index(
-    diagnoses: Sequence[Diagnosis], links: Mapping[str, str] | None = None, *, language: str = "en"
+    diagnoses: Sequence[Diagnosis],
+    links: Mapping[str, str] | None = None,
+    *,
+    vitals: Sequence[Vitals] = (),
+    language: str = "en",
 ) -> str:
     """The page of a folder of runs, most in need first, all courses on one axis.
 
     `links` maps a run's path to the address of its page, relative to the index; without it each page is looked for in
-    the folder named like the run.
+    the folder named like the run.  With `vitals`, the runs are compared line by line below the list.
     """
     t = Words(language)
     where = links or {d.run: f"{PurePath(d.run.replace(chr(92), '/')).name}/health.html" for d in diagnoses}
     ordered = sorted(diagnoses, key=lambda d: (_NEED.index(d.verdict), d.run))
+    measured = {v.run: v for v in vitals}
     axis = axis_of(s.step for d in diagnoses for s in d.course)
-    rows = [_row(d, where.get(d.run), axis, t) for d in ordered]
+    rows = [_row(d, measured.get(d.run), where.get(d.run), axis, t) for d in ordered]
     summary = t("index.summary_one") if len(rows) == 1 else t("index.summary", n=len(rows))
-    return _page("index.html.j2", t, title=t["index.title"], rows=rows, summary=summary, data="{}")
+    both = compare(ordered, measured, t)
+    title, data = t["index.title"], _compared(both, t)
+    return _page("index.html.j2", t, title=title, rows=rows, summary=summary, both=both, data=data)
 
 
-def _row(diagnosis: Diagnosis, where: str | None, axis: Axis, t: Words) -> dict[str, object]:
+def _row(diagnosis: Diagnosis, vitals: Vitals | None, where: str | None, axis: Axis, t: Words) -> dict[str, object]:
     advice = diagnosis.prescription
     best = steps(advice.step) if advice is not None and advice.step is not None else "–"
     bands: Iterable[Band] = bands_of(sorted(diagnosis.course, key=lambda s: s.step), axis, t)
@@ -88,10 +96,11 @@ def _row(diagnosis: Diagnosis, where: str | None, axis: Axis, t: Words) -> dict[
         "link": None if where is None else link(where),
         "verdict": diagnosis.verdict.value,
         "word": t[f"verdict.{diagnosis.verdict}"],
-        "summary": clean(diagnosis.summary),
-        "next": clean(advice.sentence) if advice else "–",
+        "summary": t.told(diagnosis.summary),
+        "next": t.told(advice.sentence if advice else "–"),
         "best": best,
         "bands": bands,
+        "spark": None if vitals is None else sparkline(vitals, axis, t),
         "last": steps(max((s.step for s in diagnosis.course), default=0)),
         "flag": axis.share(advice.step) if advice is not None and advice.step is not None else None,
     }
@@ -109,13 +118,13 @@ def _page(template: str, t: Words, **values: object) -> str:
             letters=LETTERS,
             style=Markup(style),  # our own files, not a run's
             script=Markup(script),
-            policy=_policy(style, script),
+            policy=policy(style, script),
             **values,
         )
     )
 
 
-def _policy(style: str, script: str) -> str:
+def policy(style: str, script: str) -> str:
     """Allow this very style, this very script and pictures inside the page; nothing else at all."""
     return "; ".join(
         (
@@ -136,19 +145,34 @@ def _hash(text: str) -> str:
 
 
 def _data(course: Course | None, tracks: Sequence[Lane], heat: Heat | None, t: Words) -> Markup:
-    """What the script reads: a data block that no text in it can close."""
-    told: dict[str, object] = {"words": {k: v for k, v in t.items() if k.startswith(_SPOKEN)}}
+    """What the script reads of a run."""
+    told = _told(tracks, t)
     if course is not None:
         told["axis"] = [course.axis.first, course.axis.last]
         told["stops"] = [[s.step, s.state, s.word, s.letter, s.shares] for s in course.stops]
-        told["lanes"] = {
-            lane.key: [[[p[0] for p in s.points], s.texts] for s in lane.series if s.label] for lane in tracks
-        }
     if heat is not None:
         told["heat"] = {
             "columns": heat.columns,
             "levels": [row.levels for row in heat.rows],
             "numbers": [row.numbers for row in heat.rows],
         }
+    return _block(told)
+
+
+def _compared(both: Comparison | None, t: Words) -> Markup:
+    """What the script reads of an index."""
+    if both is None:
+        return _block(_told((), t))
+    axis = [both.axis.first, both.axis.last]
+    return _block({**_told(both.lanes, t), "axis": axis, "stops": [[step] for step in both.stops]})
+
+
+def _told(tracks: Sequence[Lane], t: Words) -> dict[str, object]:
+    lines = {lane.key: [[[p[0] for p in s.points], s.texts] for s in lane.series if s.label] for lane in tracks}
+    return {"words": {k: v for k, v in t.items() if k.startswith(_SPOKEN)}, "lanes": lines}
+
+
+def _block(told: Mapping[str, object]) -> Markup:
+    """A data block that no text in it can close."""
     text = json.dumps(told, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

@@ -61,6 +61,7 @@ def lanes(vitals: Vitals, axis: Axis, t: Words) -> tuple[Lane, ...]:
         _validation(vitals, axis, t),
         _rate(vitals, axis, t),
         _modules(vitals, axis, t, "gain", 124, lambda m: m.gain),
+        _modules(vitals, axis, t, "norm", 96, lambda m: m.rms),
         _modules(vitals, axis, t, "update", 96, lambda m: m.update_rms),
     )
 
@@ -87,7 +88,7 @@ def thinned(points: Sequence[Point], wanted: int = BUCKETS) -> tuple[Point, ...]
     return tuple(kept)
 
 
-def _series(
+def series_of(
     label: str,
     look: str,
     points: Sequence[Point],
@@ -96,6 +97,7 @@ def _series(
     say: Callable[[float], str],
     dotted: bool = False,
 ) -> Series:
+    """One line: its points placed on the axis and the scale, and each value as `say` says it."""
     places = [(axis.unit(step), scale.y(value)) for step, value in points]
     return Series(
         label, look, tuple(points), dots(places) if dotted else path(places), tuple(say(v) for _, v in points)
@@ -113,7 +115,7 @@ def _noise(vitals: Vitals, axis: Axis, t: Words) -> Lane:
         return Lane("noise", t["lane.noise"], 0, "", empty=t["lane.noise_empty"])
     scale = Scale(0.0, 1.0, 64)
     worst = [(step, max(noise for _, noise in group)) for step, group in itertools.groupby(points, key=lambda p: p[0])]
-    line = _series(t["lane.noise_worst"], "noise", worst, axis, scale, percent)
+    line = series_of(t["lane.noise_worst"], "noise", worst, axis, scale, percent)
     spots = Series("", "spots", (), dots((axis.unit(s), scale.y(v)) for s, v in points), ())
     ticks = (Tick(scale.y(0.0), "0"), Tick(scale.y(1.0), "1"))
     mark = Mark(scale.y(NOISE_LINE), t["lane.noise_line"])
@@ -127,8 +129,8 @@ def _loss(vitals: Vitals, axis: Axis, t: Words) -> Lane:
         return Lane("loss", t["lane.loss"], 0, "", empty=t["lane.loss_empty"])
     mean, raw = running_mean(known), thinned(known)
     scale = Scale(0.0, _loss_top(raw, mean), 140)
-    drawn = [_series(t["lane.loss_raw"], "raw", raw, axis, scale, number)] if raw else []
-    drawn += [_series(t["lane.loss_mean"], "mean", thinned(mean), axis, scale, number)] if mean else []
+    drawn = [series_of(t["lane.loss_raw"], "raw", raw, axis, scale, number)] if raw else []
+    drawn += [series_of(t["lane.loss_mean"], "mean", thinned(mean), axis, scale, number)] if mean else []
     marks = (Mark(scale.y(CAP), t["lane.loss_cap"]),) if scale.high > CAP else ()
     return Lane("loss", t["lane.loss"], 140, _about(t, "loss", drawn), scale.ticks(), tuple(drawn), marks, wild)
 
@@ -151,16 +153,17 @@ def _validation(vitals: Vitals, axis: Axis, t: Words) -> Lane:
     values = [v for _, v in (*held, *train)] + [1.0]
     room = max(0.1 * (max(values) - min(values)), 0.005)
     scale = Scale(min(values) - room, max(values) + room, 96)
-    drawn = [_series(t["lane.validation_held"], "held", held, axis, scale, _against)]
-    drawn += [_series(t["lane.validation_train"], "train", train, axis, scale, _against)] if train else []
-    ticks = tuple(Tick(scale.y(v), _against(v)) for v in nice(scale.low, scale.high, 3))
+    drawn = [series_of(t["lane.validation_held"], "held", held, axis, scale, against)]
+    drawn += [series_of(t["lane.validation_train"], "train", train, axis, scale, against)] if train else []
+    ticks = tuple(Tick(scale.y(v), against(v)) for v in nice(scale.low, scale.high, 3))
     mark = Mark(scale.y(1.0), t["lane.validation_base"])
     return Lane("validation", t["lane.validation"], 96, _about(t, "validation", drawn), ticks, tuple(drawn), (mark,))
 
 
-def _against(share: float) -> str:
+def against(share: float) -> str:
     """``-2.4 %``: how much better or worse than the base model."""
-    return f"{100 * (share - 1):+.1f} %".replace("-", "−").replace("+0.0", "0").replace("−0.0", "0")
+    text = f"{100 * (share - 1):+.1f}".replace("-", "−").removesuffix(".0")
+    return "0 %" if text in ("+0", "−0") else f"{text} %"
 
 
 def _rate(vitals: Vitals, axis: Axis, t: Words) -> Lane:
@@ -175,7 +178,7 @@ def _rate(vitals: Vitals, axis: Axis, t: Words) -> Lane:
         return Lane("rate", t["lane.rate"], 0, "", empty=t["lane.rate_empty"])
     scale = log_scale([v for _, v in points], 48)
     stairs = [p for (s, v), (n, _) in itertools.pairwise(points) for p in ((s, v), (n, v))] + [points[-1]]
-    line = _series(t["lane.rate_one"], "rate", points, axis, scale, rate)
+    line = series_of(t["lane.rate_one"], "rate", points, axis, scale, rate)
     line = Series(line.label, line.look, line.points, path((axis.unit(s), scale.y(v)) for s, v in stairs), line.texts)
     return Lane("rate", t["lane.rate"], 48, _about(t, "rate", (line,)), scale.ticks(2), (line,))
 
@@ -191,7 +194,7 @@ def _modules(
     vitals: Vitals, axis: Axis, t: Words, key: str, height: int, value: Callable[[ModuleVitals], float | None]
 ) -> Lane:
     """One line a module: colour tells the size, a solid line is k and a dashed one v."""
-    lines: dict[tuple[int, str], list[Point]] = {}
+    lines: dict[tuple[int, str], dict[int, float]] = {}
     broken = []
     for c in vitals.checkpoints:
         if any(x.nan or x.posinf or x.neginf for x in c.tensors):
@@ -199,13 +202,14 @@ def _modules(
         for m in c.modules:
             at = value(m)
             if at is not None and at > 0:
-                lines.setdefault((m.size, m.side), []).append((step_of(c), at))
+                line = lines.setdefault((m.size, m.side), {})
+                line[step_of(c)] = max(at, line.get(step_of(c), 0.0))  # a final file beside the last numbered one
     if not lines:
         return Lane(key, t[f"lane.{key}"], 0, "", empty=t[f"lane.{key}_empty"])
-    scale = log_scale([v for points in lines.values() for _, v in points], height)
+    scale = log_scale([v for line in lines.values() for v in line.values()], height)
     rank = {size: i for i, size in enumerate(sorted({size for size, _ in lines}))}
     drawn = tuple(
-        _series(f"{size} {side}", f"s{rank[size] % 6} {side}", thinned(sorted(points)), axis, scale, number)
-        for (size, side), points in sorted(lines.items())
+        series_of(f"{size} {side}", f"s{rank[size] % 6} {side}", thinned(sorted(line.items())), axis, scale, number)
+        for (size, side), line in sorted(lines.items())
     )
     return Lane(key, t[f"lane.{key}"], height, _about(t, key, drawn), scale.ticks(), drawn, (), tuple(broken))

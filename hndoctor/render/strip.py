@@ -12,15 +12,13 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
-
-from PIL import Image
 
 from hndoctor.records import Diagnosis, Preview, Vitals
 from hndoctor.render.figures import clean, number, percent, steps
 from hndoctor.render.lanes import NOISE_LINE
-from hndoctor.render.templates import Words
+from hndoctor.render.templates import Told, Words
 
 BUDGET = 1_100_000  # base64 bytes of thumbnails in a report of up to FEW previews, so that it stays below 2 MB
 FEW = 200
@@ -42,8 +40,9 @@ class Frame:
     noise: str
     level: float  # noise in percent, for the bar
     bad: bool
-    why: tuple[str, ...]
-    odd: str | None  # why it cannot be compared with the others
+    why: tuple[Told, ...]
+    odd: str | None  # why it cannot be compared with any other
+    series: int  # frames of one series were made alike: these can be compared
     source: str | None  # data URI
     path: str
     link: str | None
@@ -62,7 +61,8 @@ class Strip:
 def strip_of(diagnosis: Diagnosis, vitals: Vitals, t: Words, beside: bool) -> Strip:
     """The previews as the page shows them; `beside`: the page lies in the run folder, so files can be linked."""
     shown = sorted(vitals.previews, key=lambda p: (p.step is None, p.step or 0, p.path))
-    usual = _usual(shown)
+    alike = Counter(map(_made, shown))
+    usual = _usual(alike)
     sources = thumbnails(shown, _telling(diagnosis, shown))
     states = {s.step: s.state.value for s in diagnosis.course}
     said: dict[str, list[str]] = {}
@@ -70,7 +70,12 @@ def strip_of(diagnosis: Diagnosis, vitals: Vitals, t: Words, beside: bool) -> St
         if finding.subject is not None:
             said.setdefault(finding.subject, []).append(finding.message)
     keep = [i for i, source in enumerate(sources) if source is not None or len(shown) <= FEW]
-    frames = tuple(_frame(shown[i], sources[i], usual, states, said, t, beside) for i in keep)
+    series = {made: i for i, made in enumerate(alike)}
+    odd = [_odd(_made(p), usual, alike[_made(p)] == 1, t) for p in shown]
+    frames = tuple(
+        replace(_frame(shown[i], sources[i], states, said, t, beside), odd=odd[i], series=series[_made(shown[i])])
+        for i in keep
+    )
     return Strip(frames, len(shown) - len(frames), None if usual else _none_alike(shown, t))
 
 
@@ -92,15 +97,16 @@ def _made(preview: Preview) -> Key:
 _KEYS = ("seed", "prompt", "negative", "cfg", "sampler", "steps", "size", "size", "model")
 
 
-def _odd(preview: Preview, usual: Key, t: Words) -> str | None:
-    differs = [k for k, a, b in zip(_KEYS, _made(preview), usual, strict=False) if a != b]
-    return t("strip.odd", what=_named(differs, t)) if differs and usual else None
+def _odd(made: Key, usual: Key, alone: bool, t: Words) -> str | None:
+    """Why a preview that nothing else was made like cannot be compared with the usual ones."""
+    differs = [k for k, a, b in zip(_KEYS, made, usual, strict=False) if a != b]
+    return t("strip.odd", what=_named(differs, t)) if differs and usual and alone else None
 
 
-def _usual(shown: Sequence[Preview]) -> Key:
+def _usual(alike: Counter[Key]) -> Key:
     """How most previews were made; empty if no two were made alike (the web UI draws caption and seed at random)."""
-    made = Counter(_made(p) for p in shown).most_common(1)
-    return made[0][0] if made and (made[0][1] > 1 or len(shown) == 1) else ()
+    made = alike.most_common(1)
+    return made[0][0] if made and (made[0][1] > 1 or len(alike) == 1) else ()
 
 
 def _none_alike(shown: Sequence[Preview], t: Words) -> str | None:
@@ -117,15 +123,14 @@ def _named(keys: Sequence[str], t: Words) -> str:
 def _frame(
     preview: Preview,
     source: str | None,
-    usual: Key,
     states: dict[int, str],
     said: dict[str, list[str]],
     t: Words,
     beside: bool,
 ) -> Frame:
-    why = list(dict.fromkeys(said.get(preview.path, ())))
+    why = [t.told(message) for message in dict.fromkeys(said.get(preview.path, ()))]
     if preview.unreadable is not None:
-        why.insert(0, t("strip.unreadable", why=preview.unreadable))
+        why.insert(0, Told(t("strip.unreadable", why=clean(preview.unreadable)), t.language))
     noise = preview.noise
     return Frame(
         preview.step,
@@ -134,8 +139,9 @@ def _frame(
         percent(noise),
         round(100 * (noise or 0.0), 1),
         noise is not None and noise >= NOISE_LINE,
-        tuple(clean(w) for w in why),
-        _odd(preview, usual, t),
+        tuple(why),
+        None,
+        0,
         source,
         clean(preview.path),
         link(preview.path) if beside else None,
@@ -222,6 +228,8 @@ def _is_jpeg(text: str | None) -> bool:
 
 def smaller(text: str) -> str:
     """A thumbnail of at most SMALLER pixels; empty if it is no picture after all."""
+    from PIL import Image  # only where there are thumbnails
+
     try:
         with Image.open(io.BytesIO(base64.b64decode(text)), formats=("JPEG",)) as picture:
             picture.draft("RGB", (SMALLER, SMALLER))

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hndoctor.render.figures import clean
+from hndoctor.render.sayings import Sayings, sayings_of
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # In the wheel the templates lie in the package; in a checkout where a designer looks for them.
 SEARCH_PATH = (_PACKAGE / "templates", _PACKAGE.parent / "reports" / "templates")
 LANGUAGES = ("en", "ja")
+
+
+@dataclass(frozen=True)
+class Told:
+    """A sentence, and the language that it is in: not everything is translated."""
+
+    text: str
+    lang: str
+
+    def __len__(self) -> int:
+        return len(self.text)
 
 
 class Words(Mapping[str, str]):
@@ -36,6 +50,25 @@ class Words(Mapping[str, str]):
     def __call__(self, key: str, **values: object) -> str:
         """The text of `key` with its ``{names}`` filled in.  KeyError: no such text."""
         return self._words[key].format(**values)
+
+    def told(self, text: str) -> Told:
+        """A sentence that was made in English, in this language where the catalogue has it; safe to print."""
+        said = None if self.language == "en" else _sayings(self.language).translate(text)
+        return Told(clean(text), "en") if said is None else Told(clean(said), self.language)
+
+    def manual(self, code: str, english: str) -> tuple[Told, ...]:
+        """The paragraphs of a rule's manual page below its title, translated where the page is still the same."""
+        paragraphs = tuple(" ".join(part.split()) for part in english.split("\n\n")[1:] if part.strip())
+        if self.language != "en":
+            page = _pages(self.language).get(code)
+            if page is not None and page.get("of") == digest_of(english):
+                return tuple(Told(part, self.language) for part in page["text"].split("\n\n"))
+        return tuple(Told(part, "en") for part in paragraphs)
+
+
+def digest_of(manual: str) -> str:
+    """What tells whether a manual page is still the one that was translated: 8 hex of the SHA-256 of its words."""
+    return hashlib.sha256(" ".join(manual.split()).encode()).hexdigest()[:8]
 
 
 @cache
@@ -68,3 +101,14 @@ def _catalogue(language: str) -> dict[str, str]:
         raise ValueError(f"no language {language!r}; there are {', '.join(LANGUAGES)}")
     tables = tomllib.loads(asset(f"words.{language}.toml"))
     return {f"{table}.{key}": text for table, texts in tables.items() for key, text in texts.items()}
+
+
+@cache
+def _sayings(language: str) -> Sayings:
+    told = tomllib.loads(asset(f"sayings.{language}.toml"))
+    return sayings_of({english: text for table in told.values() for english, text in table.items()})
+
+
+@cache
+def _pages(language: str) -> dict[str, dict[str, str]]:
+    return tomllib.loads(asset(f"manual.{language}.toml"))

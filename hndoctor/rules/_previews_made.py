@@ -17,8 +17,8 @@ DEFAULT_CFG = 7.0  # the web UI's default CFG scale (G26)
 def incomparable_previews(vitals: Vitals) -> Iterator[Sign]:
     """Previews cannot be compared with each other.
 
-    They differ in prompt, negative prompt, sampler, steps, CFG scale, clip skip or size, so that a change may come from
-    there and not from the training.  Keep everything fixed while a network trains (G26, G27).
+    They differ in prompt, negative prompt, sampler, steps, CFG scale, clip skip, base model or size, so that a change
+    may come from there and not from the training.  Keep everything fixed while a network trains (G26, G27).
     """
     pictures = [p for p in readable(vitals.previews) if p.step is not None]
     groups = [group for _, group in by_step(pictures)]

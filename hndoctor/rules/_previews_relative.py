@@ -14,7 +14,7 @@ from hndoctor.calibration import Compared, Probability, compare, compare_kind, l
 from hndoctor.calibration.logistic import NINETY
 from hndoctor.records import Preview, Vitals
 
-KEYS = ("prompt", "negative_prompt", "seed", "sampler", "sampling_steps", "cfg_scale", "clip_skip")
+KEYS = ("prompt", "negative_prompt", "seed", "sampler", "sampling_steps", "cfg_scale", "clip_skip", "model_hash")
 EARLY = 2  # references taken where there is no step 0: the earliest ones (guess, untested)
 TRUSTED = 0.5  # absolute noise probability above which a preview later than step 0 is no reference
 FEWEST = 3  # pictures that make a kind: fewer have no spread of their own (guess, untested)
@@ -49,8 +49,13 @@ def comparable(one: Preview, other: Preview) -> bool:
 def differences(one: Preview, other: Preview) -> tuple[str, ...]:
     """The settings that both previews tell and that differ, by field name."""
     pairs = ((name, getattr(one, name), getattr(other, name)) for name in KEYS)
-    found = tuple(name for name, a, b in pairs if a is not None and b is not None and a != b)
+    found = tuple(name for name, a, b in pairs if a is not None and b is not None and a != b and _telling(name, a, b))
     return found if (one.width, one.height) == (other.width, other.height) else (*found, "size")
+
+
+def _telling(name: str, one: object, other: object) -> bool:
+    """Hashes of two generations (8 and 10 digits) cannot be compared: the model may be the same."""
+    return name != "model_hash" or len(str(one)) == len(str(other))
 
 
 def references_for(preview: Preview, previews: Iterable[Preview]) -> tuple[Preview, ...]:

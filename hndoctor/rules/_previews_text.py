@@ -18,6 +18,7 @@ WORDS: dict[str, str] = {
     "sampling_steps": "number of sampling steps",
     "cfg_scale": "CFG scale",
     "clip_skip": "clip skip",
+    "model_hash": "base model",
     "size": "size",
 }
 HOW_TO_COMPARE = "keep it fixed, so that previews can be compared"

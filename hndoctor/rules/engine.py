@@ -24,6 +24,7 @@ class Sign:
     limit: float | None = None
     confidence: float = 1.0
     severity: Severity | None = None  # only where it differs from the rule's own
+    subjects: tuple[str, ...] = ()  # all the files, where it tells of several at once
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def findings_of(law: Rule, evidence: object) -> Iterator[Finding]:
             subject=sign.subject,
             value=sign.value,
             limit=sign.limit,
+            subjects=sign.subjects,
         )
 
 

@@ -99,8 +99,8 @@ def a_loader_will_refuse_it(vitals: Vitals) -> Iterator[Sign]:
 
     The web UI lets a file pass only if every name inside is on a short list, which newer torch versions add to, and
     only if layers, activation and dropout settings fit the stored tensors; ComfyUI knows only some activations.
-    Mostly the network is sound and only the wrapping is wrong (then this is a note): saving it again with hndoctor's
-    trainer mends that.  Tensors that do not fit the settings are a fault of the file.
+    Mostly the network is sound and only the wrapping is wrong (then this is a note): `hndoctor convert` writes it anew
+    so that they take it.  Tensors that do not fit the settings are a fault of the file.
     """
     for reason, found in _grouped(vitals, "refused_by"):
         message = _about(reason, "will refuse", found)
@@ -118,7 +118,8 @@ def a_loader_will_misread_it(vitals: Vitals) -> Iterator[Sign]:
     """A loader will compute something else than was trained.
 
     It takes the file without complaint, but builds another network from it.  Pictures made there differ from the
-    previews; do not judge the training by them.  Without layer norm and dropout all loaders agree.
+    previews; do not judge the training by them.  `hndoctor export --for comfyui` writes a file that it computes right;
+    without layer norm and dropout all loaders agree.
     """
     for reason, found in _grouped(vitals, "misread_by"):
         yield Sign(_about(reason, "will misread", found), step=found[0].step, subject=found[0].path)
@@ -130,7 +131,8 @@ def optimizer_state_of_another_network(vitals: Vitals) -> Iterator[Sign]:
 
     Its hash is another file's, so the web UI drops it without a word when training goes on, and the optimizer starts
     from nothing.  The web UI itself writes such pairs: in all its checkpoints but the last it stores the hash of the
-    file that training began from (then this is a note).  Resume from a matching pair (G33).
+    file that training began from (then this is a note).  Resume from a matching pair (G33): `hndoctor export` writes
+    one.
     """
     pairs = [(c, c.optimizer) for c in vitals.checkpoints if c.optimizer and c.optimizer.hash_matches is False]
     if not pairs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
@@ -12,6 +11,8 @@ from hndoctor.rules.engine import Rule, Sign, rule
 from hndoctor.rules.idle import RULES_IDLE
 from hndoctor.rules.initial import initial_std
 from hndoctor.rules.optimizers import RULES_OPTIMIZERS
+from hndoctor.rules.pace import Pace, paces, rms_of
+from hndoctor.rules.sizes import RULES_SIZES
 from hndoctor.rules.stretches import Stretch, called, gain_of, label, largest_gain, networks, nonfinite, stretches
 from hndoctor.rules.units import RULES_UNITS
 
@@ -24,6 +25,7 @@ RMS_EXPLODED = 1.0  # RMS of a module: 100 times the web UI's Normal initialisat
 WEIGHT_LARGE = 5.0  # max |w|; AutoTrainer's definition of a large weight (ICSE 2021)
 GROWTH = 3.0  # gain over the largest before it, within one interval (science.md §C.4 asks z > 8); guess, untested
 UPDATE_JUMP = 10.0  # update per step over the median of those before it; guess, untested
+SURE, SURE_OF_A_RAISED_RATE = 0.8, 0.5  # confidence; guess, untested
 UPDATE_GROWTH = 1.5  # by which the weights' RMS must have grown with it; guess, untested
 
 
@@ -101,6 +103,9 @@ def _large(checkpoint: Checkpoint) -> Excess | None:
     return None
 
 
+Jump = tuple[str, float, float, float]  # what is said, how large, the limit, how sure
+
+
 @rule("HN103", Severity.WARNING, needs="checkpoints")
 def exploding(vitals: Vitals) -> Iterator[Sign]:
     """The network suddenly changes much faster than it did.
@@ -110,49 +115,42 @@ def exploding(vitals: Vitals) -> Iterator[Sign]:
     from the checkpoint before it; if the rate was just raised on purpose, watch the next previews.
     """
     most: dict[str, float] = {}  # the largest gain of each module so far
-    speeds: list[float] = []
+    known = {id(pace.checkpoint): pace for pace in paces(vitals)}
+    calm: list[Pace] = []
     for before, here in pairwise(networks(vitals)):
         for module in before.modules:
             most[label(module)] = max(most.get(label(module), 0.0), module.gain or 0.0)
-        told = _gain_jump(most, here) or _update_jump(speeds, before, here)
-        if (speed := _speed(before, here)) is not None:
-            speeds.append(speed)
+        pace = known.get(id(here))
+        told = _gain_jump(most, here) or (_update_jump(calm, pace, before) if pace else None)
+        calm += [pace] if pace else []
         if told:
-            message, value, limit = told
-            yield Sign(message, step=here.step, subject=here.path, value=value, limit=limit, confidence=0.8)
+            message, value, limit, sure = told
+            yield Sign(message, step=here.step, subject=here.path, value=value, limit=limit, confidence=sure)
 
 
-def _gain_jump(before: Mapping[str, float], now: Checkpoint) -> tuple[str, float, float] | None:
+def _gain_jump(before: Mapping[str, float], now: Checkpoint) -> Jump | None:
     """Module by module, so that one of small gain is seen too."""
     for module in now.modules:
         most = before.get(label(module), 0.0)
         if module.gain is not None and most > 0 and module.gain > max(GAIN_LARGE, GROWTH * most):
             text = f"the gain of {label(module)} jumps from {most:.3g} to {module.gain:.3g} {called(now)}"
-            return text, module.gain, GROWTH * most
+            return text, module.gain, GROWTH * most, SURE
     return None
 
 
-def _update_jump(speeds: Sequence[float], before: Checkpoint, now: Checkpoint) -> tuple[str, float, float] | None:
-    speed = _speed(before, now)
-    if speed is None or len(speeds) < 2 or median(speeds) == 0:
+def _update_jump(calm: Sequence[Pace], pace: Pace, before: Checkpoint) -> Jump | None:
+    """Per step; less sure where a raised rate explains it, because per unit of dose nothing has changed."""
+    usual = median(one.speed for one in calm) if len(calm) >= 2 else 0.0
+    grown = rms_of(pace.checkpoint) / rms_of(before) if rms_of(before) else 1.0
+    if usual == 0 or pace.speed <= UPDATE_JUMP * usual or grown < UPDATE_GROWTH:
         return None
-    grown = _rms(now) / _rms(before) if _rms(before) else 1.0
-    limit = UPDATE_JUMP * median(speeds)
-    if speed <= limit or grown < UPDATE_GROWTH:
-        return None
-    text = f"the weights move {speed / median(speeds):.3g} times as far per step as before {called(now)}"
-    return text, speed, limit
-
-
-def _speed(a: Checkpoint, b: Checkpoint) -> float | None:
-    """RMS of the change of all modules, per step."""
-    updates = [module.update_rms for module in b.modules if module.update_rms is not None]
-    steps = b.stored_step - a.stored_step
-    return math.sqrt(sum(u * u for u in updates) / len(updates)) / steps if updates and steps > 0 else None
-
-
-def _rms(checkpoint: Checkpoint) -> float:
-    return math.sqrt(sum(m.rms**2 for m in checkpoint.modules) / len(checkpoint.modules)) if checkpoint.modules else 0.0
+    text = f"the weights move {pace.speed / usual:.3g} times as far per step as before"
+    doses = [one.per_dose for one in calm if one.per_dose is not None]
+    times = pace.per_dose / median(doses) if pace.per_dose is not None and doses and median(doses) > 0 else None
+    if times is not None:
+        text += f" ({times:.2g} times per unit of learning-rate dose)"
+    sure = SURE if times is None or times > UPDATE_JUMP else SURE_OF_A_RAISED_RATE
+    return f"{text} {called(pace.checkpoint)}", pace.speed, UPDATE_JUMP * usual, sure
 
 
 @rule("HN108", Severity.ERROR, needs="checkpoints")
@@ -194,6 +192,7 @@ RULES_WEIGHTS: tuple[Rule, ...] = (
     *RULES_IDLE,
     ruined_by_its_initialisation,
     *RULES_UNITS,
+    *RULES_SIZES,
     *RULES_OPTIMIZERS,
 )
 """The rules on weights and optimizer states."""

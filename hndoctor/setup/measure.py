@@ -7,13 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hndoctor.formats.captions import PICTURE_SUFFIXES, caption_path, read_caption, tags
-from hndoctor.records import CaptionVitals, PictureVitals, Setup, Skipped
+from hndoctor.formats.captions import (
+    PICTURE_SUFFIXES,
+    CaptionError,
+    caption_path,
+    read_caption,
+    read_template,
+    tags,
+)
+from hndoctor.records import CaptionVitals, PictureVitals, PlanVitals, Setup, Skipped
 from hndoctor.setup.base import Base, find_base
+from hndoctor.setup.memory import with_memory
 from hndoctor.setup.pictures import measure_picture
 from hndoctor.setup.plan import measure_plan
 from hndoctor.setup.tokens import Tokenizer, find_tokenizer
-from hndoctor.setup.webui import read_webui
+from hndoctor.setup.webui import read_webui, template_file
 from hndoctor.setup.words import emphasised, is_underscored, order_of, plain
 
 KINDS = ("style", "character")
@@ -30,10 +38,12 @@ def measure_setup(
     name: str | None = None,
     config: Mapping[str, Any] | None = None,
     webui: Path | None = None,
+    card_bytes: int | None = None,
 ) -> Setup:
     """Measure a data set, and as far as they are given a plan and a web UI folder; nothing is judged here.
 
-    `data` is read flat, as the web UI reads it.  `config` is the parsed TOML of ``hndoctor train``.
+    `data` is read flat, as the web UI reads it.  `config` is the parsed TOML of ``hndoctor train``; `card_bytes` the
+    memory of the graphics card that it shall run on.
     Raises `SetupError` in one line when there is nothing to examine.
     """
     if kind is not None and kind not in KINDS:
@@ -46,7 +56,19 @@ def measure_setup(
     if kind is None:
         setup = _skip(setup, "names in captions, and how many pictures they need", "no kind was given (--kind)")
     setup = _with_plan(setup, config, base)
-    return _with_webui(setup, webui)
+    return _with_memory(_with_webui(setup, webui), config, card_bytes)
+
+
+def _with_memory(setup: Setup, config: Mapping[str, Any] | None, card_bytes: int | None) -> Setup:
+    """What the plan takes of the card; the web UI's settings decide part of it."""
+    if setup.plan is None or config is None:
+        return setup
+    plan = with_memory(setup.plan, config, setup.webui, card_bytes)
+    if card_bytes is None:
+        setup = _skip(setup, "graphics card's memory", "no card was given (--vram 8 tells its gigabytes)")
+    elif not plan.memory:
+        setup = _skip(setup, "graphics card's memory", "nothing is known of the base model's size")
+    return replace(setup, plan=plan)
 
 
 def _text(config: Mapping[str, Any] | None, key: str) -> str | None:
@@ -131,7 +153,19 @@ def _with_webui(setup: Setup, webui: Path | None) -> Setup:
     settings, skipped = read_webui(webui)
     if not settings and not skipped:
         raise SetupError(f"{webui}: holds no config.json and no webui-user file; name the web UI's own folder")
-    return replace(setup, webui=settings, skipped=(*setup.skipped, *skipped))
+    setup = replace(setup, webui=settings, skipped=(*setup.skipped, *skipped))
+    return _with_template(setup, template_file(webui, settings))
+
+
+def _with_template(setup: Setup, template: Path | None) -> Setup:
+    """The web UI's own template, where the plan names none."""
+    if template is None or (setup.plan is not None and setup.plan.template is not None):
+        return setup
+    try:
+        lines = read_template(template, keep_blank=True)
+    except CaptionError as error:
+        return _skip(setup, f"template {template.name}", str(error))
+    return replace(setup, plan=replace(setup.plan or PlanVitals(), template=lines))
 
 
 def _skip(setup: Setup, what: str, why: str) -> Setup:

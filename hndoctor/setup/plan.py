@@ -70,7 +70,7 @@ def measure_plan(config: Mapping[str, Any], base: Base, pictures: int) -> PlanVi
         context_width=base.width,
         pictures=pictures,
     )
-    return _with_disk(_with_network(_with_course(shown, read, base), read, network, base), read)
+    return _with_epochs(_with_disk(_with_network(_with_course(shown, read, base), read, network, base), read))
 
 
 @dataclass(frozen=True)
@@ -201,6 +201,21 @@ def _with_disk(plan: PlanVitals, read: Reader) -> PlanVitals:
     room = _free(Path(str(read.config.get("out") or ".")))
     return replace(
         plan, checkpoints=kept, checkpoint_bytes=weight, free_bytes=room, problems=tuple(dict.fromkeys(read.problems))
+    )
+
+
+def _with_epochs(plan: PlanVitals) -> PlanVitals:
+    """Steps in an epoch as the web UI counts them: it lowers batch and accumulation to the set, and drops the rest."""
+    if plan.steps is None or plan.pictures < 1:
+        return plan
+    batch = min(max(1, plan.batch_size or 1), plan.pictures)
+    accumulation = min(max(1, plan.gradient_step or 1), plan.pictures // batch)
+    steps = plan.pictures // batch // accumulation
+    return replace(
+        plan,
+        steps_per_epoch=steps,
+        passes=plan.steps * batch * accumulation / plan.pictures,
+        left_out=plan.pictures - steps * batch * accumulation,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from hndoctor.records import Skipped
 
 CONFIG, UI_CONFIG = "config.json", "ui-config.json"
 ARGUMENTS = "COMMANDLINE_ARGS"
+NETWORKS = Path("models") / "hypernetworks"
+TEMPLATES = "textual_inversion_templates"
+LISTED = "hypernetworks:"  # key of a network in the web UI's folder, before its name
+MOST_NETWORKS = 2000  # files listed (guess: nobody has more)
 
 # Only what a rule asks for is taken: the files hold paths and sometimes secrets that have no place in a report.
 _OPTIONS = frozenset(
@@ -31,7 +36,7 @@ _OPTIONS = frozenset(
     }
 )
 _TABS = re.compile(r"^(train/|txt2img/(Negative prompt|Seed|CFG Scale|Clip skip)/)")
-_ASSIGNED = re.compile(r"^\s*(?:export\s+|set\s+)?\"?COMMANDLINE_ARGS=(.*)$", re.IGNORECASE)
+_ASSIGNED = re.compile(r"^\s*(?:export\s+|set\s+)?(?P<quote>\"?)COMMANDLINE_ARGS=(?P<value>.*)$", re.IGNORECASE)
 _COMMENT = re.compile(r"^\s*(#|::|@?rem\b)", re.IGNORECASE)
 _EXPANSION = re.compile(r"\$\{?COMMANDLINE_ARGS\}?|%COMMANDLINE_ARGS%", re.IGNORECASE)
 
@@ -51,7 +56,58 @@ def read_webui(folder: Path) -> tuple[dict[str, str], tuple[Skipped, ...]]:
             found[name] = "read"
     for path in _launchers(folder):
         found[f"{path.name}:{ARGUMENTS}"] = launch_arguments(path.read_text(encoding="utf-8", errors="replace"))
+    found.update(_networks(folder, arguments_of(found)))
     return found, tuple(skipped)
+
+
+def arguments_of(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """What all launch scripts pass on, word by word."""
+    texts = (value for key, value in settings.items() if key.endswith(f":{ARGUMENTS}"))
+    return tuple(word for text in texts for word in _words(text))
+
+
+def _words(arguments: str) -> list[str]:
+    try:
+        return shlex.split(arguments.replace("\\", "/"))
+    except ValueError:  # a quotation mark without its partner
+        return arguments.split()
+
+
+def networks_folder(root: Path, arguments: Sequence[str]) -> Path:
+    """``--hypernetwork-dir``, else models/hypernetworks below ``--data-dir``, else below the root."""
+    named = _value(arguments, "--hypernetwork-dir")
+    if named is not None:
+        return root / named
+    data = _value(arguments, "--data-dir")
+    return (root / data if data is not None else root) / NETWORKS
+
+
+def _value(arguments: Sequence[str], flag: str) -> str | None:
+    for at, word in enumerate(arguments):
+        if word == flag and at + 1 < len(arguments):
+            return arguments[at + 1]
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None
+
+
+def _networks(root: Path, arguments: Sequence[str]) -> dict[str, str]:
+    """The networks that the web UI lists, by name: ``hypernetworks:fischl`` -> ``fischl.pt, old/fischl.pt``."""
+    folder = networks_folder(root, arguments)
+    found: dict[str, list[str]] = {}
+    for path in sorted(folder.rglob("*.pt"))[:MOST_NETWORKS] if folder.is_dir() else ():
+        found.setdefault(path.stem, []).append(path.relative_to(folder).as_posix())
+    return {f"{LISTED}{name}": ", ".join(files) for name, files in found.items()}
+
+
+def template_file(root: Path, settings: Mapping[str, str]) -> Path | None:
+    """The prompt template that the Train tab starts with, where it is there: since 2023 a name, before it a path."""
+    for field in ("Prompt template", "Prompt template file"):
+        named = settings.get(f"{UI_CONFIG}:train/{field}/value")
+        for place in (root / TEMPLATES / named, root / named) if named else ():
+            if place.is_file():
+                return place
+    return None
 
 
 def _launchers(folder: Path) -> Iterator[Path]:
@@ -81,7 +137,14 @@ def launch_arguments(script: str) -> str:
     for line in script.splitlines():
         assigned = None if _COMMENT.match(line) else _ASSIGNED.match(line)
         if assigned:
-            value = assigned[1].strip().strip("\"'")
-            before = arguments
-            arguments = _EXPANSION.sub(lambda _, before=before: before, value).strip()
+            value = _unquoted(assigned["value"].strip(), quoted_whole=bool(assigned["quote"]))
+            arguments = _EXPANSION.sub(arguments.replace("\\", "\\\\"), value).strip()
     return arguments
+
+
+def _unquoted(value: str, *, quoted_whole: bool) -> str:
+    """Without the quotation marks around all of it; those around single arguments stay."""
+    if quoted_whole:  # set "COMMANDLINE_ARGS=--xformers"
+        return value.removesuffix('"')
+    whole = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" and value[0] not in value[1:-1]
+    return value[1:-1] if whole else value

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hndoctor.collect import beside
-from hndoctor.records import Checkpoint, OptimizerVitals, Preview, Run, Vitals
+from hndoctor.formats.checksum import content_key_of
+from hndoctor.records import Checkpoint, Preview, Refusal, Run, Unreadable, Vitals
 from hndoctor.version import __version__
 from hndoctor.vitals.stored import VitalsError, load
 
@@ -15,7 +15,6 @@ SETTLED = (
     2.0  # seconds that a file must be older than the measurement: within less a clock cannot tell two writes apart
 )
 TICK = 1e-6  # seconds; finer differences are rounding of the same file time
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -25,27 +24,40 @@ class Known:
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     previews: dict[str, Preview] = field(default_factory=dict)
     taken: float = 0.0
+    unreadable: dict[str, Unreadable] = field(default_factory=dict)
+
+    def refused(self, name: str, path: Path) -> Unreadable | None:
+        """The refusal of a checkpoint, if its file is as it was; one still being written is looked at again."""
+        before = self.unreadable.get(name)
+        if before is None or before.kind is Refusal.WRITING:
+            return None
+        return before if self._unchanged(path, before.bytes, before.modified) else None
 
     def checkpoint(self, name: str, path: Path, optim: Path | None) -> Checkpoint | None:
         """The record of a checkpoint and of its optimizer state, if both files are as they were."""
         before = self.checkpoints.get(name)
-        if before is None or not self._same_optimizer(before.optimizer, optim):
+        if before is None or not self._same(path, before.bytes, before.modified, before.content):
             return None
-        if self._unchanged(path, before.bytes, before.modified):
-            return before
-        if path.stat().st_size != before.bytes or _sha256(path) != before.sha256:
+        optimizer = before.optimizer
+        if optimizer is None or optim is None:
+            if optimizer is not None or optim is not None:
+                return None
+        elif self._same(optim, optimizer.bytes, optimizer.modified, optimizer.content):
+            optimizer = replace(optimizer, modified=optim.stat().st_mtime)
+        else:
             return None
-        return replace(before, modified=path.stat().st_mtime)
+        return replace(before, modified=path.stat().st_mtime, optimizer=optimizer)
 
     def preview(self, name: str, path: Path) -> Preview | None:
         """The record of a preview, if its file is as it was."""
         before = self.previews.get(name)
         return before if before and self._unchanged(path, before.bytes, before.modified) else None
 
-    def _same_optimizer(self, before: OptimizerVitals | None, optim: Path | None) -> bool:
-        if before is None or optim is None:
-            return before is None and optim is None
-        return self._unchanged(optim, before.bytes, before.modified)
+    def _same(self, path: Path, size: int, modified: float, content: str) -> bool:
+        """Untouched; or touched, or copied, and still the same bytes."""
+        if self._unchanged(path, size, modified):
+            return True
+        return path.stat().st_size == size and content_key_of(path) == content
 
     def _unchanged(self, path: Path, size: int, modified: float) -> bool:
         now = path.stat()
@@ -68,12 +80,5 @@ def _known(vitals: Vitals, taken: float) -> Known:
         {checkpoint.path: checkpoint for checkpoint in vitals.checkpoints},
         {preview.path: preview for preview in (*vitals.previews, *vitals.training) if preview.unreadable is None},
         taken,
+        {refused.path: refused for refused in vitals.unreadable},
     )
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePath
@@ -26,10 +26,8 @@ from hndoctor.records import (
     Vitals,
 )
 from hndoctor.version import __version__
-from hndoctor.vitals.ahead import in_order
 from hndoctor.vitals.known import Known, known_of
 from hndoctor.vitals.stored import load
-from hndoctor.vitals.text import infotext_of
 from hndoctor.vitals.training import training_pictures
 
 if TYPE_CHECKING:
@@ -62,8 +60,12 @@ def measure_run(run: Run, progress: Callable[[Progress], None] | None = None, ca
     return vitals
 
 
-def measuring(run: Run, cache: bool = True) -> Generator[Progress]:
-    """The same as a generator: whoever drives it can stop it and keep the last event's vitals."""
+def measuring(run: Run, cache: bool = True, rough: bool = False) -> Generator[Progress]:
+    """The same as a generator: whoever drives it can stop it and keep the last event's vitals.
+
+    `rough` leaves out the few slow numbers of the weights that no verdict depends on (sharp spectral norms, ranks):
+    what a gate needs, and nothing to keep.
+    """
     if run.vitals is not None:
         yield Progress(1, 1, run.vitals.name, replace(load(run.vitals), run=str(run.vitals)))
         return
@@ -72,10 +74,12 @@ def measuring(run: Run, cache: bool = True) -> Generator[Progress]:
     vitals = _logs(run)
     yield Progress(0, total, "logs and settings", vitals)
     done = 0
-    for checkpoint in _checkpoints(run, known):
+    for checkpoint in _checkpoints(run, known, _held_out(run, vitals), rough):
         done += 1
         vitals = _with_checkpoint(vitals, checkpoint)
         yield Progress(done, total, checkpoint.path, vitals)
+    from hndoctor.vitals.ahead import in_order
+
     for preview in in_order(lambda where: _preview(where, run.root, known), run.previews):
         done += 1
         vitals = replace(vitals, previews=(*vitals.previews, preview))
@@ -141,7 +145,9 @@ def _read(reader: Callable[[Path], _Read], path: Path, root: Path, skipped: list
 # --- checkpoints ------------------------------------------------------------------------------------------------------
 
 
-def _checkpoints(run: Run, known: Known) -> Iterator[Checkpoint | Unreadable]:
+def _checkpoints(
+    run: Run, known: Known, losses: Mapping[Path, float], rough: bool
+) -> Iterator[Checkpoint | Unreadable]:
     """In order of step.  What has not changed from the first on is taken over; from the first change on all is read.
 
     Updates are measured against the checkpoint before, so those that the first new one needs are read again.
@@ -150,18 +156,27 @@ def _checkpoints(run: Run, known: Known) -> Iterator[Checkpoint | Unreadable]:
     yield from before
     memory: Memory | None = None
     if len(before) < len(run.checkpoints):
-        for where in _needed_again(run.checkpoints[: len(before)]):
-            memory = _measured(where, run.root, memory)[1]
+        again = [w for w, record in zip(run.checkpoints, before, strict=False) if isinstance(record, Checkpoint)]
+        for where in _needed_again(again, losses):
+            memory = _measured(where, run.root, memory, losses.get(where.path), rough)[1]
     for where in run.checkpoints[len(before) :]:
-        record, memory = _measured(where, run.root, memory)
+        record, memory = _measured(where, run.root, memory, losses.get(where.path), rough)
         yield record
 
 
-def _taken_over(run: Run, known: Known) -> list[Checkpoint]:
-    found: list[Checkpoint] = []
+def _held_out(run: Run, vitals: Vitals) -> dict[Path, float]:
+    """The held-out loss of each checkpoint against the bare base model's, where it was measured at its step."""
+    points = {p.step: p.held_out / p.held_out_base for p in vitals.validation if p.held_out_base > 0}
+    found = ((where.path, points.get(where.step or 0)) for where in run.checkpoints)
+    return {path: loss for path, loss in found if loss is not None and math.isfinite(loss)}
+
+
+def _taken_over(run: Run, known: Known) -> list[Checkpoint | Unreadable]:
+    found: list[Checkpoint | Unreadable] = []
     for where in run.checkpoints:
+        name = relative(where.path, run.root)
         try:
-            record = known.checkpoint(relative(where.path, run.root), where.path, where.optim)
+            record = known.refused(name, where.path) or known.checkpoint(name, where.path, where.optim)
         except OSError:
             record = None
         if record is None:
@@ -170,17 +185,19 @@ def _taken_over(run: Run, known: Known) -> list[Checkpoint]:
     return found
 
 
-def _needed_again(before: Sequence[CheckpointPath]) -> Sequence[CheckpointPath]:
-    """The first, from which travel counts, and the last two, from which the change and its direction count."""
-    return before if len(before) <= 3 else (before[0], *before[-2:])
+def _needed_again(before: Sequence[CheckpointPath], losses: Mapping[Path, float]) -> Sequence[CheckpointPath]:
+    """The first, from which travel counts; the best; the last two, from which the change and its direction count."""
+    best = min(before, key=lambda where: losses.get(where.path, math.inf)) if before else None
+    wanted = {*before[:1], *before[-2:], *([best] if best and best.path in losses else [])}
+    return [where for where in before if where in wanted]
 
 
 def _measured(
-    where: CheckpointPath, root: Path, memory: Memory | None
+    where: CheckpointPath, root: Path, memory: Memory | None, held_out: float | None, rough: bool
 ) -> tuple[Checkpoint | Unreadable, Memory | None]:
     from hndoctor.weights import measure_checkpoint
 
-    record, kept = measure_checkpoint(where, root, memory)
+    record, kept = measure_checkpoint(where, root, memory, held_out, rough)
     name = relative(where.path, root)
     if isinstance(record, Unreadable) or record.optimizer is None or where.optim is None:
         return replace(record, path=name), kept or memory
@@ -224,6 +241,8 @@ def _known_preview(known: Known, name: str, path: Path) -> Preview | None:
 
 def _told(preview: Preview, path: Path) -> Preview:
     """With how it was made, from the picture's own text."""
+    from hndoctor.vitals.text import infotext_of
+
     text = infotext_of(path) if preview.unreadable is None else None
     if text is None:
         return preview

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from hndoctor.weights.changes import Past
 from hndoctor.weights.checkpoint import Memory, measure_checkpoint
 from hndoctor.weights.measure import measure, measure_tensors
 from hndoctor.weights.network import effect
 from hndoctor.weights.optimizer import measure_optimizer
 
-__all__ = ["Memory", "effect", "measure", "measure_checkpoint", "measure_optimizer", "measure_tensors"]
+__all__ = ["Memory", "Past", "effect", "measure", "measure_checkpoint", "measure_optimizer", "measure_tensors"]

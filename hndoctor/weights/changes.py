@@ -1,16 +1,27 @@
-"""How far the weights went: since the checkpoint before, since the first, and in which direction."""
+"""How far the weights went: since the checkpoint before, since the first, from the best; and in which direction."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
 
 from hndoctor.formats.types import Array, HypernetworkFile, Module
 from hndoctor.weights.tensors import blocks, clamped, rows_of
+
+BLOCK = 1 << 16  # elements: smaller than a tally's, as up to five networks' blocks are in use at once (measured)
+
+
+@dataclass(frozen=True)
+class Past:
+    """The checkpoints that one is compared with; None where there is none, or where it cannot be used any more."""
+
+    before: HypernetworkFile | None = None
+    earlier: HypernetworkFile | None = None  # the one before that, for the direction of the update
+    first: HypernetworkFile | None = None
+    best: HypernetworkFile | None = None
 
 
 @dataclass(frozen=True)
@@ -20,6 +31,7 @@ class Change:
     update_rms: float | None = None
     update_cosine: float | None = None
     travel_rms: float | None = None
+    best_rms: float | None = None
 
 
 def module_of(file: HypernetworkFile | None, like: Module) -> Module | None:
@@ -34,30 +46,39 @@ def _shapes(module: Module) -> Mapping[str, tuple[int, ...]]:
     return {name: array.shape for name, array in module.tensors.items()}
 
 
-def change(now: Module, before: Module | None, earlier: Module | None, first: Module | None) -> Change:
+def change(now: Module, past: Past) -> Change:
     """Compare one module with its predecessors.
 
     The cosine is between (now - before) and (before - earlier), over all weights of the module together.
     """
-    step, previous_step, both = _Sum(), _Sum(), 0.0
-    travel = _Sum()
+    before, earlier = module_of(past.before, now), module_of(past.earlier, now)
+    first, best = module_of(past.first, now), module_of(past.best, now)
+    step, previous_step, travel, way = _Sum(), _Sum(), _Sum(), _Sum()
+    both = 0.0
     with np.errstate(all="ignore"):
-        for name in now.tensors:
-            rows = [None if m is None else rows_of(m.tensors[name]) for m in (now, before, earlier, first)]
-            for a, b, c, f in _together(rows):
-                difference = step.add(a, b)
-                earlier_difference = previous_step.add(b, c)
-                travel.add(a, f)
+        for name, array in now.tensors.items():
+            others = [m.tensors[name] if m else None for m in (before, earlier, _other(first, before), best)]
+            for a, (b, c, f, g) in _together(array, others):
+                difference, earlier_difference = step.add(a, b), previous_step.add(b, c)
                 both += _dot(difference, earlier_difference)
+                travel.add(a, f)
+                way.add(a, g)
     lengths = math.sqrt(step.squares) * math.sqrt(previous_step.squares)
     cosine = max(-1.0, min(1.0, both / lengths)) if lengths > 0 and math.isfinite(both / lengths) else None
-    return Change(step.rms, cosine if earlier and before else None, travel.rms)
+    travelled = step.rms if first is not None and first is before else travel.rms
+    return Change(step.rms, cosine if earlier and before else None, travelled, way.rms)
 
 
-def _together(rows: list[Array | None]) -> Iterator[tuple[Array | None, ...]]:
-    """The rows cut into blocks alike; a missing row (never the first) is None throughout."""
-    cuts = [repeat(None) if row is None else blocks(row) for row in rows]
-    return zip(*cuts, strict=False)
+def _other(module: Module | None, known: Module | None) -> Module | None:
+    """None where both are the same network: it need not be compared with twice."""
+    return None if module is known else module
+
+
+def _together(array: Array, others: list[Array | None]) -> Iterator[tuple[Array, list[Array | None]]]:
+    """The elements cut into blocks alike; what is missing is None throughout."""
+    rows = [None if other is None else blocks(rows_of(other), BLOCK) for other in others]
+    for block in blocks(rows_of(array), BLOCK):
+        yield block, [None if row is None else next(row) for row in rows]
 
 
 class _Sum:
@@ -65,11 +86,14 @@ class _Sum:
 
     def __init__(self) -> None:
         self.squares, self.count = 0.0, 0
+        self._room = np.empty(BLOCK, np.float32)  # used again for every block: fresh memory costs more than the sum
 
     def add(self, a: Array | None, b: Array | None) -> Array | None:
+        """Count one block; returns the difference, valid until the next call."""
         if a is None or b is None:
             return None
-        difference: Array = a - b
+        single = a.dtype == b.dtype == np.float32
+        difference: Array = np.subtract(a, b, out=self._room[: len(a)]) if single else a - b
         squares = float(np.dot(difference, difference))
         if not math.isfinite(squares):
             finite = np.isfinite(difference)
@@ -82,6 +106,7 @@ class _Sum:
 
     @property
     def rms(self) -> float | None:
+        """Root mean square of what was counted."""
         if not self.count or not math.isfinite(self.squares):
             return None
         return clamped(math.sqrt(self.squares / self.count))

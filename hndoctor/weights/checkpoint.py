@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
 from hndoctor.formats import HypernetworkFile, OptimizerFile, Refused, TensorFile, read
+from hndoctor.formats.hashes import generation, sha256
 from hndoctor.formats.loaders import misread_by, refused_by
 from hndoctor.formats.source import Snapshot, snapshot
 from hndoctor.formats.types import Array
 from hndoctor.records import Checkpoint, CheckpointPath, NetworkMetadata, OptimizerVitals, Refusal, Unreadable
-from hndoctor.weights.measure import measure, measure_tensors
+from hndoctor.weights.changes import Past
+from hndoctor.weights.measure import Directions, measure, measure_tensors
 from hndoctor.weights.optimizer import measure_optimizer
 
+READ_AGAIN = (0.2, 0.8)  # seconds to wait for a trainer that is saving: 88 MB take it about half of one (guess)
 PARTIAL = {
     "embedding": "a textual-inversion embedding: only integrity and norms were examined",
     "lora": "a LoRA: only integrity and norms were examined",
@@ -46,25 +51,36 @@ class Memory:
     before: Kept
     earlier: Kept | None = None
     directions: Mapping[str, Array] = field(default_factory=dict)
+    best: Kept | None = None
+    best_loss: float = math.inf  # held-out loss of `best`
+
+    def past(self) -> Past:
+        """What the next checkpoint can still be compared with."""
+        kept = (self.before, self.earlier, self.first, self.best)
+        return Past(*(one.still() if one else None for one in kept))
 
 
 def measure_checkpoint(
-    where: CheckpointPath, root: Path, before: Memory | None = None
+    where: CheckpointPath,
+    root: Path,
+    before: Memory | None = None,
+    held_out: float | None = None,
+    rough: bool = False,
 ) -> tuple[Checkpoint | Unreadable, Memory | None]:
     """Read and measure one checkpoint, and the optimizer state beside it.
 
     `root` is the run's folder, to which paths are recorded.  `before` is what the call for the checkpoint before
-    returned; hand the second result to the next call.  Never raises for what is in the files: that becomes an
-    `Unreadable` with its reason.
+    returned; hand the second result to the next call.  `held_out` is its validation loss, which says whether it is the
+    best so far; `rough` leaves out numbers that no verdict depends on.  Never raises for what is in the files: that
+    becomes an `Unreadable` with its reason.
     """
     try:
-        state = snapshot(where.path)
-        file = read(where.path)
+        state, file = _read(where.path, rough)
         if isinstance(file, OptimizerFile):
             raise Refused(Refusal.FOREIGN, "an optimizer state, not a network")
         if isinstance(file, TensorFile):
-            return _partial(file, where, root, state), before
-        return _whole(file, where, root, Kept(file, state), before)
+            return _partial(file, where, root, state, rough), before
+        return _whole(file, where, root, Kept(file, state), before, held_out, rough)
     except Refused as refused:
         return _unreadable(where, root, refused.kind, refused.reason), before
     except OSError as problem:
@@ -72,68 +88,98 @@ def measure_checkpoint(
         return _unreadable(where, root, Refusal.DAMAGED, reason), before
 
 
+def _read(path: Path, rough: bool) -> tuple[Snapshot, HypernetworkFile | OptimizerFile | TensorFile]:
+    """Read a network; one that was just being written a little later again."""
+    for wait in READ_AGAIN:
+        try:
+            return snapshot(path), read(path, sha256=False, content=not rough)
+        except Refused as refused:
+            if refused.kind is not Refusal.WRITING:
+                raise
+            time.sleep(wait)
+    return snapshot(path), read(path, sha256=False, content=not rough)
+
+
 def _whole(
-    file: HypernetworkFile, where: CheckpointPath, root: Path, kept: Kept, memory: Memory | None
+    file: HypernetworkFile,
+    where: CheckpointPath,
+    root: Path,
+    kept: Kept,
+    memory: Memory | None,
+    held_out: float | None,
+    rough: bool,
 ) -> tuple[Checkpoint, Memory]:
-    first = memory.first.still() if memory else None
-    before = memory.before.still() if memory else None
-    earlier = memory.earlier.still() if memory and memory.earlier else None
-    tensors, modules, directions = measure(file, before, first, earlier, memory.directions if memory else None)
+    past, warm = (memory.past(), memory.directions) if memory else (Past(), None)
+    tensors, modules, directions = measure(file, past, warm, rough)
+    optimizer, hashed = _optimizer(where, root, rough)
     made = Checkpoint(
         path=relative(where.path, root),
         step=where.step,
         stored_step=file.metadata.step,
         bytes=file.bytes,
         modified=kept.state.modified / 1e9,
-        sha256=file.sha256,
+        sha256=hashed,
         container=file.container,
         provenance=file.provenance,
         metadata=file.metadata,
         tensors=tensors,
         modules=modules,
-        optimizer=_optimizer(where, root, file.sha256),
+        optimizer=optimizer,
         refused_by=refused_by(file),
         misread_by=misread_by(file),
+        content=file.content,
     )
-    first_kept = memory.first if memory else kept
-    return made, Memory(first_kept, kept, memory.before if memory else None, directions)
+    return made, _remembered(kept, memory, directions, held_out)
 
 
-def _partial(file: TensorFile, where: CheckpointPath, root: Path, state: Snapshot) -> Checkpoint:
+def _remembered(kept: Kept, memory: Memory | None, directions: Directions, held_out: float | None) -> Memory:
+    loss = math.inf if held_out is None else held_out
+    if memory is None:
+        return Memory(kept, kept, None, directions, None if held_out is None else kept, loss)
+    best, least = (kept, loss) if loss < memory.best_loss else (memory.best, memory.best_loss)
+    return Memory(memory.first, kept, memory.before, directions, best, least)
+
+
+def _partial(file: TensorFile, where: CheckpointPath, root: Path, state: Snapshot, rough: bool) -> Checkpoint:
+    optimizer, hashed = _optimizer(where, root, rough)
     return Checkpoint(
         path=relative(where.path, root),
         step=where.step,
         stored_step=0,
         bytes=file.bytes,
         modified=state.modified / 1e9,
-        sha256=file.sha256,
+        sha256=hashed,
         container=file.container,
         provenance=file.kind,
         metadata=NetworkMetadata(name=where.path.stem),
-        tensors=measure_tensors(file),
+        tensors=measure_tensors(file, rough),
         modules=(),
-        optimizer=_optimizer(where, root, file.sha256),
+        optimizer=optimizer,
         partial=PARTIAL[file.kind],
+        content=file.content,
     )
 
 
-def _optimizer(where: CheckpointPath, root: Path, sha256: str) -> OptimizerVitals | None:
+def _optimizer(where: CheckpointPath, root: Path, rough: bool) -> tuple[OptimizerVitals | None, str]:
+    """The optimizer state beside a network, and the network's SHA-256 where the state is tied to it by that."""
     if where.optim is None:
-        return None
+        return None, ""
     name, size, modified = relative(where.optim, root), 0, 0.0
     try:
         found = where.optim.stat()
         size, modified = found.st_size, found.st_mtime
-        file = read(where.optim)
+        file = read(where.optim, sha256=False, content=not rough)
         if not isinstance(file, OptimizerFile):
             raise Refused(Refusal.FOREIGN, "not an optimizer state")
-        return replace(measure_optimizer(file, where.path, sha256, name), bytes=size, modified=modified)
+        hashed = sha256(where.path) if generation(file.hash) == 2 else ""
+        made = measure_optimizer(file, where.path, hashed, name)
+        return replace(made, bytes=size, modified=modified, content=file.content), hashed
     except Refused as refused:
         reason = refused.reason
     except OSError as problem:
         reason = f"it cannot be read: {problem.strerror or problem}"
     unknown = OptimizerVitals(name, None, None, None, None, None, None)
-    return replace(unknown, unreadable=reason, bytes=size, modified=modified)
+    return replace(unknown, unreadable=reason, bytes=size, modified=modified), ""
 
 
 def _unreadable(where: CheckpointPath, root: Path, kind: Refusal, reason: str) -> Unreadable:

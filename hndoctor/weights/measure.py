@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from hndoctor.formats.types import Array, HypernetworkFile, Module, TensorFile
 from hndoctor.records import ModuleVitals, TensorVitals
-from hndoctor.weights.changes import change, module_of
+from hndoctor.weights.changes import Past, change
 from hndoctor.weights.network import effect
 from hndoctor.weights.tensors import clamped, vitals_of
 
+NO_PAST = Past()
 Directions = dict[str, Array]  # tensor name -> right singular vector to start from at the next checkpoint
 
 
 def measure(
     file: HypernetworkFile,
-    before: HypernetworkFile | None = None,
-    first: HypernetworkFile | None = None,
-    earlier: HypernetworkFile | None = None,
+    past: Past = NO_PAST,
     directions: Mapping[str, Array] | None = None,
+    rough: bool = False,
 ) -> tuple[tuple[TensorVitals, ...], tuple[ModuleVitals, ...], Directions]:
     """Every number of a network, and the singular directions that make the next checkpoint cheaper.
 
-    `before` is the checkpoint before it, `earlier` the one before that (for the direction of the update), `first` the
-    first of the run.  One non-finite weight changes nothing but the counts and the gain of its own module.
+    `rough` leaves out what no verdict depends on: sharp spectral norms and the ranks.  One non-finite weight changes
+    nothing but the counts and the gain of its own module.
     """
     tensors: list[TensorVitals] = []
     modules: list[ModuleVitals] = []
@@ -34,31 +34,26 @@ def measure(
         for name, array in module.tensors.items():
             full = f"{module.size}.{module.side}.{name}"
             start = directions.get(full) if directions else None
-            made, spectral = vitals_of(full, array, module.dtypes.get(name, array.dtype.name), start)
-            if spectral is not None:
+            made, spectral = vitals_of(full, array, module.dtypes.get(name, array.dtype.name), start, rough)
+            if spectral is not None and not rough:
                 found[full] = spectral.direction
             own.append(made)
         tensors += own
-        modules.append(_module(file, module, own, before, earlier, first))
+        modules.append(_module(file, module, own, past))
     return tuple(tensors), tuple(modules), found
 
 
-def measure_tensors(file: TensorFile) -> tuple[TensorVitals, ...]:
+def measure_tensors(file: TensorFile, rough: bool = False) -> tuple[TensorVitals, ...]:
     """The tensors of a file of another kind: integrity and norms."""
     named = file.tensors.items()
-    return tuple(vitals_of(name, array, file.dtypes.get(name, array.dtype.name))[0] for name, array in named)
+    return tuple(
+        vitals_of(name, array, file.dtypes.get(name, array.dtype.name), rough=rough)[0] for name, array in named
+    )
 
 
-def _module(
-    file: HypernetworkFile,
-    module: Module,
-    own: Iterable[TensorVitals],
-    before: HypernetworkFile | None,
-    earlier: HypernetworkFile | None,
-    first: HypernetworkFile | None,
-) -> ModuleVitals:
-    does = effect(module, file.metadata)
-    went = change(module, module_of(before, module), module_of(earlier, module), module_of(first, module))
+def _module(file: HypernetworkFile, module: Module, own: Sequence[TensorVitals], past: Past) -> ModuleVitals:
+    does = effect(module, file.metadata, max((tensor.max_abs for tensor in own), default=0.0))
+    went = change(module, past)
     return ModuleVitals(
         size=module.size,
         side=module.side,
@@ -69,6 +64,7 @@ def _module(
         update_cosine=went.update_cosine,
         travel_rms=went.travel_rms,
         dead_outputs=does.dead_outputs,
+        best_rms=went.best_rms,
     )
 
 

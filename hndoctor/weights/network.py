@@ -12,9 +12,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from hndoctor.formats.activations import ACTIVATIONS, CAN_DIE, Activation, layer_norm, leaky
 from hndoctor.formats.types import Array, Module
 from hndoctor.records import NetworkMetadata
-from hndoctor.weights.activations import ACTIVATIONS, CAN_DIE, Activation, layer_norm, leaky
 
 CONTEXTS = 32  # rows of unit variance: enough for the gain to 1 %, and for a sound ReLU unit to fire at least once
 SEED = 20221007
@@ -42,10 +42,15 @@ def contexts(size: int) -> Array:
     return drawn
 
 
-def effect(module: Module, metadata: NetworkMetadata) -> Effect:
-    """The gain ||h(x)|| / ||x|| and the units that never fire.  All None where the module cannot be evaluated."""
+def effect(module: Module, metadata: NetworkMetadata, largest: float | None = None) -> Effect:
+    """The gain ||h(x)|| / ||x|| and the units that never fire.  All None where the module cannot be evaluated.
+
+    `largest` is the largest magnitude of any of its weights, where that is known already.
+    """
     x = contexts(module.size)
-    wide = any(array.dtype == np.float64 or _largest(array) > WIDE for array in module.tensors.values())
+    if largest is None:
+        largest = max(map(_largest, module.tensors.values()), default=0.0)
+    wide = largest > WIDE or any(array.dtype == np.float64 for array in module.tensors.values())
     x = x.astype(np.float64) if wide else x
     with np.errstate(all="ignore"):
         try:
@@ -117,9 +122,12 @@ def _activation(name: str | None, slope: Array | None) -> list[tuple[str, Activa
 
 
 def _linear(weight: Array, bias: Array | None) -> Activation:
-    return lambda x: (
-        x @ weight.T.astype(x.dtype, copy=False) + (0 if bias is None else bias.astype(x.dtype, copy=False))
-    )
+    def step(x: Array) -> Array:
+        # (W x')' and not x W': the product runs along the rows as they are stored, a sixth faster
+        mapped: Array = (weight.astype(x.dtype, copy=False) @ np.ascontiguousarray(x.T)).T
+        return mapped if bias is None else mapped + bias.astype(x.dtype, copy=False)
+
+    return step
 
 
 def _norm(weight: Array, bias: Array) -> Activation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from hndoctor.formats.hashes import generation, old_hash
 from hndoctor.formats.types import Array, OptimizerFile
 from hndoctor.records import OptimizerVitals
-from hndoctor.weights.tensors import blocks, clamped, rows_of, tally
+from hndoctor.weights.tensors import Tally, blocks, clamped, rows_of, tally
 
 
 def measure_optimizer(file: OptimizerFile, checkpoint_path: Path, sha256: str, name: str = "") -> OptimizerVitals:
@@ -21,7 +21,7 @@ def measure_optimizer(file: OptimizerFile, checkpoint_path: Path, sha256: str, n
     `checkpoint_path` and its `sha256` are the network it lies beside; `name` is the path to record.  Raises OSError
     only if the network vanished meanwhile.
     """
-    counted = [tally(array) for _, _, array in _arrays(file)]
+    counted = [(key, tally(array)) for _, key, array in _arrays(file)]
     matches, which = _hash(file.hash, checkpoint_path, sha256)
     group: Mapping[str, Any] = file.param_groups[0] if file.param_groups else {}
     return OptimizerVitals(
@@ -33,8 +33,8 @@ def measure_optimizer(file: OptimizerFile, checkpoint_path: Path, sha256: str, n
         hash_matches=matches,
         hash_generation=which,
         tensors=len(counted),
-        nonfinite=sum(one.count - one.finite for one in counted),
-        zero_second_moment=_zero_share(file),
+        nonfinite=sum(one.count - one.finite for _, one in counted),
+        zero_second_moment=_zero_share([one for key, one in counted if key == "exp_avg_sq"]),
         update_rms=_next_update(file),
     )
 
@@ -65,9 +65,8 @@ def _step(file: OptimizerFile) -> int | None:
     return int(max(known)) if known else None
 
 
-def _zero_share(file: OptimizerFile) -> float:
+def _zero_share(counted: Sequence[Tally]) -> float:
     """The share of all second moments that are exactly zero: parameters that never got a gradient."""
-    counted = [tally(array) for _, key, array in _arrays(file) if key == "exp_avg_sq"]
     total = sum(one.count for one in counted)
     return sum(one.zeros for one in counted) / total if total else 0.0
 

@@ -49,18 +49,17 @@
   addEventListener("afterprint", () => { for (const fold of all("details")) fold.open = fold.dataset.was === "true"; });
 
   // --- a band says its word where it has room, else its letter; in the middle of what is seen of it
-  const nameBands = (whole) => {
+  const nameBands = () => {
     for (const band of all(".band")) {
-      const box = band.querySelector("rect").getBoundingClientRect(), text = band.querySelector("text");
+      const box = band.querySelector("rect").getBoundingClientRect(), text = band.querySelector("text"), whole = band.parentElement.getBoundingClientRect();
       const left = Math.max(box.left, whole.left), right = Math.min(box.right, whole.right), room = right - left;
       text.textContent = room > 9 * band.dataset.word.length + 8 ? band.dataset.word : room > 11 ? band.dataset.letter : "";
       text.setAttribute("x", (left + right) / 2 - box.left);
     }
   };
   if (!$("over")) {
-    const everywhere = () => nameBands({ left: -Infinity, right: Infinity });
-    addEventListener("resize", everywhere);
-    everywhere();
+    addEventListener("resize", nameBands);
+    nameBands();
   }
 
   // --- the course: crosshair and zoom
@@ -99,7 +98,7 @@
     };
     const name = () => {
       const whole = over.getBoundingClientRect();
-      nameBands(whole);
+      nameBands();
       for (const flag of all(".flag", lanes)) {
         const text = flag.querySelector("text"), dot = flag.querySelector("circle").getBoundingClientRect(), length = text.getComputedTextLength() + 12;
         const turned = whole.right - dot.right < length && dot.left - whole.left > length;
@@ -119,7 +118,37 @@
       }
       drawTicks();
       name();
+      lay();
       if (now !== null) place();
+    };
+    // previews at their steps on the axis: as many as have room, the telling ones first
+    const thumbs = $("thumbs"), shots = [];
+    const wanted = () => {
+      const at = (f) => first + f.dataset.x * (last - first), marks = all(".flag", lanes).map(at);
+      const order = steppers.filter((f) => f.querySelector("img")), picked = [order[0], order[order.length - 1]];
+      for (const mark of marks) picked.push(order.reduce((a, b) => Math.abs(b.dataset.step - mark) < Math.abs(a.dataset.step - mark) ? b : a, order[0]));
+      for (let gap = 1 << 10; gap >= 1; gap >>= 1) for (let i = 0; i < order.length; i += gap) picked.push(order[i]);
+      return order.length ? [...new Set(picked)] : [];
+    };
+    const telling = wanted();
+    const lay = () => {
+      if (!thumbs) return;
+      const width = thumbs.clientWidth, size = thumbs.clientHeight - 10, taken = [];
+      let used = 0;
+      for (const frame of telling) {
+        const middle = width * share(+frame.dataset.step);
+        if (middle < 0 || middle > width) continue;
+        const left = Math.min(Math.max(0, middle - size / 2), width - size);
+        if (taken.some((other) => Math.abs(other - left) < size + 3)) continue;
+        taken.push(left);
+        let picture = shots[used++];
+        if (!picture) { picture = make("img"); picture.alt = ""; shots.push(picture); thumbs.append(picture); }
+        picture.src = frame.querySelector("img").src;
+        picture.className = frame.classList.contains("bad") ? "bad" : "";
+        picture.style.left = `${left}px`;
+        picture.hidden = false;
+      }
+      for (const picture of shots.slice(used)) picture.hidden = true;
     };
     const zoom = (a, b) => {
       const least = Math.max(2, (last - first) / 400);
@@ -133,16 +162,24 @@
     const reset = () => { low = first; high = last; draw(); };
     const place = () => { const s = share(now); hair.hidden = s < 0 || s > 1; hair.style.left = `${100 * s}%`; };
 
+    // a line has no value before its first point or after its last, give or take the distance to its neighbour
+    const read = (steps, texts) => {
+      const n = steps.length;
+      if (!n) return "–";
+      const before = n > 1 ? (steps[1] - steps[0]) / 2 : (last - first) / 50, after = n > 1 ? (steps[n - 1] - steps[n - 2]) / 2 : before;
+      return now < steps[0] - before - 1 || now > steps[n - 1] + after + 1 ? "–" : texts[nearest(steps, now)];
+    };
     const readLanes = () => {
       for (const lane of all("[data-lane]", lanes)) {
         const series = data.lanes[lane.dataset.lane];
         if (!series) continue;
-        all(".key b", lane).forEach((out, i) => { const [steps, texts] = series[i]; if (steps.length) out.textContent = texts[nearest(steps, now)]; });
+        all(".key b", lane).forEach((out, i) => { out.textContent = read(...series[i]); });
       }
     };
     const showCard = (stop) => {
-      $("card").hidden = false;
       $("card-step").textContent = comma(now);
+      if (!$("card")) return;
+      $("card").hidden = false;
       $("card-state").textContent = "";
       $("card-shares").textContent = "";
       if (stop) {
@@ -163,7 +200,7 @@
       const film = document.querySelector(".film");
       if (near && film) film.scrollLeft = near.offsetLeft - (film.clientWidth - near.clientWidth) / 2;
       const far = !near || Math.abs(near.dataset.step - now) > (last - first) / 12;
-      $("card-picture").hidden = far;
+      $("card-shot").hidden = far;
       if (!far) { $("card-picture").src = near.querySelector("img").src; $("card-picture").alt = `${words["course.preview"]} ${comma(near.dataset.step)}`; }
       $("card-note").textContent = far ? words["course.no_preview"] : `${words["course.preview"]}: ${comma(near.dataset.step)}`;
     };
@@ -172,10 +209,10 @@
       const stops = data.stops.map((s) => s[0]), stop = stops.length ? data.stops[nearest(stops, now)] : null;
       place();
       readLanes();
-      showCard(stop);
+      showCard(stop && stop[1] ? stop : null);
       const told = all(".lane .key", lanes).map((k) => k.textContent.trim().replace(/\s+/g, " ")).slice(0, 4).join(", ");
       over.setAttribute("aria-valuenow", now);
-      over.setAttribute("aria-valuetext", `${comma(now)}: ${stop ? `${stop[2]}, ${stop[4].filter((p) => p[3] >= 1).map((p) => `${p[1]} ${p[2]}`).join(", ")}. ` : ""}${told}`);
+      over.setAttribute("aria-valuetext", `${comma(now)}: ${stop && stop[1] ? `${stop[2]}, ${stop[4].filter((p) => p[3] >= 1).map((p) => `${p[1]} ${p[2]}`).join(", ")}. ` : ""}${told}`);
     };
     goTo = (step) => { if (step < low || step > high) reset(); move(step, coarse); $("course").scrollIntoView(); over.focus({ preventScroll: true }); };
 
@@ -213,11 +250,24 @@
     });
     addEventListener("beforeprint", reset);
     for (const button of all("[data-zoom]")) button.addEventListener("click", () => ({ in: () => scale(0.5), out: () => scale(2), all: reset })[button.dataset.zoom]());
-    addEventListener("resize", () => { drawTicks(); name(); });
+    // labels of a scale that would lie on each other (large letters on a large screen) give way to those below
+    const declutter = () => {
+      for (const scale of all("svg.gutter", lanes)) {
+        let free = Infinity;
+        for (const text of all("text", scale).map((t) => [t.getBoundingClientRect(), t]).sort((a, b) => b[0].top - a[0].top)) {
+          const fits = text[0].bottom <= free + 3;
+          text[1].style.visibility = fits ? "" : "hidden";
+          if (fits) free = text[0].top;
+        }
+      }
+    };
+    addEventListener("resize", () => { drawTicks(); name(); lay(); declutter(); });
+    declutter();
     drawTicks();
     name();
+    lay();
     const marked = document.querySelector(".flag.f-broken") || document.querySelector(".flag.f-overtrained");
-    if (coarse.length) move(marked ? first + marked.dataset.x * (last - first) : coarse[coarse.length - 1], coarse);
+    if (coarse.length) move(marked ? first + marked.dataset.x * (last - first) : coarse[data.stops.length && !data.stops[0][1] ? coarse.length >> 1 : coarse.length - 1], coarse);
   }
   for (const button of all("[data-goto]")) button.addEventListener("click", () => goTo(+button.dataset.goto));
 
@@ -240,6 +290,7 @@
       fill($("side-a"), shown[at]);
       fill($("side-b"), beside.value === "" ? null : shown[+beside.value]);
       document.querySelector(".pair").classList.toggle("alone", beside.value === "");
+      $("unlike").hidden = beside.value === "" || shown[+beside.value].dataset.series === shown[at].dataset.series;
     };
     const turn = (by) => { at = (at + by + shown.length) % shown.length; show(); };
     const option = (value, text) => { const made = make("option", text); made.value = value; beside.append(made); };
@@ -249,11 +300,13 @@
     const best = advised && data.axis ? data.axis[0] + advised.dataset.x * (data.axis[1] - data.axis[0]) : null;
     shown.forEach((frame, i) => frame.querySelector("button").addEventListener("click", () => {
       at = i;
-      const match = best === null ? -1 : shown.findIndex((f) => f.dataset.step !== "" && Math.abs(f.dataset.step - best) < 1);
+      const there = (f) => f.dataset.step !== "" && Math.abs(f.dataset.step - best) < 1, alike = (f) => there(f) && f.dataset.series === frame.dataset.series;
+      const match = best === null ? -1 : shown.some(alike) ? shown.findIndex(alike) : shown.findIndex(there);
       beside.value = match >= 0 && match !== i ? match : "";
       show();
       dialog.showModal();
     }));
+    if ($("card-shot")) $("card-shot").addEventListener("click", () => { const near = document.querySelector(".frame.now button"); if (near) near.click(); });
     beside.addEventListener("change", show);
     for (const button of all("[data-turn]", dialog)) button.addEventListener("click", () => turn(+button.dataset.turn));
     for (const button of all("[data-close]", dialog)) button.addEventListener("click", () => dialog.close());
@@ -269,7 +322,7 @@
   const heat = $("heat");
   if (heat && data.heat) {
     const { columns, levels, numbers } = data.heat, rows = all(".cells", heat), cursor = $("cursor"), out = $("cell");
-    const names = ["name", "shape", "dtype", "rms", "max", "frobenius", "spectral", "rank", "zeros", "dead", "nan", "inf"];
+    const names = ["name", "shape", "dtype", "rms", "max", "frobenius", "spectral", "rank", "zeros", "dead", "nan", "inf", "gain"];
     let row = 0, column = columns.length - 1;
     const tell = () => {
       const box = rows[row].getBoundingClientRect(), whole = heat.getBoundingClientRect(), width = box.width / columns.length;
@@ -277,7 +330,7 @@
       cursor.style.left = `${box.left - whole.left - heat.clientLeft + column * width - 1}px`;
       cursor.style.top = `${box.top - whole.top - heat.clientTop - 1}px`;
       cursor.style.width = `${Math.max(4, width + 2)}px`;
-      cursor.style.height = "16px";
+      cursor.style.height = `${box.height + 2}px`;
       out.textContent = "";
       const told = numbers[row][column];
       if (!told) { out.append(make("p", words["heat.missing"], "hint")); return; }

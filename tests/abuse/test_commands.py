@@ -116,6 +116,31 @@ def test_check_reads_hostile_captions_and_pictures(tmp_path: Path, hostile: Path
     assert tree(hostile) == before
 
 
+@pytest.mark.parametrize("command", ["export", "convert", "merge"])
+def test_carrying_over_hostile_files_executes_nothing(tmp_path: Path, hostile: Path, command: str) -> None:
+    before, out = tree(hostile), tmp_path / "out"
+    out.mkdir()
+    evil = str(hostile / "runs" / "pickles" / "hypernetworks" / "evil-1.pt")
+    words = {
+        "merge": ["merge", evil, evil, "--out", str(out / "m.pt")],
+        "convert": ["convert", evil, str(out / "c.pt")],
+        "export": ["export", evil, "--out", str(out)],
+    }
+    done = under_watch(tmp_path, words[command], [out])
+    assert done.returncode == 2
+    assert tree(hostile) == before
+    assert list(out.iterdir()) == []
+
+
+def test_a_hostile_name_is_spelt_out_where_a_file_is_carried(tmp_path: Path, hostile: Path) -> None:
+    found = sorted(path for path in (hostile / "runs").rglob("*-500.pt") if not path.stem.isprintable())
+    out = tmp_path / "out"
+    done = under_watch(tmp_path, ["export", str(found[0]), "--out", str(out)], [out])
+    assert done.returncode == 0
+    (made,) = out.iterdir()
+    assert made.name.isprintable()
+
+
 @pytest.mark.parametrize("place", ["pickles/hypernetworks/evil-1.pt", "pictures/images", "un\udcff\udcfedecodable"])
 def test_single_places(tmp_path: Path, hostile: Path, place: str) -> None:
     done = under_watch(tmp_path, ["gate", str(hostile / "runs" / place), "--format", "json"], [])

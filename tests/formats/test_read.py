@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import collections
 import hashlib
+import mmap
 import os
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from hndoctor.formats import HypernetworkFile, OptimizerFile, Refused, TensorFile, read, source
+from hndoctor.formats import (
+    HypernetworkFile,
+    OptimizerFile,
+    Refused,
+    TensorFile,
+    checksum,
+    mounts,
+    read,
+    read_bytes,
+    source,
+)
 from hndoctor.records import Refusal
 from tests.formats.conftest import assert_same, torch_root, torch_state
 
@@ -88,6 +100,90 @@ def test_all_values_of_an_eight_bit_float(tmp_path, dtype):
     save_file({"a": tensor}, tmp_path / "a.safetensors")
     for name in ("a.pt", "a.safetensors"):
         np.testing.assert_array_equal(read(tmp_path / name).tensors["a"], tensor.float().numpy())
+
+
+DTYPES = [
+    *(torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2),
+    *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint64, torch.uint32, torch.uint16, torch.uint8),
+    *(torch.bool, torch.complex64, torch.complex128),
+]
+
+
+def views(dtype):
+    """Every layout that a view of one storage can have, of one dtype."""
+    whole = (torch.arange(48) % 7).to(dtype)
+    grid = whole[:24].reshape(4, 6)
+    return {
+        "whole": whole,
+        "transposed": grid.t(),
+        "window": grid[1:3, 2:5],
+        "strided": whole[3::4],
+        "permuted": whole[:24].reshape(2, 3, 4).permute(2, 0, 1),
+        "expanded": whole[2].expand(3, 2),
+        "later": whole[40:],
+        "zero_size": whole[:0].reshape(0, 5),
+        "scalar": whole[5],
+        "own": grid[:, 1].clone(),
+    }
+
+
+@pytest.mark.parametrize("options", [{}, LEGACY])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_every_layout_of_every_type(tmp_path, dtype, options):
+    tensors = views(dtype)
+    torch.save(tensors, tmp_path / "a.pt", **options)
+    file = read(tmp_path / "a.pt")
+    assert set(file.tensors) == set(tensors)
+    for name, tensor in tensors.items():
+        small = tensor.float() if dtype.is_floating_point and dtype.itemsize < 4 else tensor
+        np.testing.assert_array_equal(file.tensors[name], small.numpy())
+        assert file.dtypes[name] == str(dtype).removeprefix("torch.")
+
+
+@pytest.mark.parametrize("dtype", [d for d in DTYPES if not d.is_complex], ids=str)
+def test_every_type_of_safetensors(tmp_path, dtype):
+    tensors = {name: tensor.contiguous().clone() for name, tensor in views(dtype).items()}
+    save_file(tensors, tmp_path / "a.safetensors")
+    file = read(tmp_path / "a.safetensors")
+    for name, tensor in tensors.items():
+        small = tensor.float() if dtype.is_floating_point and dtype.itemsize < 4 else tensor
+        np.testing.assert_array_equal(file.tensors[name], small.numpy())
+
+
+def test_a_file_in_memory_is_read_like_one_on_disk(tmp_path):
+    path, root = tmp_path / "a.pt", torch_root()
+    torch.save(root, path)
+    file = read_bytes(path.read_bytes(), path)
+    assert_same(file, root)
+    assert (file.sha256, file.content) == ("", checksum.content_key_of(path))
+    assert read(path, sha256=False).content == file.content
+    assert checksum.crc32(memoryview(path.read_bytes())) == zlib.crc32(path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        {768: ({"linear.0.weight": torch.empty(0, 768)},) * 2, "step": 1},
+        {"a": torch.empty(0, 4)},
+        {},
+    ],
+)
+def test_no_numbers_at_all_is_never_a_sound_file(tmp_path, root):
+    torch.save(root, tmp_path / "a.pt")
+    with pytest.raises(Refused, match="number"):
+        read(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize(("kind", "mapped"), [("ext4", True), ("nfs4", False), ("fuse.sshfs", False), (None, False)])
+def test_only_files_of_this_machine_are_mapped(tmp_path, monkeypatch, kind, mapped):
+    path = tmp_path / "a.pt"
+    torch.save(torch_root(), path)
+    os.utime(path, (1e9, 1e9))
+    place = os.path.realpath(tmp_path)
+    table = (("/", "ext4"), (place, kind), (place + "/b", "nfs")) if kind else ()
+    monkeypatch.setattr(mounts, "_mounts", lambda: table)
+    with source.opened(path) as opened:
+        assert isinstance(opened.data.obj, mmap.mmap) is mapped
 
 
 def test_novelai_names_lists_of_kohya_and_state_dict_metadata(tmp_path):

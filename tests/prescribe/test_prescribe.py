@@ -184,3 +184,13 @@ def test_a_grave_finding_at_the_last_step_is_heeded_though_the_course_is_not_sur
     if any(f.code == "HN301" and f.step == 6000 for f in diagnosis.findings):
         assert diagnosis.prescription.action is Action.RESUME
         assert diagnosis.prescription.step < 6000
+
+
+def test_averaging_is_told_as_the_command_that_does_it():
+    told = advice(a_run(steps=range(500, 40_500, 1000), settings=Settings(learn_rate="5e-6", steps=40_000)))
+    (merging,) = (remedy for remedy in told.free_remedies if "hndoctor merge" in remedy)
+    words = merging.partition("hndoctor merge ")[2].split()
+    files, out = words[:-2], words[-2:]
+    assert out == ["--out", "merged.pt"]
+    assert f"runs/x/hypernetworks/x-{told.step}.pt" in files
+    assert len(files) in (2, 3)

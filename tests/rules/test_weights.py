@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from hndoctor.records import NetworkMetadata, Severity
-from hndoctor.rules import idle, optimizers, units, weights
+from hndoctor.records import LossPoint, NetworkMetadata, Settings, Severity
+from hndoctor.rules import idle, optimizers, sizes, units, weights
+from hndoctor.rules.pace import paces
 from hndoctor.rules.weights import RULES_WEIGHTS
 from tests.rules.makers import checkpoint, course, each_module, first_tensor, optimizer, signs, tensor, vitals
 
@@ -108,6 +109,27 @@ def test_a_jump_of_the_updates():
     assert sign.step == 2500
     assert "200 times as far" in sign.message
     assert signs(weights.exploding, vitals(*calm, checkpoint(2500, rms=0.011, drift=2e-2))) == []
+
+
+def test_a_raised_rate_explains_a_jump():
+    calm = [checkpoint(500 * i, rms=0.01, drift=1e-4) for i in (1, 2, 3, 4)]
+    wild = checkpoint(2500, rms=0.03, drift=2e-2)
+    rates = [LossPoint(500 * i, 0.1, 5e-6) for i in (1, 2, 3, 4)]
+    (raised,) = signs(weights.exploding, vitals(*calm, wild, losses=(*rates, LossPoint(2500, 0.1, 5e-3))))
+    assert raised.confidence < 0.8
+    assert "0.067 times per unit of learning-rate dose" in raised.message
+    (sudden,) = signs(weights.exploding, vitals(*calm, wild, losses=(*rates, LossPoint(2500, 0.1, 5e-6))))
+    assert sudden.confidence == 0.8
+
+
+def test_the_pace_of_updates():
+    first, second = checkpoint(500, rms=0.01, drift=None), checkpoint(1500, rms=0.02, drift=1e-3)
+    (pace,) = paces(vitals(first, second, losses=(LossPoint(500, 0.1, 1e-5), LossPoint(1500, 0.1, 1e-5))))
+    assert pace.ratio == pytest.approx(1e-3 / 0.02)
+    assert pace.per_step == pytest.approx(1e-3 / 0.02 / 1000)
+    assert pace.per_dose == pytest.approx(1e-3 / 0.02 / (1000 * 1e-5))
+    assert paces(vitals(first, second))[0].per_dose is None
+    assert paces(vitals(second, first)) == ()
 
 
 # --- HN104 to HN107 ---------------------------------------------------------------------------------------------------
@@ -250,3 +272,51 @@ def test_unfit_optimizer_states(changes, severity, words):
 
 def test_a_reset_optimizer_is_not_unfit():
     assert signs(optimizers.optimizer_state_unfit, vitals(checkpoint(900, optimizer=optimizer(900, step=20)))) == []
+
+
+# --- HN115 ------------------------------------------------------------------------------------------------------------
+
+
+def of_sizes(*widths, **metadata):
+    made = checkpoint(500, metadata=NetworkMetadata(activation_func="relu", layer_structure=(1, 2, 1), **metadata))
+    return replace(
+        made, modules=tuple(replace(made.modules[0], size=size, side=side) for size in widths for side in "kv")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "widths", "said"),
+    [
+        ("v2-1_768-ema-pruned.ckpt", (768, 320), "it has size 768, Stable Diffusion 2 reads captions through 1024"),
+        (
+            "models/sd_xl_base_1.0.safetensors",
+            (768,),
+            "it has size 768, Stable Diffusion XL reads captions through 2048",
+        ),
+        ("animefull-final-pruned", (1024,), "it has size 1024, Stable Diffusion 1 reads captions through 768"),
+        ("anything-v3", (768, 1024, 320), "it has sizes 768 and 1024: no one model has both"),
+        (None, (320, 640), "it has no size for captions (768, 1024 or 2048), only for self-attention"),
+    ],
+)
+def test_sizes_that_do_not_fit(name, widths, said):
+    run = vitals(of_sizes(*widths, sd_checkpoint_name=name), of_sizes(*widths, sd_checkpoint_name=name))
+    (sign,) = signs(sizes.sizes_do_not_fit_the_base_model, run)
+    assert sign.message == f"{said} at step 500"
+    told = replace(vitals(of_sizes(768)), settings=Settings(model_name="stabilityai/stable-diffusion-2-1"))
+    assert len(signs(sizes.sizes_do_not_fit_the_base_model, told)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "widths"),
+    [
+        ("v1-5-pruned-emaonly", (768, 320, 640, 1280)),
+        ("anything-v2-1", (768,)),
+        ("waifu-v2", (768,)),
+        ("768-v-ema.ckpt", (1024, 320)),
+        (None, (48, 80)),
+        (None, (512,)),
+        (None, (768, 512)),
+    ],
+)
+def test_sizes_that_fit_or_say_nothing(name, widths):
+    assert signs(sizes.sizes_do_not_fit_the_base_model, vitals(of_sizes(*widths, sd_checkpoint_name=name))) == []

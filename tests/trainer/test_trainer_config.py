@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,19 @@ def test_a_missing_file_and_missing_data_are_named(tmp_path: Path) -> None:
         load_config(written(tmp_path, "steps = 3\n"))
     with pytest.raises(TrainerError, match='option: unknown key "lr"'):
         load_config(None, {"lr": 1})
+
+
+def test_the_table_of_keys_tells_the_defaults() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`\w.*?) \| (`.*?) \| ", _between(readme), re.MULTILINE)
+    told = {}
+    for keys, defaults in rows:
+        names, values = (re.findall(r"`([^`]*)`", cell) for cell in (keys, defaults))
+        told |= {name: tomllib.loads(f"x = {value}")["x"] for name, value in zip(names, values, strict=True)}
+    plain = as_dict(Config())
+    assert told == {key: plain[key] for key in told}
+    assert {"base_model", "buckets", "cache", "use_weight", "webui_template"} <= set(told)
+
+
+def _between(readme: str) -> str:
+    return readme.split("<!-- data keys -->")[1].split("<!-- /data keys -->")[0]

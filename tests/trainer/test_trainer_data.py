@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 
 from trainer import seeding
+from trainer.buckets import bucket_sizes, nearest
 from trainer.config import Config
 from trainer.data import Latents, TrainingData, split, template_lines
 from trainer.errors import TrainerError
-from trainer.pictures import Picture, differences, load, read_folder, to_size, to_tensor
+from trainer.pictures import Picture, Reading, differences, load, read_folder, to_size, to_tensor
 
 
 def paint(path: Path, size: tuple[int, int] = (8, 8), mode: str = "RGB", **options: Any) -> Path:
@@ -106,8 +107,8 @@ class Plain:
         return torch.zeros(len(prompts), 77, 4)
 
 
-def stream(config: Config, count: int = 5) -> tuple[TrainingData, Plain]:
-    pictures = [Picture(Path(f"{n}.png"), f"red, cat, {n}", str(n)) for n in range(count)]
+def stream(config: Config, count: int = 5, repeats: int = 1) -> tuple[TrainingData, Plain]:
+    pictures = [Picture(Path(f"{n}.png"), f"red, cat, {n}", str(n), repeats=repeats) for n in range(count)]
     mean = torch.arange(count, dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 4, 2, 2)
     texts = Plain()
     return TrainingData(pictures, Latents(mean, torch.ones_like(mean)), texts, config, 1000), texts  # type: ignore[arg-type]
@@ -141,10 +142,10 @@ def test_noise_and_timesteps_are_what_they_should_be(config: Config) -> None:
 
 def test_latents_are_drawn_once_or_anew_or_not_at_all(changed: Callable[..., Config]) -> None:
     latents = Latents(torch.zeros(2, 4, 2, 2), torch.ones(2, 4, 2, 2))
-    once = latents.chosen("once", 0, ["a", "b"])
-    assert torch.equal(once.mean, latents.chosen("once", 0, ["a", "b"]).mean)
-    assert float(once.mean.std()) > 0.5
-    assert not latents.chosen("deterministic", 0, ["a", "b"]).std.any()
+    once, again = (torch.stack(list(latents.chosen("once", 0, ["a", "b"]).mean)) for _ in range(2))
+    assert torch.equal(once, again)
+    assert float(once.std()) > 0.5
+    assert not torch.stack(list(latents.chosen("deterministic", 0, ["a", "b"]).std)).any()
     data, _ = stream(changed(latent_sampling="random"))
     first, again, later = data.batch(0, 5), data.batch(0, 5), data.batch(5, 5)
     assert torch.equal(first.latents, again.latents)
@@ -187,6 +188,100 @@ def test_templates_are_lines_or_a_file(changed: Callable[..., Config], tmp_path:
     assert template_lines(changed(template=("[filewords]",))) == ("[filewords]",)
     with pytest.raises(TrainerError, match="cannot be read"):
         template_lines(changed(template=(str(tmp_path / "none.txt"),)))
+
+
+def test_repeats_make_an_epoch_longer(config: Config) -> None:
+    data, _ = stream(config, 4, repeats=3)
+    assert (len(data), data.steps_per_epoch) == (12, 6)
+    assert sorted(data.picture_at(place) for place in range(12)) == sorted([0, 1, 2, 3] * 3)
+
+
+def test_half_of_the_samples_are_mirrored(changed: Callable[..., Config]) -> None:
+    data, _ = stream(changed(flip=True))
+    assert sum(data.flipped_at(place) for place in range(1000)) / 1000 == pytest.approx(0.5, abs=0.05)
+    assert not any(stream(changed(flip=False))[0].flipped_at(place) for place in range(20))
+    mean = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 4, 2, 2)  # two pictures, then the same mirrored
+    pictures = [Picture(Path(f"{n}.png"), "cat", str(n)) for n in range(2)]
+    two = TrainingData(pictures, Latents(mean, mean), Plain(), changed(flip=True), 1000)  # type: ignore[arg-type]
+    batch = two.batch(0, 40)
+    for place, (picture, latent) in enumerate(zip(batch.pictures, batch.latents, strict=True)):
+        assert float(latent[0, 0, 0]) == picture + 2 * two.flipped_at(place)
+
+
+def test_pictures_of_unlike_sizes_come_in_batches_of_one_size(changed: Callable[..., Config]) -> None:
+    shapes = [(4, 2, 2), (4, 2, 3), (4, 2, 3), (4, 3, 2), (4, 2, 2)]
+    pictures = [Picture(Path(f"{n}.png"), "cat", str(n)) for n in range(5)]
+    latents = Latents(tuple(torch.full(s, float(n)) for n, s in enumerate(shapes)), tuple(map(torch.zeros, shapes)))
+    weights = [None, torch.full((1, 2, 3), 2.0), None, None, None]
+    config = changed(batch_size=2, latent_sampling="random")
+    data = TrainingData(pictures, latents, Plain(), config, 1000, weights)  # type: ignore[arg-type]
+    for position in range(0, 40, 2):
+        batch = data.batch(position, 2)
+        assert [float(latent.mean()) for latent in batch.latents] == list(batch.pictures)
+        assert batch.latents.shape[1:] == shapes[batch.pictures[0]] == batch.noise.shape[1:]
+        assert batch.weight is not None
+        assert [float(one.mean()) for one in batch.weight] == [2.0 if n == 1 else 1.0 for n in batch.pictures]
+
+
+def test_the_template_line_is_drawn_anew_or_once_as_the_web_ui(changed: Callable[..., Config]) -> None:
+    lines = ("a [filewords]", "", "b [filewords]", "c [filewords]")
+    fresh, seen = stream(changed(template=lines))
+    fresh.batch(0, 60)
+    assert len(set(seen.seen)) == 15
+    frozen, seen = stream(changed(template=lines, webui_template=True), count=30)
+    frozen.batch(0, 90)
+    assert len(set(seen.seen)) <= 30
+    assert "" in seen.seen
+    assert set(frozen.possible_texts() or []) == set(seen.seen)
+    shuffled, seen = stream(changed(template=lines, webui_template=True, shuffle_tags=True))
+    shuffled.batch(0, 60)
+    assert len({text[0] for text in seen.seen if text}) == 3  # tags change: the web UI draws anew too
+    assert frozen.plain_text(frozen.pictures[0]).startswith("a ")
+
+
+def test_numbered_folders_repeat_and_others_are_named(tmp_path: Path) -> None:
+    for folder in ("", "3_cat", "0_off", "rest"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        paint(tmp_path / folder / "a.png")
+    (tmp_path / "3_cat" / "a.txt").write_text("tom", encoding="utf-8")
+    found = read_folder(tmp_path, Reading(repeats=2))
+    assert [(p.name, p.repeats, p.caption) for p in found.pictures] == [("a.png", 2, "a"), ("3_cat/a.png", 3, "tom")]
+    assert [note.split(" are not used")[0] for note in found.notes] == [
+        "the pictures in the folder 0_off", "the pictures in the folder rest"
+    ]  # fmt: skip
+    (tmp_path / "a.png").unlink()
+    assert [p.name for p in read_folder(tmp_path).pictures] == ["3_cat/a.png"]
+
+
+def test_file_names_are_captions_as_the_web_ui_cuts_them(tmp_path: Path) -> None:
+    paint(tmp_path / "01-red_cat.png")
+    how = Reading(word_regex=r"[a-z]+", join=", ")
+    assert read_folder(tmp_path, how).pictures[0].caption == "red, cat"
+    with pytest.raises(TrainerError, match=r"filename_regex: .*regular expression"):
+        read_folder(tmp_path, Reading(word_regex="("))
+
+
+# --- buckets ----------------------------------------------------------------------------------------------------------
+
+
+def test_buckets_are_on_the_grid_within_the_area_and_turned_both_ways(changed: Callable[..., Config]) -> None:
+    sizes = bucket_sizes((512, 512), 64, changed())
+    assert (512, 512) in sizes
+    assert {(h, w) for w, h in sizes} == set(sizes)
+    assert all(w % 64 == 0 == h % 64 and w * h <= 512 * 512 for w, h in sizes)
+    assert (min(min(size) for size in sizes), max(max(size) for size in sizes)) == (256, 1024)
+    assert (640, 384) in sizes
+    narrow = bucket_sizes((512, 512), 64, changed(bucket_min=384, bucket_max=640))
+    assert narrow == [(384, 640), (448, 576), (512, 512), (576, 448), (640, 384)]
+    for wrong in ({"bucket_step": 40}, {"bucket_min": 768}):
+        with pytest.raises(TrainerError, match="bucket_"):
+            bucket_sizes((512, 512), 64, changed(**wrong))
+
+
+def test_a_picture_goes_to_the_nearest_aspect() -> None:
+    sizes = [(384, 640), (448, 576), (512, 512), (640, 384)]
+    for picture, size in (((3000, 3000), 2), ((1000, 1700), 0), ((900, 1150), 1), ((4000, 1000), 3)):
+        assert nearest(picture, sizes) == sizes[size]
 
 
 def test_seeds_differ_by_purpose_and_place() -> None:

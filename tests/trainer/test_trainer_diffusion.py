@@ -145,7 +145,7 @@ def test_files_are_applied_to_pipelines_composed_in_order(unet: Any, tmp_path: P
             expected = call(unet)
         with Injection(unet, [second, first], [0.5, 0.5]):
             swapped = call(unet)
-        with apply_hypernetwork(pipe, tmp_path / "a.pt", tmp_path / "b.pt", strength=0.5):
+        with apply_hypernetwork(pipe, [tmp_path / "a.pt", tmp_path / "b.pt"], strength=0.5):
             assert torch.equal(call(unet), expected)
     assert not torch.equal(expected, swapped)
 
@@ -153,3 +153,68 @@ def test_files_are_applied_to_pipelines_composed_in_order(unet: Any, tmp_path: P
 def test_a_network_of_another_base_model_is_refused(unet: Any) -> None:
     with pytest.raises(TrainerError, match="another base model"):
         apply_hypernetwork(unet, strong((768, 320)))
+
+
+def test_strength_may_stand_behind_the_file_and_zero_is_the_base_to_the_bit(unet: Any, tmp_path: Path) -> None:
+    network = strong()
+    network.save(tmp_path / "x.pt")
+    with torch.no_grad():
+        bare = call(unet)
+        with apply_hypernetwork(unet, str(tmp_path / "x.pt"), 0.0):
+            assert torch.equal(call(unet), bare)
+        with Injection(unet, [network], [0.4]):
+            expected = call(unet)
+        with apply_hypernetwork(SimpleNamespace(unet=unet), str(tmp_path / "x.pt"), 0.4) as style:
+            assert torch.equal(call(unet), expected)
+            style.strengths[0] = 0.0
+            assert torch.equal(call(unet), bare)
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+def test_networks_applied_one_after_the_other_compose_in_order_too(unet: Any, gone: int) -> None:
+    networks = [strong(seed=1), strong(seed=2)]
+    with torch.no_grad():
+        with apply_hypernetwork(unet, networks, [0.5, 1.0]):
+            together = call(unet)
+        handles = [apply_hypernetwork(unet, networks[0], 0.5), apply_hypernetwork(unet, networks[1])]
+        assert torch.allclose(call(unet), together, atol=1e-6)
+        handles[gone].remove()
+        handles[gone].remove()  # twice does no harm
+        with_one = call(unet)
+        handles[1 - gone].remove()
+        with Injection(unet, [networks[1 - gone]], [(0.5, 1.0)[1 - gone]]):
+            assert torch.equal(call(unet), with_one)
+
+
+def test_sizes_that_a_network_does_not_have_stay_as_they_are(unet: Any) -> None:
+    own = [attn for attn in _attentions(unet) if attn.to_k.in_features == 16]
+    seen: list[Tensor] = []
+    for attn in own:
+        attn.to_k.register_forward_hook(lambda _, args, out: seen.append(args[0]))
+    with torch.no_grad(), apply_hypernetwork(unet, strong((20, 1280)), 1.0):
+        call(unet)
+    assert len(seen) == len(own)
+    assert not any(attn.to_k._forward_pre_hooks for attn in own)
+
+
+def test_half_precision_units_get_half_precision_networks_and_given_ones_keep_their_own(
+    unet: Any, tmp_path: Path
+) -> None:
+    strong().save(tmp_path / "x.pt")
+    mine, half = strong(), unet.to(torch.bfloat16)
+    style = apply_hypernetwork(half, [tmp_path / "x.pt", mine])
+    kinds = [next(network.parameters()).dtype for network in style.networks]
+    assert kinds == [torch.bfloat16, torch.float32]
+    style.remove()
+
+
+def test_what_has_no_unet_is_refused(tmp_path: Path) -> None:
+    strong().save(tmp_path / "x.pt")
+    for pipe in (SimpleNamespace(transformer=1), torch.nn.Linear(2, 2)):
+        with pytest.raises(TrainerError, match=r"\A[^\n]*no UNet[^\n]*\Z"):
+            apply_hypernetwork(pipe, tmp_path / "x.pt")
+
+
+def test_one_strength_each_is_asked_for(unet: Any) -> None:
+    with pytest.raises(TrainerError, match="2 hypernetworks, 3 strengths"):
+        apply_hypernetwork(unet, [strong(), strong()], [1, 2, 3])

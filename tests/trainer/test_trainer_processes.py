@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,9 @@ from trainer.processes import ALONE, Processes, join
 from trainer.session import train
 
 ROOT = Path(__file__).parents[2]
+#: A key's last bias adds the same to all of a query's scores, so its gradient is zero but for rounding; Adam divides
+#: that rounding by itself, and two ways of adding up part by up to a rate.  With SGD these too agree to 1e-11.
+KEY_BIAS = re.compile(r"pairs\.\d*[02468]\.linear\.1\.bias")
 
 
 def test_two_processes_are_one_with_twice_the_batch(changed: Callable[..., Config], tmp_path: Path) -> None:
@@ -37,7 +41,11 @@ def test_two_processes_are_one_with_twice_the_batch(changed: Callable[..., Confi
     for part in ("hypernetworks/tiny.pt", "hypernetworks/tiny-4.pt", "ema/tiny.pt"):
         a, b = (Hypernetwork.load(config.run / part) for config in (one, two))
         assert a.step == b.step
-        assert all(torch.allclose(p, q, rtol=0, atol=1e-6) for p, q in zip(a.parameters(), b.parameters(), strict=True))
+        apart = {
+            name: float((p - q).detach().abs().max())
+            for (name, p), q in zip(a.named_parameters(), b.parameters(), strict=True)
+        }
+        assert max(far for name, far in apart.items() if not KEY_BIAS.fullmatch(name)) <= 1e-6, part
     first, second = (losslog.read(config.run / "hypernetwork_loss.csv") for config in (one, two))
     assert [point.step for point in second] == [1, 2, 3, 4, 5]
     assert all(abs((a.loss or 0) - (b.loss or 1)) < 1e-5 for a, b in zip(first, second, strict=True))

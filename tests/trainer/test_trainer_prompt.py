@@ -125,3 +125,19 @@ def test_prompts_of_unlike_length_are_filled_with_their_last_vector() -> None:
     batch = pad_to_longest([short, long])
     assert torch.equal(batch[0, 77:], short[-1:].expand(77, -1))
     assert torch.equal(batch[1], long)
+
+
+def test_emphasis_is_read_as_the_web_uis_option_says(parts: tuple[Any, Any]) -> None:
+    def encode(prompt: str, emphasis: str) -> torch.Tensor:
+        return TextEncoder(*parts, emphasis=emphasis).encode(prompt)
+
+    plain, loud = encode("a red cat", "Original"), encode("a (red:1.5) cat", "Original")
+    assert torch.allclose(loud.mean(), plain.mean(), rtol=1e-4)
+    unrestored = encode("a (red:1.5) cat", "No norm")
+    tokens = TextEncoder(*parts).chunks("a (red:1.5) cat")[0]
+    weights = torch.tensor([1.0, *tokens.weights, *[1.0] * (76 - len(tokens.weights))])[:, None]
+    assert torch.allclose(unrestored, plain * weights)
+    assert torch.equal(encode("a (red:1.5) cat", "Ignore"), plain)
+    literal = TextEncoder(*parts, emphasis="None")
+    assert literal.count("a (red:1.5) cat") > TextEncoder(*parts).count("a (red:1.5) cat")
+    assert len(literal.chunks("a BREAK b")) == 1

@@ -95,7 +95,7 @@ def _killed_save(config: Config, survivors: int, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
 def test_runs_that_are_killed_at_random_end_with_the_same_hashes(changed: Change, tmp_path: Path) -> None:
-    config = changed(save_every=2, steps=12, ema=0.9, lr_scheduler="cosine", validation=1, validate_every=4)
+    config = changed(save_every=2, steps=8, ema=0.9, lr_scheduler="cosine", validation=1, validate_every=4)
     path = tmp_path / "killed.toml"
     path.write_text(to_toml(config), encoding="utf-8")
     command = [sys.executable, "-m", "benchmarks.kills", "--kills", "4", "--config", str(path), "--seed", "1"]
@@ -274,7 +274,7 @@ def test_the_base_models_validation_is_measured_once(changed: Change, monkeypatc
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # dynamo looks at .grad of the shared contexts
 def test_a_compiled_unet_trains_the_same(changed: Change, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain, config = changed(out=tmp_path / "plain", steps=3), changed(compile=True, steps=3)
+    plain, config = changed(out=tmp_path / "plain", steps=2), changed(compile=True, steps=2)
     list(train(plain))
     monkeypatch.setattr(torch.nn.Module, "compile", _traced)
     list(train(config))

@@ -1,5 +1,6 @@
 """A run on disk, measured: everything in its place, what cannot be read named, and nothing measured twice."""
 
+import json
 import os
 
 import numpy as np
@@ -9,8 +10,8 @@ from PIL import Image, PngImagePlugin
 import hndoctor
 from hndoctor import weights
 from hndoctor.collect import CollectError, beside, find_runs
-from hndoctor.formats import losslog
-from hndoctor.formats.write import write_hypernetwork
+from hndoctor.formats import losslog, read
+from hndoctor.formats.write import write_hypernetwork, write_optimizer
 from hndoctor.records import Verdict, Vitals
 from hndoctor.vitals import measure_run, measuring, save
 
@@ -161,6 +162,51 @@ def test_a_broken_or_older_cache_is_ignored(folder, counted):
     counted.clear()
     measure_run(only(folder))
     assert len(counted) == 4
+
+
+def test_a_run_with_a_damaged_file_is_not_measured_again_either(folder, counted):
+    bad = folder / "hypernetworks" / "x-1000.pt"
+    bad.write_bytes(b"PK\3\4 cut short")
+    os.utime(bad, (OLD, OLD))
+    first = measure_run(only(folder))
+    save(first, beside(only(folder), "vitals.json"))
+    counted.clear()
+    assert measure_run(only(folder)) == first
+    assert counted == []
+    network(folder / "hypernetworks" / "x-2500.pt", 2500)
+    assert measure_run(only(folder)) == measure_run(only(folder), cache=False)
+
+
+def test_a_copied_run_is_recognised_by_its_content(folder, counted):
+    optim = folder / "hypernetworks" / "x-2000.pt.optim"
+    state = {0: {"step": 9.0, "exp_avg": np.ones(4, np.float32), "exp_avg_sq": np.ones(4, np.float32)}}
+    write_optimizer(optim, "AdamW", state, [{"lr": 5e-6, "params": [0]}], "0" * 10)
+    os.utime(optim, (OLD, OLD))
+    save(measure_run(only(folder)), beside(only(folder), "vitals.json"))
+    for path in folder.glob("hypernetworks/*"):
+        os.utime(path, (OLD + 7, OLD + 7))
+    counted.clear()
+    assert [c.optimizer is None for c in measure_run(only(folder)).checkpoints] == [True, True, True, False]
+    assert counted == []
+
+
+def test_the_best_checkpoint_so_far_is_the_one_of_the_lowest_held_out_loss(folder, counted):
+    rows = [(500, 0.9), (1000, 0.7), (1500, 0.8), (2000, 0.9)]
+    log = "".join(json.dumps({"step": s, "held_out": x, "held_out_base": 1.0}) + "\n" for s, x in rows)
+    (folder / "validation.jsonl").write_text(log, encoding="utf-8")
+    vitals = measure_run(only(folder))
+    assert len(vitals.validation) == 4
+    assert vitals.checkpoints[0].modules[0].best_rms is None
+    arrays = [read(folder / "hypernetworks" / f"x-{step}.pt").modules[0].tensors for step, _ in rows]
+    for at, best in ((1, 0), (2, 1), (3, 1)):
+        far = np.concatenate([(arrays[at][n] - arrays[best][n]).ravel() for n in arrays[at]])
+        assert vitals.checkpoints[at].modules[0].best_rms == pytest.approx(np.sqrt(np.mean(far**2)), rel=1e-4)
+    save(vitals, beside(only(folder), "vitals.json"))
+    network(folder / "hypernetworks" / "x-2500.pt", 2500)
+    counted.clear()
+    grown = measure_run(only(folder))
+    assert counted == ["x-500.pt", "x-1000.pt", "x-1500.pt", "x-2000.pt", "x-2500.pt"]
+    assert grown == measure_run(only(folder), cache=False)
 
 
 def test_a_lone_vitals_file_is_judged(folder, tmp_path):

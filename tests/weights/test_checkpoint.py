@@ -7,10 +7,14 @@ import os
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from hndoctor.formats import hashes
+import hndoctor
+from hndoctor.collect import find_runs
+from hndoctor.formats import checksum, hashes
 from hndoctor.formats.write import write_hypernetwork, write_optimizer
-from hndoctor.records import Checkpoint, CheckpointPath, Refusal, Unreadable
+from hndoctor.records import Checkpoint, CheckpointPath, Refusal, Unreadable, Verdict
+from hndoctor.vitals import measure_run
 from hndoctor.weights import measure_checkpoint
 from tests.formats.conftest import numpy_modules
 
@@ -67,6 +71,22 @@ def test_a_checkpoint_overwritten_in_place_is_not_compared_with(tmp_path):
     assert checkpoint.modules[0].update_rms is None
 
 
+@pytest.mark.parametrize(("turns", "kind"), [(1, Checkpoint), (99, Unreadable)])
+def test_a_file_that_is_being_written_is_read_again(tmp_path, monkeypatch, turns, kind):
+    where = next(course(tmp_path))
+    whole, left = where.path.read_bytes(), [turns]
+
+    def grow(_):
+        left[0] -= 1
+        where.path.write_bytes(whole[: len(whole) // 2 + turns - left[0]] if left[0] > 0 else whole)
+
+    where.path.write_bytes(whole[: len(whole) // 2])
+    monkeypatch.setattr("time.sleep", grow)
+    found, _ = measure_checkpoint(where, tmp_path, None)
+    assert isinstance(found, kind)
+    assert kind is Checkpoint or found.kind is Refusal.WRITING
+
+
 def test_an_unreadable_file_leaves_the_memory_as_it_was(tmp_path):
     where = next(course(tmp_path))
     _, memory = measure_checkpoint(where, tmp_path, None)
@@ -95,6 +115,35 @@ def test_an_optimizer_state_is_no_network(tmp_path):
     found, _ = measure_checkpoint(CheckpointPath(where.optim, None), tmp_path, None)
     assert isinstance(found, Unreadable)
     assert found.kind is Refusal.FOREIGN
+
+
+def test_only_an_optimizer_of_the_second_generation_asks_for_sha256(tmp_path):
+    where = next(course(tmp_path))
+    whole = hashes.sha256(where.path)
+    found, _ = measure_checkpoint(where, tmp_path, None)
+    assert (found.sha256, found.optimizer.hash_matches) == (whole, True)
+    alone, _ = measure_checkpoint(CheckpointPath(where.path, 500), tmp_path, None)
+    assert (alone.sha256, alone.content) == ("", checksum.content_key_of(where.path))
+    assert found.optimizer.content == checksum.content_key_of(where.optim)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "what"),
+    [
+        ({"lora_unet_x.lora_up.weight": torch.ones(8, 4), "lora_unet_x.alpha": torch.tensor(4.0)}, "a LoRA"),
+        ({"emb_params": torch.ones(2, 768, dtype=torch.bfloat16)}, "a textual-inversion embedding"),
+        ({"clip_l": torch.ones(2, 768), "clip_g": torch.ones(2, 1280)}, "a textual-inversion embedding"),
+    ],
+)
+def test_what_lies_beside_networks_is_examined_in_part(tmp_path, tensors, what):
+    save_file(tensors, tmp_path / "a.safetensors")
+    found, _ = measure_checkpoint(CheckpointPath(tmp_path / "a.safetensors", None), tmp_path, None)
+    assert found.partial.startswith(what)
+    assert {t.name: t.shape for t in found.tensors} == {n: tuple(t.shape) for n, t in tensors.items()}
+    for measured in found.tensors:
+        assert measured.frobenius == pytest.approx(float(tensors[measured.name].double().norm()))
+    vitals = measure_run(find_runs(tmp_path / "a.safetensors")[0])
+    assert hndoctor.judge(vitals).verdict is Verdict.UNEXAMINED
 
 
 def test_other_tensors_are_examined_in_part(tmp_path):

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from hndoctor.formats import activations as own
 from hndoctor.formats.layout import ACTIVATIONS, layers
 from hndoctor.formats.types import HypernetworkFile, Module, OptimizerFile
 from hndoctor.records import NetworkMetadata
-from hndoctor.weights import activations as own
-from hndoctor.weights import effect, measure, measure_optimizer
+from hndoctor.weights import Past, effect, measure, measure_optimizer
 from hndoctor.weights.network import contexts
 from hndoctor.weights.spectral import TOLERANCE, largest_singular
 from hndoctor.weights.tensors import tally, vitals_of
@@ -95,6 +95,66 @@ def test_the_bracket_holds_the_largest_singular_value(shape, spectrum):
     moved = (array + rng.normal(0, 1e-4, shape)).astype(np.float32)
     again = largest_singular(moved, found.direction)
     assert again.lower == pytest.approx(scipy.linalg.svdvals(moved.astype(np.float64))[0], rel=1e-3)
+
+
+def true_rank(array):
+    squares = scipy.linalg.svdvals(array.astype(np.float64)) ** 2
+    return squares.sum() ** 2 / (squares**2).sum()
+
+
+LARGE = (400, 200)  # of those that are not decomposed
+
+
+@pytest.mark.parametrize("shape", [LARGE, LARGE[::-1]])
+@pytest.mark.parametrize("kind", ["noise", "one", "three", "three and noise", "decaying", "heavy rows"])
+def test_the_effective_rank(shape, kind):
+    rng = np.random.default_rng(8)
+    array = rng.normal(0, 0.01, shape)
+    if kind in ("one", "three", "three and noise"):
+        rank = 1 if kind == "one" else 3
+        low = rng.normal(size=(shape[0], rank)) @ rng.normal(size=(rank, shape[1]))
+        array = low + (array if "noise" in kind else 0)
+    elif kind == "decaying":
+        array = array * np.exp(-np.arange(shape[1]) / 30)
+    elif kind == "heavy rows":
+        array[:5] *= 20
+    array = array.astype(np.float32)
+    cold = largest_singular(array)
+    within = 0.15 if kind == "heavy rows" else 0.1  # from some of the rows, so where a few carry most it is less sure
+    assert cold.effective_rank == pytest.approx(true_rank(array), rel=within)
+    moved = (array + rng.normal(0, 1e-4 * array.std(), shape)).astype(np.float32)
+    assert largest_singular(moved, cold.direction).effective_rank == pytest.approx(true_rank(moved), rel=within)
+
+
+def test_the_effective_rank_of_small_matrices_is_exact():
+    array = np.random.default_rng(3).normal(size=(96, 48)).astype(np.float32)
+    assert largest_singular(array).effective_rank == pytest.approx(true_rank(array), rel=1e-9)
+    assert vitals_of("a", np.zeros((300, 200), np.float32), "float32")[0].effective_rank is None
+    tiny = (np.random.default_rng(3).normal(size=(300, 200)) * 1e-30).astype(np.float32)
+    assert vitals_of("a", tiny, "float32")[0].effective_rank == pytest.approx(true_rank(tiny * 1e30), rel=0.1)
+
+
+def test_a_rough_bracket_is_honest_and_leaves_out_the_ranks():
+    array = np.random.default_rng(3).normal(0, 0.01, LARGE).astype(np.float32)
+    true = scipy.linalg.svdvals(array.astype(np.float64))[0]
+    made, _ = vitals_of("a", array, "float32", None, True)
+    sharp, _ = vitals_of("a", array, "float32")
+    assert 0.5 * true < made.spectral[0] <= true <= made.spectral[1]
+    assert (made.stable_rank, made.effective_rank) == (None, None)
+    assert sharp.stable_rank == pytest.approx((np.linalg.norm(array) / true) ** 2, rel=3e-3)
+    assert made.frobenius == sharp.frobenius
+
+
+@pytest.mark.parametrize("steps", [1, 30])
+def test_a_warm_start_stays_within_a_thousandth_along_a_course(steps):
+    rng = np.random.default_rng(2)
+    array = rng.normal(0, 0.01, LARGE).astype(np.float32)
+    start = largest_singular(array).direction
+    for _ in range(steps):
+        array = (array + rng.normal(0, 3e-4, LARGE)).astype(np.float32)
+        found = largest_singular(array, start)
+        start = found.direction
+    assert found.lower == pytest.approx(scipy.linalg.svdvals(array.astype(np.float64))[0], rel=1e-3)
 
 
 # --- what a module does -----------------------------------------------------------------------------------------------
@@ -240,7 +300,7 @@ def flat(file, side=0, leave_out=()):
 
 def test_changes_against_the_checkpoints_before(tmp_path):
     now, before, earlier, first = (network(tmp_path, seed) for seed in (4, 3, 2, 1))
-    _, modules, _ = measure(now, before, first, earlier)
+    _, modules, _ = measure(now, Past(before, earlier, first, earlier))
     for side in (0, 1):
         step, previous = flat(now, side) - flat(before, side), flat(before, side) - flat(earlier, side)
         found = modules[side]
@@ -249,14 +309,16 @@ def test_changes_against_the_checkpoints_before(tmp_path):
         assert found.update_cosine == pytest.approx(cosine, abs=1e-5)
         travel = flat(now, side) - flat(first, side)
         assert found.travel_rms == pytest.approx(np.sqrt(np.mean(travel**2)), rel=1e-5)
+        away = flat(now, side) - flat(earlier, side)
+        assert found.best_rms == pytest.approx(np.sqrt(np.mean(away**2)), rel=1e-5)
         assert found.rms == pytest.approx(np.sqrt(np.mean(flat(now, side) ** 2)), rel=1e-5)
 
 
 def test_one_nan_hides_nothing_else(tmp_path):
     clean, ill = network(tmp_path, 4), network(tmp_path, 4, nan="linear.0.weight")
     before = network(tmp_path, 3)
-    tensors, modules, _ = measure(ill, before, before)
-    twins, twin_modules, _ = measure(clean, before, before)
+    tensors, modules, _ = measure(ill, Past(before, first=before))
+    twins, twin_modules, _ = measure(clean, Past(before, first=before))
     assert tensors[0].nan == 1
     assert tensors[0].frobenius == pytest.approx(twins[0].frobenius, rel=0.05)
     assert tensors[0].spectral is None
@@ -270,7 +332,7 @@ def test_one_nan_hides_nothing_else(tmp_path):
 def test_other_structures_are_not_compared(tmp_path):
     now, before = network(tmp_path, 1), network(tmp_path, 2)
     other = dataclasses.replace(before, modules=(Module(8, "k", {"linear.0.weight": np.ones((8, 8), np.float32)}),))
-    _, modules, _ = measure(now, other, None)
+    _, modules, _ = measure(now, Past(other, first=other))
     assert [m.update_rms for m in modules] == [None, None]
     assert [m.travel_rms for m in modules] == [None, None]
 

@@ -48,8 +48,8 @@ SCHEDULE: dict[str, Any] = {
 class Plan:
     """Warm up, stay, decay: ``steps`` may be set as late as ``decay`` steps before the end."""
 
-    steps: int = 3380
-    decay: int = 800
+    steps: int = 7000
+    decay: int = 1700
     batch: int = 32
     rate: float = 1e-3
     warm: int = 200

@@ -1,7 +1,20 @@
 """HN5xx: what can be told before the first step.  Every rule looks at one `Setup`."""
 
 from hndoctor.rules.engine import Rule
-from hndoctor.rules.setup import captions, duplicates, names, network, pictures, plan, tags, template, terms, webui
+from hndoctor.rules.setup import (
+    captions,
+    duplicates,
+    names,
+    network,
+    pictures,
+    plan,
+    shelf,
+    synonyms,
+    tags,
+    template,
+    terms,
+    webui,
+)
 
 RULES_SETUP: tuple[Rule, ...] = (
     captions.caption_missing,
@@ -69,4 +82,9 @@ RULES_SETUP: tuple[Rule, ...] = (
     webui.webui_train_tab,
     webui.webui_previews,
     webui.webui_alpha_weights,
+    terms.plan_epochs,
+    network.plan_memory,
+    network.plan_memory_webui,
+    synonyms.tag_near_synonym,
+    shelf.webui_network_taken,
 )

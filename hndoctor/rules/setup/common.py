@@ -36,6 +36,7 @@ def told(
             limit=0,
             confidence=confidence,
             severity=severities.pop() if len(severities) == 1 else None,
+            subjects=tuple(one.subject for one in found),
         )
         return
     for one in found:

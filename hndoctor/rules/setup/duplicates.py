@@ -25,7 +25,7 @@ def picture_duplicate(setup: Setup) -> Iterator[Sign]:
         groups[picture.digest].append(picture.path)
     for names in (names for names in groups.values() if len(names) > 1):
         message = f"{listed(names)} show the same pixels; keep one"
-        yield Sign(message, subject=names[1], value=len(names), limit=1)
+        yield Sign(message, subject=names[1], value=len(names), limit=1, subjects=tuple(names))
 
 
 @rule("HN525", Severity.WARNING, needs="setup")
@@ -37,7 +37,7 @@ def picture_near_duplicate(setup: Setup) -> Iterator[Sign]:
     """
     for names in alike([p for p in readable(setup) if (p.contrast or 0) >= FLAT]):
         message = f"{listed(names)} look alike; keep the best one"
-        yield Sign(message, subject=names[1], value=len(names), limit=1, confidence=0.8)
+        yield Sign(message, subject=names[1], value=len(names), limit=1, confidence=0.8, subjects=tuple(names))
 
 
 def alike(pictures: Sequence[PictureVitals]) -> list[list[str]]:

@@ -10,6 +10,7 @@ from hndoctor.rules.engine import Sign, rule
 DEADLY_GAIN = 0.5  # ‖h(x)‖/‖x‖ at the start; Normal gives .05-.2, what users call broken .67-2 (web UI)
 SURELY_DEADLY = 0.9  # the same; Xavier without ReLU and Kaiming lie above
 SPARE = 1.1  # times the run's size that should be free (guess)
+MEMORY_SURE = 0.6  # confidence of the memory arithmetic (guess)
 _GB = 1e9
 
 
@@ -93,3 +94,43 @@ def plan_disk(setup: Setup) -> Iterator[Sign]:
         message = f"{plan.checkpoints} checkpoints of {each:.2f} GB need {need / _GB:.1f} GB"
         room = f"{plan.free_bytes / _GB:.1f} GB are free; save less often, or make room"
         yield Sign(f"{message}, {room}", value=need, limit=plan.free_bytes, confidence=0.9)
+
+
+def _too_large(parts: tuple[tuple[str, int], ...], card: int) -> str | None:
+    """What fills the card, in words; None where it fits."""
+    need = sum(size for _, size in parts)
+    if not parts or need <= card:
+        return None
+    shown = ", ".join(f"{part} {size / _GB:.1f}" for part, size in sorted(parts, key=lambda part: -part[1]) if size)
+    return f"needs about {need / _GB:.1f} GB of {card / _GB:.1f}: {shown}"
+
+
+@rule("HN583", Severity.WARNING, needs="setup")
+def plan_memory(setup: Setup) -> Iterator[Sign]:
+    """The training may not fit the graphics card.
+
+    Added up from the parts that must be there at once: base model, network with its optimizer, what each picture of a
+    batch leaves behind.  An estimate, good to a fifth.  Set precision to bf16 or gradient_checkpointing to true; lower
+    the batch (and raise gradient_step to make up for it), the picture size or the layers.
+    """
+    plan = setup.plan
+    told = _too_large(plan.memory, plan.card_bytes) if plan and plan.card_bytes else None
+    if plan and told:
+        need = sum(size for _, size in plan.memory)
+        mend = "use precision bf16 or gradient_checkpointing, or lower batch_size, picture size or layers"
+        yield Sign(f"training {told}; {mend}", value=need, limit=plan.card_bytes, confidence=MEMORY_SURE)
+
+
+@rule("HN584", Severity.WARNING, needs="setup")
+def plan_memory_webui(setup: Setup) -> Iterator[Sign]:
+    """The training may not fit the graphics card in the web UI.
+
+    There the UNet's gradients lie on the card too, and VAE and text encoder unless they are moved away (G12).  People
+    train 512 px at batch 1 on 8 GB.  Turn "Move VAE and CLIP to RAM" on, start without --no-half, lower batch or size.
+    """
+    plan = setup.plan
+    told = _too_large(plan.memory_webui, plan.card_bytes) if plan and plan.card_bytes and setup.webui else None
+    if plan and told:
+        need = sum(size for _, size in plan.memory_webui)
+        mend = 'turn "Move VAE and CLIP to RAM" on, start without --no-half, or lower batch and size'
+        yield Sign(f"in the web UI it {told}; {mend}", value=need, limit=plan.card_bytes, confidence=MEMORY_SURE)

@@ -10,6 +10,8 @@ from hndoctor.rules.engine import Sign, rule
 CFG = 7.0  # the web UI's default scale (G26)
 CFG_FAR = 2.0  # away from it is another picture (guess)
 STEP_SIZE = 8  # px; one latent pixel
+PASSES = (33, 1334)  # how often a picture is seen: 5,000 steps on 150 pictures; 20,000 on 15 (G8, G19)
+MOST_STEPS = 20_000  # beyond, HN557 speaks (G19)
 FEW_VALIDATION = 2  # held-out pictures without which the curve is one picture's luck (guess)
 
 
@@ -104,3 +106,27 @@ def plan_validation(setup: Setup) -> Iterator[Sign]:
     elif count >= plan.pictures:
         message = f"all {plan.pictures} pictures would be held out for validation; leave some to train on"
         yield Sign(message, value=count, limit=plan.pictures, severity=Severity.ERROR)
+
+
+@rule("HN582", Severity.INFO, needs="setup")
+def plan_epochs(setup: Setup) -> Iterator[Sign]:
+    """Steps and pictures do not go together.
+
+    An epoch is as many steps as batch and accumulation need for the whole set.  Counted so, each picture is seen much
+    oftener or much seldomer than the guide's numbers of pictures (G8) and steps (G19) make it; or the web UI leaves
+    pictures out of every epoch, because they fill no whole step.  Change steps, batch, or the set.
+    """
+    plan = setup.plan
+    if plan is None or plan.passes is None or plan.steps_per_epoch is None or (plan.steps or 0) > MOST_STEPS:
+        return
+    epoch = f"{plan.pictures} pictures are {plan.steps_per_epoch} steps an epoch"
+    seen = f"{epoch}: {plan.steps:,} steps show each picture {plan.passes:,.0f} times"
+    few, many = PASSES
+    if plan.passes < few:
+        yield Sign(f"{seen}; plan more steps, or a larger batch", value=plan.passes, limit=few, confidence=0.6)
+    elif plan.passes > many:
+        yield Sign(f"{seen}; plan fewer steps, or add pictures", value=plan.passes, limit=many, confidence=0.6)
+    if plan.left_out and setup.webui:
+        items = (plan.pictures - plan.left_out) // plan.steps_per_epoch
+        message = f"{epoch} of {items}; the web UI leaves {plan.left_out} of them out each time"
+        yield Sign(f"{message}: let batch × accumulation divide {plan.pictures}", value=plan.left_out, limit=0)

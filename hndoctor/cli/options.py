@@ -1,0 +1,89 @@
+"""What the commands' options share: their kinds, their names, and their variables of the environment."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+
+class Commands(TyperGroup):
+    """Every option has a variable of the environment: HNDOCTOR_, the command, the option, as `--fail-on` of `gate` has
+    HNDOCTOR_GATE_FAIL_ON."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for name, command in self.commands.items():
+            for option in command.params:
+                long = next((one for one in option.opts if one.startswith("--")), None)
+                if long is not None:
+                    option.envvar = f"HNDOCTOR_{name}_{long[2:]}".replace("-", "_").upper()
+
+
+class FailOn(StrEnum):
+    """From which severity on a command ends with exit code 1."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Kind(StrEnum):
+    """What the network is to learn."""
+
+    STYLE = "style"
+    CHARACTER = "character"
+
+
+class ScanFormat(StrEnum):
+    """What `scan` can print."""
+
+    TEXT = "text"
+    JSON = "json"
+    HTML = "html"
+
+
+class GateFormat(StrEnum):
+    """What `gate` and `check` can print."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+    SARIF = "sarif"
+    GITHUB = "github"
+    MARKDOWN = "markdown"
+
+
+class CheckFormat(StrEnum):
+    """What `check` can print: `gate`'s formats, and a page with a contact sheet."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+    SARIF = "sarif"
+    GITHUB = "github"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+class Language(StrEnum):
+    """In which language the reports are written."""
+
+    EN = "en"
+    JA = "ja"
+
+
+Codes = Annotated[str | None, typer.Option(metavar="CODES", help="Rule codes or their beginnings: HN1,HN301.")]
+FailOnOption = Annotated[FailOn, typer.Option("--fail-on", help="End with exit code 1 from this severity on.")]
+FailOnMaybe = Annotated[
+    FailOn | None, typer.Option("--fail-on", help="End with exit code 1 from this severity on; error if not settled.")
+]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", metavar="FILE", help="Use this hndoctor.toml or pyproject.toml, not the nearest one."),
+]
+Lang = Annotated[Language, typer.Option("--lang", help="The language of the reports.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Write the output here instead of to stdout.")]
+Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Runs, folders of runs, checkpoints, pictures.")]

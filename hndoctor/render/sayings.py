@@ -1,0 +1,85 @@
+"""Sentences that rules, diagnosis and prescription make in English, said in another language.
+
+The catalogue holds English sentences with ``{places}`` for what changes, and their translations: whoever adds a rule
+writes English only, and a sentence that no translation fits any more stays English instead of saying something else.
+A place whose name begins as in `_PROSE` takes any words (and is itself translated where it can be); every other takes
+one word without blanks, so that no text from a file can make the search slow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+LONGEST = 600  # characters of a sentence that is looked up; guess: nothing of ours is longer
+_REMEMBERED = 10_000  # sentences kept, so that a watch of weeks does not grow
+_DEPTH = 3  # sentences within sentences: a verdict quotes a finding, which names a stretch
+_PROSE = ("file", "list", "more", "tail", "text", "what", "where", "who", "why")
+_NARROW = {  # places that would else let a sentence fit what it does not mean
+    "tensor": r"\w+(?:\.\w+)+",
+    "where": r"at step [\d,]+|in \S+|from step .+? checkpoints\)",
+}
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Saying:
+    """One sentence with places, and its translation."""
+
+    said: re.Pattern[str]
+    translation: str
+    literal: int  # characters that are not places: the more, the more exactly it fits
+
+
+@dataclass(frozen=True)
+class Sayings:
+    """All sentences of one language, the most exact first."""
+
+    known: tuple[Saying, ...] = ()
+    _seen: dict[str, str | None] = field(default_factory=dict, repr=False)
+
+    def translate(self, text: str, depth: int = _DEPTH) -> str | None:
+        """The sentence in the other language; None where none fits."""
+        if depth == 0 or len(text) > LONGEST:
+            return None
+        if len(self._seen) > _REMEMBERED:
+            self._seen.clear()
+        if text not in self._seen:
+            self._seen[text] = self._search(text, depth)
+        return self._seen[text]
+
+    def _search(self, text: str, depth: int) -> str | None:
+        for saying in self.known:
+            if found := saying.said.fullmatch(text):
+                return saying.translation.format(**{k: self._part(v, depth) for k, v in found.groupdict().items()})
+        parts = [self.translate(part, depth - 1) for part in text.split("; ")] if "; " in text else [None]
+        return None if None in parts else "；".join(filter(None, parts))
+
+    def _part(self, text: str, depth: int) -> str:
+        """What stands in a place: a sentence, several parted by semicolons, or something that stays as it is."""
+        parts = [self.translate(part, depth - 1) or part for part in text.split("; ")]
+        return "；".join(parts)
+
+
+def sayings_of(told: Mapping[str, str]) -> Sayings:
+    """The catalogue of ``{"Go back to step {step}.": "…"}``."""
+    made = (Saying(_pattern(english), translation, _literal(english)) for english, translation in told.items())
+    return Sayings(tuple(sorted(made, key=lambda saying: -saying.literal)))
+
+
+@lru_cache(maxsize=4096)
+def _pattern(english: str) -> re.Pattern[str]:
+    parts = _PLACE.split(english)
+    made = [re.escape(part) if i % 2 == 0 else _place(part) for i, part in enumerate(parts)]
+    return re.compile("".join(made), re.DOTALL)
+
+
+def _place(name: str) -> str:
+    pattern = _NARROW.get(name, ".+?" if name.startswith(_PROSE) else r"\S+?")
+    return f"(?P<{name}>{pattern})"
+
+
+def _literal(english: str) -> int:
+    return len(_PLACE.sub("", english))

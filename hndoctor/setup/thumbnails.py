@@ -1,0 +1,55 @@
+"""Small pictures for the contact sheet: as they are stored, transparency shown as grey."""
+
+from __future__ import annotations
+
+import base64
+import io
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+SIDE = 200  # px of the longer side
+QUALITY = 78
+GREY = (128, 128, 128)
+
+
+@dataclass(frozen=True)
+class Small:
+    """One thumbnail."""
+
+    data: str  # base64 JPEG
+    width: int
+    height: int
+
+
+def thumbnails(data: Path, names: Iterable[str]) -> dict[str, Small]:
+    """A thumbnail for every picture that can be opened, by its name below `data`."""
+    made = ((name, _small(data / name)) for name in names)
+    return {name: small for name, small in made if small is not None}
+
+
+def _small(path: Path) -> Small | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as picture:
+                picture.draft("RGB", (SIDE, SIDE))
+                return _packed(picture)
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, Image.DecompressionBombError):
+        return None
+
+
+def _packed(picture: Image.Image) -> Small:
+    clear = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
+    whole = picture.convert("RGBA" if clear else "RGB")
+    whole.thumbnail((SIDE, SIDE))
+    if clear:
+        ground = Image.new("RGB", whole.size, GREY)
+        ground.paste(whole, mask=whole.getchannel("A"))
+        whole = ground
+    packed = io.BytesIO()
+    whole.save(packed, "JPEG", quality=QUALITY)
+    return Small(base64.b64encode(packed.getvalue()).decode("ascii"), whole.width, whole.height)
