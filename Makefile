@@ -58,6 +58,7 @@ stress: $(VENV)/.test ## kill -9 a training 50 times and a scan 150 times: nothi
 	HNDOCTOR_KILLS=150 $(BIN)/python -m pytest tests/abuse/test_faults.py --timeout 0
 
 bench-previews: $(VENV)/.test ## how well noise is told from pictures, against peers
+	-@$(PIP) install -c constraints.txt -e ".[peers]"
 	$(BIN)/python -m benchmarks.previews.bench
 
 bench-report: $(VENV)/.test ## what rendering the report costs, in seconds and bytes

@@ -231,7 +231,10 @@ class Preview:
     model_hash: str | None = None
     scores: dict[str, float] = field(default_factory=dict)
     noise: float | None = None  # probability of colourful noise, judged without a reference
+    noise_interval: tuple[float, float] | None = None  # that holds 90 % of what other tuning families would have given
     noise_share: float | None = None  # share of the frame's tiles that look like noise
+    severity: float | None = None  # how far the picture has drowned in noise, 0 to 1
+    grey_noise: float | None = None  # probability of noise without colour, judged without a reference
     fingerprint: tuple[float, ...] = ()  # a small colour thumbnail (0..1), to compare previews with each other
     thumbnail: str | None = None  # base64 JPEG for the report
     unreadable: str | None = None
@@ -276,6 +279,7 @@ class Settings:
     model_hash: str | None = None
     seed: int | None = None
     optimizer: str | None = None
+    data: str | None = None  # the folder of training pictures, as the run wrote it down
     data_fingerprints: tuple[str, ...] = ()  # in order of time; more than one: the data was changed midway
     resumed_at: tuple[int, ...] = ()
 
@@ -297,6 +301,7 @@ class Vitals:
     checkpoints: tuple[Checkpoint, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
     previews: tuple[Preview, ...] = ()
+    training: tuple[Preview, ...] = ()  # a few training pictures, measured as previews are: what is normal here
     losses: tuple[LossPoint, ...] = ()
     validation: tuple[ValidationPoint, ...] = ()
     settings: Settings = field(default_factory=Settings)
@@ -501,7 +506,11 @@ class PictureJudgement:
     """A picture judged alone, without a run.  None: cannot be judged without a reference."""
 
     picture: str
-    p: dict[str, float | None]  # "noise", "flat", "fried", "repetition"
+    p: dict[str, float | None]  # "noise", "flat", "fried", "repetition", "grey_noise"
     scores: dict[str, float]
     because: tuple[str, ...] = ()
     unreadable: str | None = None
+    interval: dict[str, tuple[float, float]] = field(default_factory=dict)  # of `p`: 90 %, over families of pictures
+    severity: float | None = None  # how far it has drowned in noise, 0 to 1
+    noise_share: float | None = None  # share of the tiles that look like noise
+    tiles: tuple[tuple[float, ...], ...] = ()  # probability of noise of each tile, row by row

@@ -1,135 +1,168 @@
-"""The table: how well noise is seen, beside other measures.  ``python -m benchmarks.previews.bench``
+"""The tables: how well noise is seen, beside other measures.  ``python -m benchmarks.previews.bench``
 
-Ours is always fitted without the family it is asked about; peers are taken in whichever direction serves them best.
+First what a family is worth that was held out of everything, the choice of measures included; then the table as it
+stands in the code on families that nothing was chosen on, with peers on the same pictures; then ladders, stability
+and time, measured anew here.
 """
 
 from __future__ import annotations
 
-import io
-import os
-import time
-from collections.abc import Callable
+import argparse
+import sys
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from scipy.stats import spearmanr
 
-from benchmarks.previews import noises
-from benchmarks.previews.calibrate import arguments, design
-from benchmarks.previews.drawn import flat_drawing, landscape
-from benchmarks.previews.families import Bytes, as_jpeg, everything, resized
-from benchmarks.previews.fitting import auc, held_out, interval, true_positives
-from benchmarks.previews.measuring import PEERS, Table, kept
-from hndoctor.metrics import score
-from hndoctor.metrics.calibration import LARGE, SMALL
-from hndoctor.metrics.picture import pixels_of
+from benchmarks.previews import live
+from benchmarks.previews import pairs as pairing
+from benchmarks.previews.calibrate import Calibrated, kept, tuning_rows
+from benchmarks.previews.fitting import Floats, auc, interval, true_positives, units_of
+from benchmarks.previews.measure import PACKED
+from benchmarks.previews.measuring import Table, load
+from benchmarks.previews.peers import MAKERS
+from hndoctor.calibration import Compared, compare, compare_kind, judge, log_odds
 
 HEALTHY = ("photo", "art", "pocket")
+DECEPTIVE = "deceptive"
+NOISE = 0.5
 
 
-def our_log_odds(table: Table) -> NDArray[np.float64]:
-    """Log odds of every picture, its own family held out."""
-    large = held_out(design(table, tuple(LARGE.weights)), table.labels, ~table.small)
-    small = held_out(design(table, tuple(SMALL.weights)), table.labels, table.small)
-    return np.where(table.small, small, large)
+def say(line: str = "") -> None:
+    """One line of the report."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
-def peers_table(table: Table, ours: NDArray[np.float64]) -> None:
-    """AUC and TPR at 1 % FPR of every measure, on three kinds of noise against all healthy pictures."""
-    healthy = np.isin(table.labels.group, HEALTHY)
+def shipped(table: Table) -> tuple[Floats, Floats, Floats]:
+    """Log odds of noise of every row by the table in the code, and the ends of their intervals."""
+    judged = [judge(table.score_of(i), bool(table.small[i])).noise for i in range(len(table.small))]
+    return tuple(np.array([log_odds(v, 30.0) for v in ends]) for ends in zip(*((j.value, j.low, j.high) for j in judged), strict=True))  # type: ignore[return-value]  # fmt: skip  # noqa: E501
+
+
+def line(name: str, values: Floats, positive: NDArray[np.bool_], negative: NDArray[np.bool_], table: Table) -> None:
+    """AUC and true positives at 1 % of one measure; pictures that it refuses count as not noise."""
+    filled = np.nan_to_num(values, nan=-1e9)
+    ends = interval(filled[positive], filled[negative], (table.family[positive], table.family[negative]))
+    rate, refused = true_positives(filled[positive], filled[negative]), int(np.isnan(values[positive | negative]).sum())
+    tail = f"   ({refused} refused)" if refused else ""
+    say(f"  {name:22s} AUC {auc(filled[positive], filled[negative]):.4f}   TPR {rate:.3f} [{ends[0]:.3f}, {ends[1]:.3f}]{tail}")  # fmt: skip  # noqa: E501
+
+
+def held_out_table(table: Table, known: Calibrated) -> None:
+    """Leave-one-family-out, measures chosen anew for each family within the others, as calibrate left it."""
+    odds = np.array(known.held_out)
+    say("Leave one family out, the choice of measures included (tuning families)")
+    healthy, noise = np.isin(table.group, HEALTHY), np.isin(table.group, ("noise", "dying"))
+    parts = (("from 192 px on", ~table.small), ("below 192 px", table.small), ("all sizes", table.small | True))
+    for title, rows in parts:
+        say(f"\n{title}: {int((noise & rows).sum())} of noise against {int((healthy & rows).sum())}")
+        line("hndoctor", odds, noise & rows, healthy & rows, table)
+    wrong = healthy & (odds > 0)
+    say(f"called noise among healthy: {int(wrong.sum())}: {', '.join(sorted({str(f) for f in table.family[wrong]}))}")
+    for name, counts in known.choices.items():
+        say(f"how often a measure was chosen for {name}: {', '.join(f'{m} {n}' for m, n in counts.items())}")
+
+
+def unseen_table(table: Table, odds: Floats) -> None:
+    """The table in the code on families that were never looked at, with peers on the same pictures."""
+    say("\nFamilies never looked at, the table as it stands in the code")
+    first = table.pair < 0
+    healthy, noise = np.isin(table.group, HEALTHY) & first, np.isin(table.group, ("noise", "dying"))
+    pixels = table.group == "pixel noise"
     kinds = (
-        ("latent noise ≥ 256 px", table.labels.group == "noise", healthy & ~table.small),
-        ("latent noise 128 px", table.labels.group == "pocket noise", healthy & table.small),
-        ("pixel noise", table.labels.group == "pixel noise", healthy),
-        ("latent, photos only", table.labels.group == "noise", (table.labels.group == "photo") & ~table.small),
+        ("latent noise from 192 px on", noise & ~table.small, healthy & ~table.small),
+        ("latent noise below 192 px", noise & table.small, healthy & table.small),
+        ("latent noise, photographs only", noise & ~table.small, healthy & ~table.small & (table.group == "photo")),
+        ("pixel noise", pixels, healthy),
     )
-    columns = [("hndoctor", ours)] + [(p.__name__, table.peers[:, i]) for i, p in enumerate(PEERS)]
     for title, positive, negative in kinds:
-        print(f"\n{title}: {positive.sum()} pictures against {negative.sum()}")
-        for name, values in columns:
-            best = values if name == "hndoctor" or auc(values[positive], values[negative]) >= 0.5 else -values
-            low, high = interval(best[positive], best[negative])
-            rate = true_positives(best[positive], best[negative])
-            print(
-                f"  {name:22s} AUC {auc(best[positive], best[negative]):.4f}   TPR {rate:.3f} [{low:.3f}, {high:.3f}]"
-            )
+        positive = positive & (first | (table.group == "dying"))
+        say(f"\n{title}: {int(positive.sum())} pictures against {int(negative.sum())}")
+        line("hndoctor", odds, positive, negative, table)
+        for i, name in enumerate(MAKERS):
+            peer = table.peers[:, i]
+            rows = positive & first
+            if np.isnan(peer[rows]).all():
+                say(f"  {name:22s} not here, or refuses all of these")
+                continue
+            up = auc(np.nan_to_num(peer[rows]), np.nan_to_num(peer[negative])) >= 0.5
+            line(name, peer if up else -peer, rows, negative, table)
 
 
-def families_table(table: Table, ours: NDArray[np.float64]) -> None:
-    """The share of each held-out family that is called noise (even odds)."""
-    print("\nfamily (held out)                  pictures  called noise  median log odds")
-    for family in np.unique(table.labels.family):
-        rows = table.labels.family == family
-        group = table.labels.group[rows][0]
-        print(f"{group:13s} {family:28s} {rows.sum():4d}  {(ours[rows] > 0).mean():8.2f}  {np.median(ours[rows]):8.2f}")
+def beside_table(table: Table, odds: Floats, title: str) -> None:
+    """Beside references: dense mosaics and glitch art are among the negatives."""
+    say(f"\nBeside references, {title}: dense mosaics and glitch art among the negatives")
+    clip = np.clip(odds, -8, 8)
+    for name, make, judged in (
+        ("the same prompt and seed", pairing.beside_itself, compare),
+        ("eight of its kind", pairing.beside_kind, compare_kind),
+    ):
+        pairs = make(table, 1)
+        rows = pairing.compared(table, pairs, clip)
+        values = np.array([log_odds(judged(Compared(*row)).value, 30.0) for row in rows])
+        noise = np.array([p.noise for p in pairs])
+        families = (np.array([p.family for p in pairs if p.noise]), np.array([p.family for p in pairs if not p.noise]))
+        low, high = interval(values[noise], values[~noise], families)
+        say(f"  {name}: AUC {auc(values[noise], values[~noise]):.4f}   "
+            f"TPR {true_positives(values[noise], values[~noise]):.3f} [{low:.3f}, {high:.3f}]"
+            f"   ({int(noise.sum())} pairs against {int((~noise).sum())})")  # fmt: skip
+        for way in dict.fromkeys(p.way for p in pairs):
+            here = np.array([p.way == way for p in pairs])
+            hard = here & np.array([table.group[p.row].startswith(DECEPTIVE) for p in pairs])
+            tail = f", of deceptive ones {(values[hard] > 0).mean():.3f}" if hard.any() else ""
+            say(f"    {way:32s} {int(here.sum()):5d} called noise {(values[here] > 0).mean():.3f}{tail}")
 
 
-def ladders(decoder: noises.Decoder, count: int = 12) -> list[float]:
-    """Spearman's ρ of severity and probability along ladders of drowning pictures, through the linear decoder."""
-    found = []
-    for i in range(count):
-        rng = np.random.default_rng((21, i))
-        picture = (landscape, flat_drawing)[i % 2](rng, 512)
-        small = np.asarray(Image.fromarray(picture).resize((64, 64), Image.Resampling.BOX)) / 127.5 - 1
-        latent = np.einsum("hwr,rc->chw", small, np.linalg.pinv(noises.LINEAR))
-        steps = noises.ladder(decoder, latent, rng)
-        found.append(float(spearmanr(range(len(steps)), [score(p).noise for p in steps]).statistic))
-    return found
+def families_table(table: Table, odds: Floats) -> None:
+    """The share of each family that is called noise."""
+    say("\nfamily (never looked at)         pictures  called noise  median log odds")
+    kept = (table.pair < 0) | np.isin(table.group, ("dying", "dying sound", "dying between"))
+    for family in np.unique(table.family[kept]):
+        for group in np.unique(table.group[kept & (table.family == family)]):
+            rows = kept & (table.family == family) & (table.group == group)
+            say(f"{group:14s} {family:30s} {int(rows.sum()):4d} {(odds[rows] > 0).mean():8.2f} {np.median(odds[rows]):9.2f}")  # fmt: skip  # noqa: E501
 
 
-def stability(pictures: list[Bytes]) -> dict[str, NDArray[np.float64]]:
-    """|Δp| of each picture under JPEG 60, half the size, and mirroring."""
-    before = np.array([score(p).noise for p in pictures])
-    changes: dict[str, Callable[[Bytes], Bytes]] = {
-        "JPEG 60": lambda p: as_jpeg(p, 60),
-        "half size": lambda p: resized(p, p.shape[0] // 2),
-        "mirror": lambda p: p[:, ::-1],
-    }
-    return {n: abs(np.array([score(change(p)).noise for p in pictures]) - before) for n, change in changes.items()}
-
-
-def milliseconds(picture: Bytes, rounds: int = 30) -> dict[str, float]:
-    """Median time of all scores of one PNG, decoding included, and of each peer, on this thread's CPU clock."""
-    held = io.BytesIO()
-    Image.fromarray(picture).save(held, "PNG")
-
-    def ours() -> None:
-        with Image.open(io.BytesIO(held.getvalue())) as image:
-            score(pixels_of(image))
-
-    times = {"hndoctor, all scores": _median(ours, rounds)}
-    return times | {peer.__name__: _median(lambda peer=peer: peer(picture), 5) for peer in PEERS}
-
-
-def _median(work: Callable[[], object], rounds: int) -> float:
-    work()
-    taken = []
-    for _ in range(rounds):
-        start = time.thread_time()
-        work()
-        taken.append(1000 * (time.thread_time() - start))
-    return float(np.median(taken))
+def honesty_table(table: Table, values: tuple[Floats, Floats, Floats], held: Floats, tuned: Table) -> None:
+    """Whether probabilities mean what they say, and whether intervals hold what families make of them."""
+    odds, low, high = values
+    rows = np.isin(table.group, (*HEALTHY, "noise", "dying"))
+    truth, p = np.isin(table.group, ("noise", "dying"))[rows], 1 / (1 + np.exp(-odds[rows]))
+    units = units_of(table.family)[rows]
+    weight = 1 / np.array([np.sum((units == u) & (truth == t)) for u, t in zip(units, truth, strict=True)])
+    weight /= np.where(truth, weight[truth].sum(), weight[~truth].sum())
+    bins = np.minimum((p * 10).astype(int), 9)
+    gaps = [abs(np.average(p[b], weights=weight[b]) - np.average(truth[b], weights=weight[b])) * weight[b].sum()
+            for b in (bins == k for k in range(10)) if b.any()]  # fmt: skip
+    brier = float(np.average((p - truth) ** 2, weights=weight))
+    say(f"\nprobabilities, families never looked at: Brier {brier:.4f}, expected calibration error {sum(gaps) / 2:.4f}")
+    now = shipped(tuned)
+    kept = np.isfinite(held) & np.isin(tuned.group, (*HEALTHY, "noise"))
+    inside = (held[kept] >= now[1][kept]) & (held[kept] <= now[2][kept])
+    say(f"90 % intervals hold what a fit without the family says: {inside.mean():.2f} of {int(kept.sum())} pictures; "
+        f"median width {np.median((high - low)[rows]):.2f} in log odds")  # fmt: skip
 
 
 def main() -> None:
     """Print all tables."""
-    wanted = arguments()
-    table = kept(wanted.keep, everything(wanted.found, wanted.pocket, wanted.count))
-    ours = our_log_odds(table)
-    peers_table(table, ours)
-    families_table(table, ours)
-    rho = ladders(noises.linear_decoder)
-    print(f"\nladders: Spearman least {min(rho):.3f}, median {np.median(rho):.3f} of {len(rho)}")
-    pictures = [
-        noises.linear_decoder(noises.latents(np.random.default_rng(i), 512, k)) for i, k in enumerate(noises.KINDS)
-    ]
-    pictures += [draw(np.random.default_rng(i), 512) for i in range(7) for draw in (landscape, flat_drawing)]
-    for name, moved in stability(pictures).items():
-        print(f"|Δp| under {name}: median {np.median(moved):.4f}, most {moved.max():.4f}")
-    print(f"\nCPU time of a 512 × 512 picture, one core ({os.cpu_count()} here), ms")
-    for name, value in milliseconds(landscape(np.random.default_rng(0), 512)).items():
-        print(f"  {name:22s} {value:7.1f}")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--measured", type=Path, default=PACKED)
+    parser.add_argument("--quick", action="store_true", help="leave out what is measured anew")
+    wanted = parser.parse_args()
+    whole, known = load(wanted.measured), kept()
+    tuned = tuning_rows(whole)
+    unseen = np.char.startswith(whole.piece.astype(str), "unseen") | (whole.piece == "dying report")
+    table, held = whole.rows(unseen), np.array(known.held_out)
+    values = shipped(table)
+    held_out_table(tuned, known)
+    beside_table(tuned, held, "tuning families held out")
+    unseen_table(table, values[0])
+    beside_table(table, values[0], "families never looked at")
+    families_table(table, values[0])
+    honesty_table(table, values, held, tuned)
+    if not wanted.quick:
+        live.report(whole, say)
 
 
 if __name__ == "__main__":

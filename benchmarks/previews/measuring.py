@@ -1,127 +1,120 @@
-"""Measures every sample of the bench once, our measures and the peers' alike."""
+"""Measures every sample once: our measures, features of a few tiles, and on demand the peers'."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from benchmarks.previews.families import Bytes, Sample
-from benchmarks.previews.fitting import Labels
+from benchmarks.previews.peers import Peer
+from benchmarks.previews.samples import Sample
 from hndoctor.metrics import METRICS
 from hndoctor.metrics.pixels import Pixels
 from hndoctor.metrics.tiles import tile_features
 
-TILES = 12  # tiles kept of each picture
-
-
-def grey_entropy(picture: Bytes) -> float:
-    """Entropy of grey levels."""
-    from skimage.measure import shannon_entropy
-
-    return float(shannon_entropy(np.asarray(Image.fromarray(picture).convert("L"))))
-
-
-def joint_entropy(picture: Bytes) -> float:
-    """Entropy of 32 × 32 × 32 colour bins, full size."""
-    codes = (picture >> 3).astype(np.int64) @ np.array((1024, 32, 1))
-    share = np.bincount(codes.ravel()) / codes.size
-    return float(-(share[share > 0] * np.log2(share[share > 0])).sum())
-
-
-def _power(picture: Bytes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    grey = picture.mean(axis=2) - picture.mean()
-    frequency = np.hypot(np.fft.fftfreq(grey.shape[0])[:, None], np.fft.rfftfreq(grey.shape[1])[None, :])
-    return np.abs(np.fft.rfft2(grey)) ** 2 + 1e-9, frequency
-
-
-def spectral_flatness(picture: Bytes) -> float:
-    """Wiener entropy of the full-size spectrum."""
-    power, _ = _power(picture)
-    return float(np.exp(np.log(power).mean()) / power.mean())
-
-
-def high_frequency_ratio(picture: Bytes) -> float:
-    """Energy above a quarter cycle a pixel, full size."""
-    power, frequency = _power(picture)
-    return float(power[frequency > 0.25].sum() / power.sum())
-
-
-def estimated_sigma(picture: Bytes) -> float:
-    """Wavelet noise estimate: skimage's where PyWavelets is installed, else our own Haar-MAD."""
-    try:
-        from skimage.restoration import estimate_sigma
-
-        return float(estimate_sigma(picture, average_sigmas=True, channel_axis=-1))
-    except ImportError:
-        from hndoctor.metrics.noise import haar_mad_sigma
-
-        return haar_mad_sigma(picture)
-
-
-def jpeg_size(picture: Bytes) -> float:
-    """Bits a pixel as a JPEG of quality 75."""
-    held = io.BytesIO()
-    Image.fromarray(picture).save(held, "JPEG", quality=75)
-    return 8 * len(held.getvalue()) / (picture.shape[0] * picture.shape[1])
-
-
-PEERS: tuple[Callable[[Bytes], float], ...] = (
-    grey_entropy,
-    joint_entropy,
-    spectral_flatness,
-    high_frequency_ratio,
-    estimated_sigma,
-    jpeg_size,
-)
+TILES = 4  # tiles kept of each picture
+BITS, ROUGH = 10, 6  # of mantissa kept: over three significant digits, of tiles two; the file is a third the size
+NAMES = tuple(m.__name__ for m in METRICS)
 
 
 @dataclass(frozen=True)
 class Table:
     """Everything measured, a row a picture."""
 
-    labels: Labels
-    small: NDArray[np.bool_]  # block of one pixel
-    scores: NDArray[np.float64]  # (n, len(METRICS))
-    peers: NDArray[np.float64]  # (n, len(PEERS))
+    piece: NDArray[np.str_]  # the maker it came from
+    group: NDArray[np.str_]  # what it is evidence for
+    family: NDArray[np.str_]  # what is held out together
+    small: NDArray[np.bool_]  # fine values of one pixel: a shorter side below 192 px
+    pair: NDArray[np.int64]  # row of the picture that this one is a changed copy of; -1: none
+    severity: NDArray[np.float64]  # of a ladder or a dying run; NaN elsewhere
+    scores: NDArray[np.float64]  # (n, len(NAMES))
     tiles: NDArray[np.float64]  # (n, TILES, 4)
+    peers: NDArray[np.float64]  # (n, number of peers); no columns where they were not asked for
 
     def column(self, name: str) -> NDArray[np.float64]:
         """One measure over all pictures."""
-        return self.scores[:, [m.__name__ for m in METRICS].index(name)]
+        return self.scores[:, NAMES.index(name)]
+
+    def rows(self, mask: NDArray[np.bool_]) -> Table:
+        """Some rows alone; pairs that point outside become -1."""
+        place = np.where(mask, np.cumsum(mask) - 1, -1)
+        pair = np.where(self.pair >= 0, place[self.pair], -1)[mask]
+        held = {f.name: getattr(self, f.name)[mask] for f in fields(self)}
+        return Table(**(held | {"pair": pair}))
+
+    def score_of(self, row: int) -> dict[str, float]:
+        """The measures of one picture by name."""
+        return dict(zip(NAMES, self.scores[row].tolist(), strict=True))
 
 
-def measured(samples: Iterable[Sample]) -> Table:
+def measured(piece: str, samples: Iterable[Sample], peers: Sequence[Peer] = ()) -> Table:
     """Measure samples one by one; nothing of a picture is kept."""
-    rows = [_row(sample, i) for i, sample in enumerate(samples)]
-    group, family, small, scores, peers, tiles = (np.array(column) for column in zip(*rows, strict=True))
-    return Table(Labels(group, family), small, scores, peers, tiles)
+    rows: list[tuple[object, ...]] = []
+    for sample in samples:
+        start = len(rows)
+        rows.append(_row(piece, sample, -1, peers))
+        rows += [_row(piece, twin, start, peers) for twin in sample.twins]
+    columns = [np.array(column) for column in zip(*rows, strict=True)]
+    return Table(*columns)
 
 
-def _row(sample: Sample, index: int) -> tuple[str, str, bool, list[float], list[float], NDArray[np.float64]]:
+def _row(piece: str, sample: Sample, pair: int, peers: Sequence[Peer]) -> tuple[object, ...]:
     pixels = Pixels.of(sample.picture)
     features = tile_features(pixels).reshape(-1, 4)
-    some = np.random.default_rng(index).integers(0, len(features), TILES)
-    small = pixels.block == 1
-    family = f"{sample.family}, small" if small else sample.family
-    scores, peers = [m(pixels) for m in METRICS], [peer(sample.picture) for peer in PEERS]
-    return sample.group, family, small, scores, peers, features[some]
+    some = np.linspace(0, len(features) - 1, TILES + 2).astype(int)[1:-1]
+    theirs = [peer.of(sample.picture) if pair < 0 else float("nan") for peer in peers]
+    return (
+        piece, sample.group, sample.family, pixels.block == 1, pair, sample.severity,
+        [m(pixels) for m in METRICS], features[some], theirs,
+    )  # fmt: skip
 
 
-def kept(path: Path | None, samples: Iterable[Sample]) -> Table:
-    """The table from a file if it is there, else measured (and saved there)."""
-    if path is not None and path.exists():
-        held = np.load(path)
-        return Table(Labels(held["group"], held["family"]), *(held[k] for k in ("small", "scores", "peers", "tiles")))
-    table = measured(samples)
-    if path is not None:
-        np.savez(
-            path, group=table.labels.group, family=table.labels.family, small=table.small,
-            scores=table.scores, peers=table.peers, tiles=table.tiles,
-        )  # fmt: skip
-    return table
+def joined(tables: Sequence[Table]) -> Table:
+    """Tables under each other; pairs keep pointing to their rows."""
+    starts = np.cumsum([0, *(len(t.small) for t in tables)])
+    shifted = [np.where(t.pair >= 0, t.pair + start, -1) for t, start in zip(tables, starts, strict=False)]
+    wide = max(t.peers.shape[1] for t in tables)
+    peers = [np.pad(t.peers, ((0, 0), (0, wide - t.peers.shape[1])), constant_values=np.nan) for t in tables]
+    plain = [f.name for f in fields(Table) if f.name not in ("pair", "peers")]
+    columns = {name: np.concatenate([getattr(t, name) for t in tables]) for name in plain}
+    return Table(**columns, pair=np.concatenate(shifted), peers=np.concatenate(peers))
+
+
+def save(table: Table, path: Path) -> None:
+    """Write a table as a compressed .npz, numbers rounded to `BITS`."""
+    tiles = np.where((table.pair < 0)[:, None, None], table.tiles, 0.0)  # those of copies are not needed
+    small = {
+        "scores": _short(table.scores), "tiles": _short(tiles, ROUGH), "peers": _short(table.peers),
+        "severity": _short(table.severity), "pair": table.pair.astype(np.int32),
+    }  # fmt: skip
+    held = {f.name: getattr(table, f.name) for f in fields(Table)} | small
+    np.savez_compressed(path, names=np.array(NAMES), **_coded(held))
+
+
+def load(path: Path) -> Table:
+    """Read a table.  Raises ValueError where its measures are not today's."""
+    with np.load(path) as held:
+        if tuple(held["names"]) != NAMES:
+            raise ValueError(f"{path.name}: holds other measures than METRICS today; measure again (--measure)")
+        texts = {name: held[f"{name}_words"][held[name]] for name in ("piece", "group", "family")}
+        numbers = {n: held[n].astype(np.float64) for n in ("severity", "scores", "tiles", "peers")}
+        return Table(**texts, **numbers, small=held["small"], pair=held["pair"].astype(np.int64))
+
+
+def _short(values: NDArray[np.float64], bits: int = BITS) -> NDArray[np.float32]:
+    """Rounded to so many bits of mantissa: what is left is zeros, which compress."""
+    whole = np.ascontiguousarray(values, np.float32)
+    rounded = whole.view(np.uint32) + np.uint32(1 << (22 - bits))
+    kept = (rounded & np.uint32((0xFFFFFFFF << (23 - bits)) & 0xFFFFFFFF)).view(np.float32)
+    return np.where(np.isfinite(whole), kept, whole)
+
+
+def _coded(held: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    """Texts as numbers into a list of words."""
+    for name in ("piece", "group", "family"):
+        words, codes = np.unique(held[name], return_inverse=True)
+        held |= {name: codes.astype(np.int16), f"{name}_words": words}
+    return held

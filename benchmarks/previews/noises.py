@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,24 +59,40 @@ def linear_decoder(z: Latents) -> Bytes:
 
 
 @lru_cache(maxsize=2)
-def pocket_decoder(folder: Path) -> Decoder:
-    """The pocket model's own decoder, from its diffusers folder; it takes latents of unit variance.
-
-    Raises OSError if it is not there.
-    """
+def _pocket(folder: Path) -> Any:
     import torch
     from diffusers import AutoencoderKL
 
     torch.set_num_threads(1)
-    vae = AutoencoderKL.from_pretrained(folder).float().eval()
-    spread = 1 / float(vae.config.scaling_factor)
+    return AutoencoderKL.from_pretrained(folder).float().eval()
+
+
+def pocket_decoder(folder: Path) -> Decoder:
+    """The pocket model's own decoder, from its diffusers folder; it takes latents of unit variance.
+
+    Raises OSError when used, if it is not there.
+    """
 
     def decode(z: Latents) -> Bytes:
+        import torch
+
+        vae = _pocket(folder)
         with torch.no_grad():
-            out = vae.decode(torch.from_numpy(z[None]).float() * spread).sample[0]
+            out = vae.decode(torch.from_numpy(z[None]).float() / float(vae.config.scaling_factor)).sample[0]
         return np.asarray(((out.clamp(-1, 1) + 1) * 127.5 + 0.5).permute(1, 2, 0).numpy()).astype(np.uint8)
 
     return decode
+
+
+def pocket_latents(folder: Path, picture: Bytes, side: int) -> Latents:
+    """A picture's latents as the pocket model's encoder gives them, (4, side / 8, side / 8), of unit variance."""
+    import torch
+
+    vae = _pocket(folder)
+    small = np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS)) / 127.5 - 1
+    with torch.no_grad():
+        mean = vae.encode(torch.from_numpy(small.transpose(2, 0, 1)[None]).float()).latent_dist.mean[0]
+    return np.asarray(mean.double().numpy() * float(vae.config.scaling_factor))
 
 
 def noise_pictures(decoder: Decoder, seed: int, side: int, count: int) -> dict[str, list[Bytes]]:
@@ -103,6 +120,13 @@ def shared_pictures(folder: Path) -> dict[str, list[Bytes]]:
         with Image.open(path) as image:
             found.setdefault(f"found {path.stem.rsplit('-', 1)[0]}", []).append(np.asarray(image.convert("RGB")))
     return found
+
+
+def latents_of(picture: Bytes, side: int) -> Latents:
+    """A picture's latents by the linear factors' pseudo-inverse, (4, side / 8, side / 8), unit variance and mean 0."""
+    small = np.asarray(Image.fromarray(picture).resize((side // 8, side // 8), Image.Resampling.BOX)) / 127.5 - 1
+    z = np.einsum("hwr,rc->chw", small, np.linalg.pinv(LINEAR))
+    return np.asarray(z - z.mean(axis=(1, 2), keepdims=True)) / z.std()
 
 
 def ladder(decoder: Decoder, scene: Latents, rng: np.random.Generator, steps: int = 9) -> list[Bytes]:

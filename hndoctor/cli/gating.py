@@ -141,7 +141,7 @@ def exit_code(diagnoses: Sequence[Diagnosis], wanted: Wanted, pictures: Sequence
     limit = RANK[Severity(wanted.fail_on)]
     if wanted.expired or any(RANK[f.severity] >= limit for d in diagnoses for f in d.findings):
         return FAIL
-    if any((p.p.get("noise") or 0.0) >= 0.5 or (p.p.get("flat") or 0.0) >= 0.5 for p in pictures):
+    if any((p.p.get(kind) or 0.0) >= 0.5 for p in pictures for kind in ("noise", "flat", "grey_noise")):
         return FAIL
     lacking = any(d.verdict is Verdict.UNEXAMINED or missing(d, wanted.require) for d in diagnoses)
     unread = any(p.unreadable for p in pictures)

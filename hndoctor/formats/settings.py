@@ -97,6 +97,7 @@ def _webui(given: Mapping[str, Any]) -> Settings:
         images=_whole(given.get("num_of_dataset_images")),
         model_name=_word(given.get("model_name")),
         model_hash=_word(given.get("model_hash")),
+        data=_word(given.get("data_root")),
         resumed_at=(begun,) if begun else (),
     )
 
@@ -114,6 +115,7 @@ def _ours(given: Mapping[str, Any]) -> Settings:
         model_hash=_word(base.get("hash")),
         seed=_whole(_find(config, ("seed",)), least=None),
         optimizer=_word(_find(config, ("optimizer", "optimizer_name"))),
+        data=_word(_find(config, ("data",))),
         data_fingerprints=tuple(_fingerprints(given, data)),
         resumed_at=tuple(sorted(set(_resumptions(given.get("resumed_at"))))),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hndoctor.metrics.pixels import Floats, Pixels, averaged, measure, opponent, tile_side, tiled
+from hndoctor.metrics.pixels import Floats, Pixels, measure, opponent, tile_side, tiled
 
 MOST = 200.0  # kurtosis: what a flat picture gets, and where the measure is clipped
 STILL = 1e-7  # variance of values 0..1 below which there is nothing but rounding
@@ -43,7 +43,7 @@ def edge_kurtosis(pixels: Pixels) -> float:
 
     3 to 200.  Decoded noise varies everywhere at this scale; patches of one colour, however many, do not.
     """
-    return _kurtosis(opponent(averaged(pixels.rgb, max(1, pixels.block // 2))))
+    return _kurtosis(pixels.sharp_opponent)
 
 
 def _kurtosis(channels: Floats) -> float:
@@ -93,7 +93,7 @@ def tile_chroma_variation(pixels: Pixels) -> float:
 
 
 def _tile_chroma(pixels: Pixels) -> NDArray[np.float64]:
-    return np.asarray(np.sqrt(_tile_variances(pixels)[:, 1:].sum(axis=1)))
+    return np.asarray(np.sqrt(pixels.tile_variances.reshape(-1, 3)[:, 1:].sum(axis=1)))
 
 
 @measure
@@ -124,13 +124,7 @@ def tile_rms_variation(pixels: Pixels) -> float:
 
 def tile_rms(pixels: Pixels) -> NDArray[np.float64]:
     """RMS contrast of every tile, (rows × columns,)."""
-    return np.asarray(np.sqrt(_tile_variances(pixels).sum(axis=1)))
-
-
-def _tile_variances(pixels: Pixels) -> NDArray[np.float64]:
-    """Variance of luma, R−G and Y−B inside every tile, (rows × columns, 3)."""
-    tiles = pixels.tiles
-    return np.asarray(tiles.reshape(-1, 3, tiles.shape[3] * tiles.shape[4]).var(axis=2), np.float64)
+    return np.asarray(np.sqrt(pixels.tile_variances.reshape(-1, 3).sum(axis=1)))
 
 
 @measure

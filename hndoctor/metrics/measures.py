@@ -40,7 +40,7 @@ from hndoctor.metrics.spectrum import (
     spectral_flatness,
     spectral_slope,
 )
-from hndoctor.metrics.structure import brightness, coherence, contrast, flat_area, repetition
+from hndoctor.metrics.structure import brightness, coherence, contrast, edge_overshoot, flat_area, repetition
 
 METRICS: tuple[Measure, ...] = (
     brightness,
@@ -69,6 +69,7 @@ METRICS: tuple[Measure, ...] = (
     long_lag_autocorrelation,
     coherence,
     repetition,
+    edge_overshoot,
     channel_correlation,
     chroma_ratio,
     colourfulness,

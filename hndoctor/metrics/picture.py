@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
-import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from hndoctor.formats.quiet import quiet
 from hndoctor.metrics.pixels import Pixels
 
-LARGEST = 1 << 24  # pixels; 4096 × 4096, a sheet of 16 pictures of 1024: that takes 0.45 GB, measured
+#: pixels; 4096 × 4096, a sheet of 16 pictures of 1024: that takes 0.45 GB, measured, and two are at work at once
+LARGEST = 1 << 24
 NARROWEST = 32  # longer over shorter side; a sheet in one row is 1 × 16 (guess), and tiles as small as a side are many
 THUMBNAIL_BYTES = 6 * 1024  # of JPEG: a run of 200 previews then adds about 1.6 MB to the report
 THUMBNAIL_SIZE = 160  # pixels, the longer side
@@ -38,15 +39,14 @@ def opened(path: Path) -> Image.Image:
     """The picture of a file, decoded.  The caller closes it.  Raises PictureError."""
     image: Image.Image | None = None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata; a bomb is caught by the size below
+        with quiet():  # Pillow warns of odd metadata; a bomb is caught by the size below
             image = Image.open(path)
-            if image.width * image.height > LARGEST:
-                raise PictureError(f"{path.name}: {image.width} × {image.height} pixels, too large for a preview")
-            if max(image.size) > NARROWEST * min(image.size):
-                raise PictureError(f"{path.name}: {image.width} × {image.height} pixels, too narrow for a preview")
-            image.load()
-            return image
+        if image.width * image.height > LARGEST:
+            raise PictureError(f"{path.name}: {image.width} × {image.height} pixels, too large for a preview")
+        if max(image.size) > NARROWEST * min(image.size):
+            raise PictureError(f"{path.name}: {image.width} × {image.height} pixels, too narrow for a preview")
+        image.load()
+        return image
     except PictureError:
         _close(image)
         raise
@@ -82,6 +82,15 @@ def pixels_of(image: Image.Image) -> Pixels:
     if upright.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in upright.info:
         return Pixels.of(np.asarray(upright.convert("RGBA")))
     return Pixels.of(np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB")))
+
+
+def shrunk_to(image: Image.Image, side: int) -> Image.Image:
+    """The picture with a shorter side of at most ``side`` pixels, as a training would bring it down."""
+    if min(image.size) <= side or image.mode not in ("RGB", "L", "RGBA"):
+        return image
+    scale = side / min(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
 
 
 def fingerprint(pixels: Pixels) -> tuple[float, ...]:

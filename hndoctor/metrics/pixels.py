@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hndoctor.metrics.waves import power_of
+
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
@@ -70,9 +72,15 @@ class Pixels:
         return max(1, min(self.cell // 2, round(min(self.height, self.width) / FINE_SIDE)))
 
     @cached_property
+    def sharp(self) -> Floats:
+        """Box averages over half a ``block``, at most full size, 0..1, (h, w, 3): where edges and seams are seen."""
+        return averaged(self.rgb, max(1, self.block // 2))
+
+    @cached_property
     def fine(self) -> Floats:
         """Box averages over ``block`` pixels, 0..1, (h, w, 3)."""
-        return averaged(self.rgb, self.block)
+        even = self.block >= 2 and self.block % 2 == 0
+        return blocks(self.sharp, 2) if even else averaged(self.rgb, self.block)
 
     @cached_property
     def coarse(self) -> Floats:
@@ -93,6 +101,11 @@ class Pixels:
         return np.asarray(self.fine - smooth, np.float32)
 
     @cached_property
+    def sharp_opponent(self) -> Floats:
+        """Luma, red minus green, yellow minus blue of the sharp grid, (3, h, w)."""
+        return opponent(self.sharp)
+
+    @cached_property
     def fine_opponent(self) -> Floats:
         """Luma, red minus green, yellow minus blue of the fine grid, (3, h, w)."""
         return opponent(self.fine)
@@ -101,6 +114,16 @@ class Pixels:
     def coarse_opponent(self) -> Floats:
         """Luma, red minus green, yellow minus blue of the coarse grid, (3, h, w)."""
         return opponent(self.coarse)
+
+    @cached_property
+    def fine_power(self) -> NDArray[np.float64]:
+        """Power of each wave of the fine grid's luma, (n,).  See `waves.power_of`."""
+        return power_of(self.fine_opponent[0])
+
+    @cached_property
+    def coarse_power(self) -> NDArray[np.float64]:
+        """Power of each wave of the coarse grid's luma, (n,)."""
+        return power_of(self.coarse_opponent[0])
 
     @cached_property
     def chroma(self) -> Floats:
@@ -118,6 +141,12 @@ class Pixels:
     def tiles(self) -> Floats:
         """The fine grid's opponent channels cut into tiles, (rows, columns, 3, side, side).  See `tile_side`."""
         return tiled(self.fine_opponent, tile_side(self.fine_opponent.shape[1:]))
+
+    @cached_property
+    def tile_variances(self) -> NDArray[np.float64]:
+        """Variance of luma, R−G and Y−B inside every tile, (rows, columns, 3)."""
+        tiles = self.tiles
+        return np.asarray(tiles.reshape(*tiles.shape[:3], -1).var(axis=3), np.float64)
 
 
 def _eight_bit(array: NDArray[Any]) -> Bytes:

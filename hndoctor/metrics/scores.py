@@ -2,48 +2,51 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hndoctor.metrics.calibration import noise_probability
+from hndoctor.calibration import Judged, judge
 from hndoctor.metrics.measures import METRICS
-from hndoctor.metrics.picture import PictureError, fingerprint, load, opened, pixels_of, thumbnail
+from hndoctor.metrics.picture import PictureError, fingerprint, load, opened, pixels_of, shrunk_to, thumbnail
 from hndoctor.metrics.pixels import Pixels
 from hndoctor.metrics.tiles import tile_map
+from hndoctor.metrics.why import reasons_of
 from hndoctor.records import PictureJudgement, Preview, PreviewPath
 
-FLAT, FLAT_WIDTH = 0.03, 0.005  # RMS contrast below which there is no picture (science §A.5); how soft the limit is
-REPEATS, REPEATS_WIDTH = 0.92, 0.025  # autocorrelation; text and screens reach .9 by themselves (guess, untested)
 TILE_NOISE = 0.5  # probability from which a tile counts as noise
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What was measured of one picture."""
+    """What was measured of one picture, and what it looks like alone."""
 
     scores: dict[str, float]  # name of the function in METRICS -> its value; all finite
-    noise: float  # probability of colourful noise, judged alone
+    judged: Judged
     noise_share: float  # share of tiles that look like noise
     tiles: tuple[tuple[float, ...], ...]  # probability of noise of each tile, row by row
     fingerprint: tuple[float, ...]  # 8 × 8 × 3 floats 0..1
+    small: bool  # one pixel a fine value
+
+    @property
+    def noise(self) -> float:
+        """Probability of colourful noise, judged alone."""
+        return self.judged.noise.value
 
 
 def score(pixels: Any) -> Scores:
-    """Measure a picture: `Pixels`, or an array as `Pixels.of` takes it.
-
-    `noise` comes of the logistic in calibration.py, `tiles` of the one for tiles.
-    """
+    """Measure a picture: `Pixels`, or an array as `Pixels.of` takes it."""
     picture = Pixels.of(pixels)
     scores = {function.__name__: function(picture) for function in METRICS}
     tiles = tile_map(picture)
+    small = picture.block == 1
     return Scores(
         scores=scores,
-        noise=noise_probability(scores, small=picture.block == 1),
+        judged=judge(scores, small),
         noise_share=float((tiles >= TILE_NOISE).mean()),
         tiles=tuple(tuple(row) for row in tiles.round(4).tolist()),
         fingerprint=fingerprint(picture),
+        small=small,
     )
 
 
@@ -58,19 +61,39 @@ def measure_preview(where: PreviewPath, root: Path) -> Preview:
             pixels = pixels_of(image)
     except PictureError as error:
         return Preview(path=path, step=where.step, unreadable=str(error), bytes=size, modified=modified)
+    measured = replace(_measured(pixels), path=path, step=where.step, bytes=size, modified=modified)
+    return replace(measured, thumbnail=thumbnail(pixels))
+
+
+def measure_training(path: Path, name: str, side: int) -> Preview | None:
+    """A training picture as a network of that training size sees it: its shorter side brought down to `side` pixels.
+
+    None where it cannot be read: the setup rules speak of that.
+    """
+    _, size, modified = _about(path, path.parent)
+    try:
+        with opened(path) as image:
+            pixels = pixels_of(shrunk_to(image, side))
+    except PictureError:
+        return None
+    return replace(_measured(pixels), path=name, bytes=size, modified=modified)
+
+
+def _measured(pixels: Pixels) -> Preview:
     found = score(pixels)
+    noise = found.judged.noise
     return Preview(
-        path=path,
-        step=where.step,
+        path="",
+        step=None,
         width=pixels.width,
         height=pixels.height,
         scores={name: round(value, 6) for name, value in found.scores.items()},
-        noise=round(found.noise, 6),
+        noise=round(noise.value, 6),
+        noise_interval=(round(noise.low, 6), round(noise.high, 6)),
         noise_share=round(found.noise_share, 4),
+        severity=round(found.judged.severity, 4),
+        grey_noise=round(found.judged.grey.value, 6),
         fingerprint=found.fingerprint,
-        thumbnail=thumbnail(pixels),
-        bytes=size,
-        modified=modified,
     )
 
 
@@ -89,36 +112,20 @@ def judge_picture(path: Path) -> PictureJudgement:
 
     Never raises for a bad picture: `unreadable` says why, and every probability is None.
     """
-    nothing: dict[str, float | None] = {"noise": None, "flat": None, "fried": None, "repetition": None}
+    kinds = ("noise", "flat", "fried", "repetition", "grey_noise")
     try:
         found = score(load(path))
     except PictureError as error:
-        return PictureJudgement(picture=str(path), p=nothing, scores={}, unreadable=str(error))
-    p = {
-        "noise": round(found.noise, 4),
-        "flat": round(_soft_step((FLAT - found.scores["contrast"]) / FLAT_WIDTH), 4),
-        "fried": None,
-        "repetition": round(_soft_step((found.scores["repetition"] - REPEATS) / REPEATS_WIDTH), 4),
-    }
-    return PictureJudgement(picture=str(path), p=p, scores=found.scores, because=_because(p, found))
-
-
-def _soft_step(distance: float) -> float:
-    return 1 / (1 + math.exp(-max(-50.0, min(50.0, distance))))
-
-
-def _because(p: dict[str, float | None], found: Scores) -> tuple[str, ...]:
-    """The measures that say so, for what is more likely than not."""
-    said = found.scores
-    reasons = []
-    if (p["noise"] or 0) >= 0.5:
-        reasons += [
-            f"noise covers {found.noise_share:.0%} of the frame",
-            f"no calm corner: nine tenths of the tiles vary in colour by {said['calm_tile_chroma']:.2f} or more",
-            f"differences are Gaussian, as noise: kurtosis {said['broad_gradient_kurtosis']:.1f} (pictures: about 7)",
-        ]
-    if (p["flat"] or 0) >= 0.5:
-        reasons.append(f"contrast is {said['contrast']:.3f}, mean brightness {said['brightness']:.2f}: no picture")
-    if (p["repetition"] or 0) >= 0.5:
-        reasons.append(f"the texture repeats: autocorrelation {said['repetition']:.2f} away from the centre")
-    return tuple(reasons)
+        return PictureJudgement(picture=str(path), p=dict.fromkeys(kinds), scores={}, unreadable=str(error))
+    judged = found.judged
+    told = {"noise": judged.noise, "flat": judged.blank, "repetition": judged.repeated, "grey_noise": judged.grey}
+    return PictureJudgement(
+        picture=str(path),
+        p={kind: round(told[kind].value, 4) if kind in told else None for kind in kinds},
+        scores=found.scores,
+        because=reasons_of(found.scores, judged, found.noise_share, found.small),
+        interval={kind: (round(one.low, 4), round(one.high, 4)) for kind, one in told.items()},
+        severity=round(judged.severity, 4),
+        noise_share=round(found.noise_share, 4),
+        tiles=found.tiles,
+    )

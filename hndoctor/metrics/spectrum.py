@@ -6,14 +6,12 @@ the fine grid, under a Hann window, and never of the full-size picture.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import NDArray
 
 from hndoctor.metrics.pixels import Pixels, measure
+from hndoctor.metrics.waves import frequencies
 
-SMALLEST = 8  # values a side: below this a spectrum has no shape, and its measures are those of a flat picture
 STILL = 1e-9  # mean power, of values 0..1, below which there is nothing but rounding: the picture is flat
 SLOPE_BAND = (0.02, 0.45)  # cycles a value; Burton & Moorhead 1987, Field 1987
 SLOPE_BINS = 12  # logarithmic
@@ -28,7 +26,7 @@ def spectral_flatness(pixels: Pixels) -> float:
     picture of ideal white noise is exp(−γ) = .56 before the spectrum is smoothed over neighbouring directions; so P
     is averaged over rings of equal frequency first.
     """
-    power, _ = _rings(pixels.coarse_opponent[0])
+    power, _ = _rings(pixels)
     return _flatness(power)
 
 
@@ -44,7 +42,7 @@ def spectral_entropy(pixels: Pixels) -> float:
 
     0 (one wave, or flat) to 1 (white; one sample of white noise about .95).  Powell & Percival 1979; Inouye 1991.
     """
-    power = _power(pixels.coarse_opponent[0])
+    power = pixels.coarse_power
     if power.size < 2 or power.mean() < STILL:
         return 0.0
     share = power / power.sum()
@@ -58,8 +56,7 @@ def spectral_slope(pixels: Pixels) -> float:
     0 is white, −2 a natural scene (−4.7 / −2.8 / −1.9 measured); steeper is smoother.  Clipped to −8..2; a flat
     picture gives −8.  Burton & Moorhead 1987; Field 1987; Tolhurst 1992.
     """
-    luma = pixels.fine_opponent[0]
-    power, frequency = _power(luma), _frequencies(luma.shape)
+    power, frequency = pixels.fine_power, frequencies(pixels.fine.shape[:2])
     if power.size == 0 or power.mean() < STILL:
         return -8.0
     edges = np.geomspace(*SLOPE_BAND, SLOPE_BINS + 1)
@@ -103,48 +100,19 @@ def high_frequency_ratio(pixels: Pixels) -> float:
 
 
 def _band(pixels: Pixels, low: float, high: float, still: float) -> float:
-    luma = pixels.fine_opponent[0]
-    power, frequency = _power(luma), _frequencies(luma.shape)
+    power, frequency = pixels.fine_power, frequencies(pixels.fine.shape[:2])
     if power.size == 0 or power.mean() < STILL:
         return still
     return float(power[(frequency > low) & (frequency <= high)].sum() / power.sum())
 
 
-def _power(grey: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Power of each wave but the mean, half plane, (n,); empty for pictures below `SMALLEST`.
-
-    The Hann window is normalised to unit power; waves on the plane's edge columns count once as their mirrors do.
-    """
-    if min(grey.shape) < SMALLEST:
-        return np.zeros(0)
-    window = _window(grey.shape)
-    # the mean is taken off under the window, so that no brightness leaks into the lowest waves
-    still = grey - np.float32((grey * window).sum() / window.sum())
-    power = np.abs(np.fft.rfft2(still * window)) ** 2 / float((window**2).sum())
-    return np.asarray(power.ravel()[1:], np.float64)
-
-
-@lru_cache(maxsize=16)
-def _window(shape: tuple[int, int]) -> NDArray[np.float32]:
-    rows, columns = (np.hanning(n + 2)[1:-1] for n in shape)
-    return np.asarray(rows[:, None] * columns[None, :], np.float32)
-
-
-@lru_cache(maxsize=16)
-def _frequencies(shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Radial frequency of each wave of `_power`, cycles a value."""
-    if min(shape) < SMALLEST:
-        return np.zeros(0)
-    down, across = np.fft.fftfreq(shape[0]), np.fft.rfftfreq(shape[1])
-    return np.asarray(np.hypot(down[:, None], across[None, :]).ravel()[1:])
-
-
-def _rings(grey: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Mean power over rings one wave wide up to the Nyquist frequency, and how many waves each has."""
-    power, frequency = _power(grey), _frequencies(grey.shape)
+def _rings(pixels: Pixels) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Mean power of the coarse grid over rings one wave wide, up to Nyquist, and how many waves each ring has."""
+    shape = pixels.coarse.shape[:2]
+    power, frequency = pixels.coarse_power, frequencies(shape)
     if power.size == 0:
         return power, np.zeros(0, np.int64)
-    ring = np.rint(frequency * min(grey.shape)).astype(np.int64) - 1
+    ring = np.rint(frequency * min(shape)).astype(np.int64) - 1
     inside = (ring >= 0) & (frequency <= 0.5)
     counts = np.bincount(ring[inside])
     sums = np.bincount(ring[inside], weights=power[inside])

@@ -6,6 +6,8 @@ import numpy as np
 
 from hndoctor.metrics.pixels import Floats, Pixels, measure, opponent
 
+NEAR, FAR = 2, 5  # values of the sharp grid from an edge: where a halo would lie, and where its ground is
+STRONG = 0.15  # step of luma, 0..1, from which it is an edge (guess, untested: film grain stays below)
 TENSOR_SIGMA = 3.0  # fine values (science §A.1)
 NEAREST, SHARED = 10, 0.25  # lag in fine values from which a repeat counts; least share of the frame that overlaps
 STILL = 1e-7  # variance of values 0..1 below which there is nothing but rounding
@@ -45,26 +47,53 @@ def repetition(pixels: Pixels) -> float:
     return _largest_repeat(high) if high.var() > STILL else 0.0
 
 
+@measure
+def edge_overshoot(pixels: Pixels) -> float:
+    """How far luma overshoots beside strong edges, as a share of their height: the halo of a fried picture.
+
+    At every place of the sharp grid the step is s = L(+2) - L(-2), across and down; where |s| >= .15,
+    max(0, L(+2) - L(+5)) + max(0, L(-5) - L(-2)), signed by s, is summed and divided by the sum of |s|.
+    0 (clean edges, or none) to about 2.  Texture and thin lines have it too (photographs about .3): only a rise
+    tells anything.  Ours; the ringing of unsharp masking is what it is modelled on.
+    """
+    luma = pixels.sharp_opponent[0]
+    beyond = height = 0.0
+    for grid in (luma, luma.T):
+        if grid.shape[1] <= 2 * FAR:
+            continue
+        far_left, near_left, near_right, far_right = (
+            grid[:, FAR + at : grid.shape[1] - FAR + at] for at in (-FAR, -NEAR, NEAR, FAR)
+        )
+        step = near_right - near_left
+        sign = np.sign(step) * (np.abs(step) >= STRONG)
+        halo = np.maximum(sign * (near_right - far_right), 0) + np.maximum(sign * (far_left - near_left), 0)
+        beyond += float(halo.sum(dtype=np.float64))
+        height += float((sign * step).sum(dtype=np.float64))
+    return beyond / height if height else 0.0
+
+
 def _largest_repeat(high: Floats) -> float:
     from scipy.fft import irfft2, next_fast_len, rfft2
 
     (rows, columns), (most_down, most_across) = high.shape, (3 * n // 4 for n in high.shape)
     # padded so far that no lag within reach wraps around
     shape = (next_fast_len(rows + most_down, real=True), next_fast_len(columns + most_across, real=True))
-    product = irfft2(np.abs(rfft2(high, shape)) ** 2, shape)
+    product = irfft2(np.abs(rfft2(high, shape)) ** 2, shape)[:most_down]
+    product = np.concatenate((product[:, 1 - most_across :], product[:, :most_across]), axis=1)
     down, across = np.arange(most_down)[:, None], np.arange(-most_across + 1, most_across)[None, :]
-    aside = abs(across)
     energy = np.zeros((rows + 1, columns + 1))
     energy[1:, 1:] = np.cumsum(np.cumsum(high.astype(np.float64) ** 2, axis=0), axis=1)
-    left, right = np.maximum(across, 0), np.minimum(columns + across, columns)  # what the shifted frame covers
-    here = energy[rows, right] - energy[down, right] - energy[rows, left] + energy[down, left]
-    there = energy[rows - down, columns - left] - energy[rows - down, columns - right]
-    overlap = (rows - down) * (columns - aside) / (rows * columns)
+    left, right = np.maximum(across, 0)[0], np.minimum(columns + across, columns)[0]  # what the shifted frame covers
+    below = energy[rows] - energy[:most_down]
+    here = below[:, right] - below[:, left]
+    kept = energy[rows : rows - most_down : -1]
+    there = kept[:, columns - left] - kept[:, columns - right]
+    overlap = (rows - down) * (columns - abs(across)) / (rows * columns)
     lively = (np.hypot(down, across) >= NEAREST) & (overlap >= SHARED)
     lively &= np.minimum(here, there) >= 0.5 * SHARED * energy[rows, columns]
     if not lively.any():
         return 0.0
-    ratio = product[down, across][lively] / np.sqrt(here[lively] * there[lively])
+    ratio = product[lively] / np.sqrt(here[lively] * there[lively])
     return float(np.clip(ratio.max(), -1.0, 1.0))
 
 

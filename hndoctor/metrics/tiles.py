@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hndoctor.metrics.calibration import TILE
+from hndoctor.calibration import TILE
 from hndoctor.metrics.entropy import tile_colour_entropies
 from hndoctor.metrics.pixels import Pixels, tile_side
 
 FAINT = 1e-7  # squared gradient below which a neighbourhood is flat
+_WEIGHTS = np.array([t.weight / t.spread for t in TILE.terms])
+_INTERCEPT = TILE.intercept - float(sum(t.weight / t.spread * t.middle for t in TILE.terms))
 
 
 def tile_map(pixels: Pixels) -> NDArray[np.float64]:
@@ -17,7 +19,7 @@ def tile_map(pixels: Pixels) -> NDArray[np.float64]:
 
     A logistic of the four features of `tile_features`; a half-collapsed picture shows where.
     """
-    return np.asarray(1 / (1 + np.exp(-np.clip(TILE.intercept + tile_features(pixels) @ TILE.weights, -30, 30))))
+    return np.asarray(1 / (1 + np.exp(-np.clip(_INTERCEPT + tile_features(pixels) @ _WEIGHTS, -30, 30))))
 
 
 def tile_features(pixels: Pixels) -> NDArray[np.float64]:
@@ -26,9 +28,8 @@ def tile_features(pixels: Pixels) -> NDArray[np.float64]:
     Log RMS of chroma, log RMS of luma, joint RGB entropy (bits), and the log kurtosis of first differences over the
     tile and its eight neighbours (one tile alone has too few values).
     """
-    tiles = pixels.tiles
-    rows, columns = tiles.shape[:2]
-    variance = tiles.reshape(rows, columns, 3, -1).var(axis=3).astype(np.float64)
+    variance = pixels.tile_variances
+    rows, columns = variance.shape[:2]
     chroma = np.log(np.sqrt(variance[:, :, 1] + variance[:, :, 2]) + 0.01)
     luma = np.log(np.sqrt(variance[:, :, 0]) + 0.01)
     entropy = tile_colour_entropies(pixels).reshape(rows, columns)
@@ -37,12 +38,12 @@ def tile_features(pixels: Pixels) -> NDArray[np.float64]:
 
 def _neighbourhood_kurtosis(pixels: Pixels) -> NDArray[np.float64]:
     side = tile_side(pixels.fine_opponent.shape[1:])
-    second, fourth, count = (np.zeros((1, 1, 1)) for _ in range(3))
+    second, fourth = np.zeros((1, 1, 1)), np.zeros((1, 1, 1))
     for axis in (1, 2):
         square = np.diff(pixels.fine_opponent, axis=axis, append=np.take(pixels.fine_opponent, [-1], axis=axis)) ** 2
         second = second + _tile_sums(square, side)
         fourth = fourth + _tile_sums(square**2, side)
-        count = count + _tile_sums(np.ones_like(square), side)
+    count = np.full((1, *second.shape[1:]), 2.0 * side * side)
     second, fourth, count = (_with_neighbours(v) for v in (second, fourth, count))
     weighted = np.divide(fourth * count, second, out=np.zeros_like(second), where=second > FAINT).sum(axis=0)
     total = second.sum(axis=0)

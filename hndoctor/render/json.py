@@ -87,4 +87,8 @@ def _picture(judged: PictureJudgement) -> dict[str, Any]:
         "scores": dict(judged.scores),
         "because": list(judged.because),
         "unreadable": judged.unreadable,
+        "interval": {kind: list(bounds) for kind, bounds in judged.interval.items()},
+        "severity": judged.severity,
+        "noise_share": judged.noise_share,
+        "tiles": [list(row) for row in judged.tiles],
     }

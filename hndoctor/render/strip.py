@@ -154,6 +154,14 @@ def link(path: str) -> str:
     return "./" + quote(path.replace("\\", "/").lstrip("/").encode("utf-8", "surrogatepass"), safe="/")
 
 
+def _range(preview: Preview) -> str | None:
+    """Judged alone, with the interval: `97% (90% to 99%)`."""
+    if preview.noise is None or preview.noise_interval is None:
+        return None
+    low, high = (percent(end) for end in preview.noise_interval)
+    return f"{percent(preview.noise)} ({low}–{high})"
+
+
 def _facts(preview: Preview, t: Words) -> tuple[tuple[str, str], ...]:
     size = f"{preview.width} × {preview.height}" if preview.width else None
     share = None if preview.noise_share is None else percent(preview.noise_share)
@@ -168,6 +176,8 @@ def _facts(preview: Preview, t: Words) -> tuple[tuple[str, str], ...]:
         ("model", preview.model_hash),
         ("size", size),
         ("noise_share", share),
+        ("noise_range", _range(preview)),
+        ("severity", None if preview.severity is None else percent(preview.severity)),
     ]
     facts = [(t[f"made.{key}"], clean(str(value))) for key, value in told if value not in (None, "")]
     return (*facts, *((clean(name).replace("_", " "), number(value)) for name, value in sorted(preview.scores.items())))

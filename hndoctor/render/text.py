@@ -34,6 +34,7 @@ _INK = {
     "info": "cyan",
 }
 _SHOWN_OF_A_CODE = 5  # findings of one rule before "and N more": a NaN network trips the same rule at every checkpoint
+WORTH_SAYING = 0.02  # width of an interval from which it is printed
 
 
 def render_text(
@@ -133,10 +134,17 @@ def _picture(judged: PictureJudgement) -> Text:
     text = Text.assemble((clean(judged.picture), "bold"), "  ")
     if judged.unreadable is not None:
         return text.append("unreadable: " + clean(judged.unreadable), "magenta")
-    text.append(
-        ", ".join(f"{kind} {'cannot be judged alone' if p is None else percent(p)}" for kind, p in judged.p.items())
-    )
+    text.append(", ".join(f"{kind.replace('_', ' ')} {_likely(judged, kind)}" for kind in judged.p))
     return text.append("".join(f"; {clean(reason)}" for reason in judged.because))
+
+
+def _likely(judged: PictureJudgement, kind: str) -> str:
+    """A probability, and its interval where that is wider than a rounding."""
+    p, ends = judged.p[kind], judged.interval.get(kind)
+    if p is None:
+        return "cannot be judged alone"
+    wide = ends is not None and ends[1] - ends[0] >= WORTH_SAYING
+    return percent(p) + (f" ({percent(ends[0])} to {percent(ends[1])})" if ends is not None and wide else "")
 
 
 def _count(diagnoses: Sequence[Diagnosis], pictures: Sequence[PictureJudgement]) -> str:

@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hndoctor.records import Preview, Severity, Vitals
-from hndoctor.rules._previews_relative import (
-    by_step,
-    comparable_series,
-    composition_distance,
-    distance,
-    diversity,
-    readable,
-)
+from hndoctor.rules._previews_distance import composition_distance, distance, diversity
+from hndoctor.rules._previews_relative import by_step, comparable_series, readable
 from hndoctor.rules._previews_text import NOISE, blank_kind
 from hndoctor.rules.engine import Sign, rule
 

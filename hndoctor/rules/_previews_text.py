@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hndoctor.calibration import blank
+
 NOISE = 0.5  # probability from which a preview is called colourful noise (calibrated: even odds)
-FLAT = 0.03  # RMS contrast of the coarse grid; first percentile of photographs .10 (science §A.5)
+BLANK = 0.5  # probability from which there is no picture (calibrated: even odds)
 DARK, LIGHT = 0.04, 0.96  # mean luma of black and of white (guess, untested)
 
 WORDS: dict[str, str] = {
@@ -23,8 +25,8 @@ HOW_TO_COMPARE = "keep it fixed, so that previews can be compared"
 
 
 def blank_kind(scores: Mapping[str, float]) -> str | None:
-    """ "black", "white" or "of one colour" for a picture without contrast, else None."""
-    if "contrast" not in scores or scores["contrast"] >= FLAT:
+    """ "black", "white" or "of one colour" for a picture of nothing, else None."""
+    if "contrast" not in scores or blank(scores).value < BLANK:
         return None
     brightness = scores.get("brightness", 0.5)
     return "black" if brightness <= DARK else "white" if brightness >= LIGHT else "of one colour"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from hndoctor.calibration import fried, repeated
+from hndoctor.calibration.words import told
 from hndoctor.records import Checkpoint, Preview, Severity, Vitals
 from hndoctor.rules._previews_alike import no_effect, sameness
 from hndoctor.rules._previews_made import (
@@ -13,95 +15,15 @@ from hndoctor.rules._previews_made import (
     unreadable_preview,
     unusual_sampling,
 )
-from hndoctor.rules._previews_relative import (
-    by_step,
-    change,
-    comparable_series,
-    log_odds,
-    noise_probability,
-    probability,
-    readable,
-    references_for,
-)
+from hndoctor.rules._previews_noise import colourful_noise, growing_noise
+from hndoctor.rules._previews_relative import noise_probability, readable, references_for
 from hndoctor.rules._previews_text import NOISE, blank_kind
 from hndoctor.rules.engine import Rule, Sign, rule
 
-NOISE_SHARE = 0.6  # share of tiles from which a picture is partly noise, though not as a whole (guess, untested)
-SHARE_WORTH_SAYING = 0.1  # of the tiles; below it the tile map does not see what the whole picture shows
-RISE = 2.0  # rise of the log odds of noise over the first previews that counts as growth (guess, untested)
-NEARLY = 0.1  # probability of noise from which growth is worth a word (guess, untested)
-SERIES = 4  # comparable previews that a trend needs
-FRIED_COLOUR = 2.0  # ratio of colourfulness to the reference's; a CFG-20 picture had 7.8 × its twin's (science §A.5)
-FRIED_CLIPPING = 0.08  # rise of the share of clipped pixels; the same pair: .16 (science §A.5)
+FRIED = 0.5  # probability from which a preview is called fried (calibrated: even odds)
 REPEATS = 0.85  # autocorrelation away from 0; natural 99th percentile .81, exact tiling 1 (science §A.5)
 REPEATS_MORE = 0.25  # rise over the reference (science §A.5)
 REPEATS_ALONE = 0.95  # without a reference: text and screens repeat too (guess, untested)
-
-
-@rule("HN301", Severity.ERROR, needs="previews")
-def colourful_noise(vitals: Vitals) -> Iterator[Sign]:
-    """A preview is colourful noise.
-
-    The network rewrites the prompt's context so strongly that nothing of it is left: it is broken (G29).
-    Do not train on from here.  Go back not a little but to a still earlier checkpoint, and train on from there at a
-    lower learning rate.
-    """
-    pictures = readable(vitals.previews)
-    for step, group in by_step(pictures):
-        if step == 0:
-            continue  # the untouched base model: whatever it shows, no network made it
-        judged = [(noise_probability(p, references_for(p, pictures)), p) for p in group]
-        noisy = [(p, preview) for p, preview in judged if p >= NOISE]
-        if noisy:
-            p, worst = max(noisy, key=lambda pair: pair[0])
-            yield Sign(_noise_message(len(noisy), len(group), worst), step, worst.path, round(p, 4), NOISE, p)
-            continue
-        for p, preview in judged:
-            if _partly_noise(preview, references_for(preview, pictures)):
-                share = preview.noise_share or 0.0
-                text = f"{share:.0%} of the frame looks like noise, though the picture as a whole is not yet"
-                yield Sign(text, step, preview.path, share, NOISE_SHARE, max(p, 0.5), Severity.WARNING)
-
-
-def _noise_message(noisy: int, all_of_step: int, worst: Preview) -> str:
-    count = "the preview is" if all_of_step == 1 else f"{noisy} of {all_of_step} previews are"
-    share = (
-        f", covering {worst.noise_share:.0%} of the frame" if (worst.noise_share or 0.0) >= SHARE_WORTH_SAYING else ""
-    )
-    return f"{count} colourful noise{share}"
-
-
-def _partly_noise(preview: Preview, references: Sequence[Preview]) -> bool:
-    before = max((r.noise_share or 0.0 for r in references), default=1.0)
-    return (preview.noise_share or 0.0) >= NOISE_SHARE and before <= NOISE_SHARE / 3
-
-
-@rule("HN302", Severity.WARNING, needs="previews")
-def growing_noise(vitals: Vitals) -> Iterator[Sign]:
-    """Noise is growing in the previews.
-
-    They are not noise yet, but each comparable one looks more like it than the one before.  This is how a collapse
-    begins.  Lower the learning rate now, or go back to the checkpoint before the rise.
-    """
-    for series in comparable_series(readable(vitals.previews)):
-        sign = _growth(series)
-        if sign is not None:
-            yield sign
-
-
-def _growth(series: Sequence[Preview]) -> Sign | None:
-    """The first step at which noise has grown in three steps running, but before it is noise."""
-    odds = [log_odds(noise_probability(p, references_for(p, series))) for p in series]
-    for k in range(SERIES - 1, len(series)):
-        p = probability(odds[k])
-        if p >= NOISE:
-            return None
-        rise = odds[k] - sorted(odds[: k - 1])[(k - 1) // 2]
-        moved = change(series[k], references_for(series[k], series))
-        if p >= NEARLY and rise >= RISE and moved > 0 and odds[k] > odds[k - 1] > odds[k - 2]:
-            text = f"the probability of noise rose to {p:.0%} over the last previews"
-            return Sign(text, series[k].step, series[k].path, round(p, 4), NEARLY, 0.5 + p)
-    return None
 
 
 @rule("HN303", Severity.ERROR, needs="previews")
@@ -149,15 +71,18 @@ def fried_preview(vitals: Vitals) -> Iterator[Sign]:
     pictures = readable(vitals.previews)
     for preview in pictures:
         references = references_for(preview, pictures)
-        if not references or noise_probability(preview, references) >= NOISE:
+        if not references or noise_probability(preview, references) >= NOISE or blank_kind(preview.scores):
             continue
-        before = _median_score(references, "colourfulness")
-        ratio = preview.scores.get("colourfulness", 0.0) / max(before, 1.0)
-        clipped = preview.scores.get("clipping", 0.0) - _median_score(references, "clipping")
-        if ratio >= FRIED_COLOUR and clipped >= FRIED_CLIPPING:
-            text = f"{ratio:.1f} times as colourful as before training, and {clipped:.0%} more of it clipped"
-            confidence = min(0.9, 0.4 + 0.15 * ratio)
-            yield Sign(text, preview.step, preview.path, round(ratio, 3), FRIED_COLOUR, confidence)
+        try:
+            p, reasons = fried(preview.scores, [r.scores for r in references])
+        except KeyError:
+            continue  # measured by a version that did not know all that it takes
+        if p.value >= FRIED:
+            before = max(_median_score(references, "colourfulness"), 1.0)
+            ratio = preview.scores["colourfulness"] / before
+            why = "; ".join(told(reason) for reason in reasons[:2])
+            text = f"{ratio:.1f} times as colourful as before training ({p.value:.0%}): {why}"
+            yield Sign(text, preview.step, preview.path, round(p.value, 4), FRIED, p.value)
 
 
 def _median_score(previews: Sequence[Preview], name: str) -> float:
@@ -179,7 +104,8 @@ def repeated_texture(vitals: Vitals) -> Iterator[Sign]:
         limit = max(REPEATS, _median_score(references, "repetition") + REPEATS_MORE) if references else REPEATS_ALONE
         if value >= limit:
             text = f"the texture repeats (autocorrelation {value:.2f} away from the centre)"
-            yield Sign(text, preview.step, preview.path, value, limit, 0.8 if references else 0.5)
+            sure = repeated(preview.scores).value
+            yield Sign(text, preview.step, preview.path, value, limit, sure if references else min(sure, 0.5))
 
 
 RULES_PREVIEWS: tuple[Rule, ...] = (

@@ -78,7 +78,7 @@ def known_of(run: Run) -> Known:
 def _known(vitals: Vitals, taken: float) -> Known:
     return Known(
         {checkpoint.path: checkpoint for checkpoint in vitals.checkpoints},
-        {preview.path: preview for preview in vitals.previews if preview.unreadable is None},
+        {preview.path: preview for preview in (*vitals.previews, *vitals.training) if preview.unreadable is None},
         taken,
         {refused.path: refused for refused in vitals.unreadable},
     )

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,6 +28,7 @@ from hndoctor.records import (
 from hndoctor.version import __version__
 from hndoctor.vitals.known import Known, known_of
 from hndoctor.vitals.stored import load
+from hndoctor.vitals.training import training_pictures
 
 if TYPE_CHECKING:
     from hndoctor.weights import Memory
@@ -76,11 +78,15 @@ def measuring(run: Run, cache: bool = True, rough: bool = False) -> Generator[Pr
         done += 1
         vitals = _with_checkpoint(vitals, checkpoint)
         yield Progress(done, total, checkpoint.path, vitals)
-    for where in run.previews:
+    from hndoctor.vitals.ahead import in_order
+
+    for preview in in_order(lambda where: _preview(where, run.root, known), run.previews):
         done += 1
-        preview = _preview(where, run.root, known)
         vitals = replace(vitals, previews=(*vitals.previews, preview))
         yield Progress(done, total, preview.path, vitals)
+    for picture in training_pictures(vitals.settings.data, run.root, vitals.previews, partial(_known_preview, known)):
+        vitals = replace(vitals, training=(*vitals.training, picture))
+        yield Progress(done, total, picture.path, vitals)
 
 
 def relative(path: Path, root: Path) -> str:
@@ -218,15 +224,19 @@ def _preview(where: PreviewPath, root: Path, known: Known) -> Preview:
     from hndoctor.metrics import measure_preview
 
     name = relative(where.path, root)
-    try:
-        before = known.preview(name, where.path)
-    except OSError:
-        before = None
+    before = _known_preview(known, name, where.path)
     if before is not None:
         return before
     preview = replace(measure_preview(where, root), path=name, step=where.step)
     scores = {name: value for name, value in preview.scores.items() if math.isfinite(value)}
     return _told(replace(preview, scores=scores), where.path)
+
+
+def _known_preview(known: Known, name: str, path: Path) -> Preview | None:
+    try:
+        return known.preview(name, path)
+    except OSError:
+        return None
 
 
 def _told(preview: Preview, path: Path) -> Preview:

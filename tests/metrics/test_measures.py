@@ -14,6 +14,8 @@ from hndoctor.metrics import METRICS, Pixels, colour, entropy, local, noise, spe
 from hndoctor.metrics.pixels import DETAIL, averaged
 from tests.metrics.drawings import drawing, latent_noise, odd_pictures
 
+#: these look at single pixels, or nearly
+FULL_SIZE = {"immerkaer_sigma", "haar_mad_sigma", "clipping", "grey_entropy", "edge_kurtosis", "edge_overshoot"}
 RANDOM = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 
 
@@ -32,8 +34,8 @@ def test_half_the_size_is_the_same_picture():
     picture = drawing(3, 512)
     half = averaged(picture, 2)
     for function in METRICS:
-        if function.__name__ in ("immerkaer_sigma", "haar_mad_sigma", "clipping", "grey_entropy", "edge_kurtosis"):
-            continue  # these look at single pixels
+        if function.__name__ in FULL_SIZE:
+            continue
         assert function(half) == pytest.approx(function(picture), rel=0.06, abs=0.02), function.__name__
 
 
@@ -269,3 +271,37 @@ def test_flat_area_is_a_share():
     half = np.zeros((64, 64, 3), np.uint8)
     half[:, 32:] = RANDOM[:, 32:]
     assert structure.flat_area(half) == pytest.approx(31 / 63, abs=0.01)
+
+
+# --- the halo of a fried picture
+
+
+def _slow_overshoot(luma):
+    beyond = height = 0.0
+    for grid in (luma, luma.T):
+        for row in grid:
+            for x in range(structure.FAR, len(row) - structure.FAR):
+                step = float(row[x + structure.NEAR]) - float(row[x - structure.NEAR])
+                if abs(step) >= structure.STRONG:
+                    sign = math.copysign(1, step)
+                    beyond += max(0.0, sign * (row[x + structure.NEAR] - row[x + structure.FAR]))
+                    beyond += max(0.0, sign * (row[x - structure.FAR] - row[x - structure.NEAR]))
+                    height += abs(step)
+    return beyond / height if height else 0.0
+
+
+def test_overshoot_is_that_of_a_loop():
+    pixels = Pixels.of(RANDOM[:40, :50])
+    assert structure.edge_overshoot(pixels) == pytest.approx(_slow_overshoot(pixels.sharp_opponent[0]), rel=1e-3)
+
+
+def test_a_clean_edge_has_no_halo_and_a_sharpened_one_has():
+    from scipy.ndimage import gaussian_filter
+
+    edge = np.full((128, 128), 80.0)
+    edge[:, 64:] = 170
+    soft = gaussian_filter(edge, 1.0)
+    sharpened = np.clip(soft + 2 * (soft - gaussian_filter(soft, 2.0)), 0, 255)
+    assert structure.edge_overshoot(edge.astype(np.uint8)) == 0
+    assert structure.edge_overshoot(soft.astype(np.uint8)) < 0.02
+    assert structure.edge_overshoot(sharpened.astype(np.uint8)) > 0.15

@@ -95,7 +95,38 @@ def test_noise_is_explained(tmp_path):
     Image.fromarray(latent_noise(9, 512, 2.5)).save(tmp_path / "n.png")
     judged = judge_picture(tmp_path / "n.png")
     assert judged.p["noise"] > 0.9
-    assert any("% of the frame" in reason for reason in judged.because)
+    assert "% of the frame" in judged.because[0]
+    assert all("; pictures " in reason for reason in judged.because[1:])
+    assert len(judged.because) > 1
+    low, high = judged.interval["noise"]
+    assert low <= judged.p["noise"] <= high
+    assert len(judged.tiles) == 8
+
+
+def test_severity_rises_from_a_picture_to_noise():
+    picture, noise = drawing(6, 512).astype(float), latent_noise(6, 512, 2.5).astype(float)
+    steps = [score((picture * (1 - a) + noise * a).astype(np.uint8)).judged.severity for a in np.linspace(0, 1, 6)]
+    assert spearmanr(range(6), steps).statistic > 0.9
+    assert steps[0] < 0.3 < 0.6 < steps[-1]
+
+
+@pytest.mark.parametrize("side", [256, 512])
+def test_blobs_are_noise_and_called_blobs(side, tmp_path):
+    Image.fromarray(latent_noise(2, side, 3.0, smooth=1.5)).save(tmp_path / "b.png")
+    judged = judge_picture(tmp_path / "b.png")
+    assert judged.p["noise"] > 0.5
+    assert "blobs" in judged.because[0]
+    Image.fromarray(latent_noise(2, side, 1.5)).save(tmp_path / "f.png")
+    assert "blobs" not in judge_picture(tmp_path / "f.png").because[0]
+
+
+@pytest.mark.parametrize("side", [128, 512])
+def test_static_without_colour_is_grey_noise(side, tmp_path):
+    static = np.random.default_rng(side).integers(0, 256, (side, side), dtype=np.uint8)
+    Image.fromarray(static).save(tmp_path / "s.png")
+    Image.fromarray(drawing(4, side)).convert("L").save(tmp_path / "d.png")
+    assert judge_picture(tmp_path / "s.png").p["grey_noise"] > 0.5
+    assert judge_picture(tmp_path / "d.png").p["grey_noise"] < 0.2
 
 
 def test_a_preview_is_measured_relative_to_its_run(tmp_path):

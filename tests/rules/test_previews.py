@@ -12,8 +12,10 @@ from hndoctor.rules._previews_relative import (
     change,
     comparable,
     differences,
+    judged_noise,
     noise_probability,
     references_for,
+    references_of,
 )
 from hndoctor.rules.engine import Rule, findings_of
 from hndoctor.rules.previews import RULES_PREVIEWS
@@ -29,6 +31,7 @@ HEALTHY = {
     "brightness": 0.5,
     "colourfulness": 40.0,
     "clipping": 0.02,
+    "edge_overshoot": 0.2,
     "repetition": 0.2,
 }
 NOISY = {
@@ -110,6 +113,43 @@ def test_what_looked_like_noise_before_training_is_not_the_networks_doing():
     assert noise_probability(preview(500, 1.0), [mosaic]) < 0.3
 
 
+def _training(share):
+    return tuple(preview(None, share, path=f"training/{k}.png", prompt=None, seed=None) for k in range(6))
+
+
+def test_the_training_pictures_of_a_glitch_artist_are_normal():
+    course = (preview(0), preview(500, 1.0))
+    with_them = Vitals("run", "run", previews=course, training=_training(1.0))
+    without = Vitals("run", "run", previews=course)
+    assert judged_noise(course[1], references_of(course[1], without)).value > 0.95
+    assert judged_noise(course[1], references_of(course[1], with_them)).value < 0.3
+
+
+def test_training_pictures_that_are_sound_do_not_excuse_noise():
+    course = (preview(0), preview(500, 1.0))
+    vitals = Vitals("run", "run", previews=course, training=_training(0.0))
+    assert judged_noise(course[1], references_of(course[1], vitals)).value > 0.9
+
+
+def test_random_captions_are_judged_against_each_other():
+    course = tuple(preview(500 * k, 1.0 if k == 6 else 0.0, prompt=f"caption {k}", seed=k) for k in range(1, 7))
+    references = references_of(course[-1], Vitals("run", "run", previews=course))
+    assert references.itself == ()
+    assert [r.step for r in references.kind] == [500, 1000, 1500, 2000, 2500]
+    assert judged_noise(course[-1], references).value > 0.9
+    mosaics = tuple(preview(500 * k, 0.9, prompt=f"caption {k}", seed=k, noise=0.45) for k in range(1, 7))
+    last = replace(mosaics[-1], noise=0.7)
+    assert judged_noise(last, references_of(last, Vitals("run", "run", previews=mosaics))).value < 0.5
+
+
+def test_references_narrow_the_interval():
+    unsure = preview(500, 1.0, noise=0.8, noise_interval=(0.3, 0.98))
+    alone, beside = (judged_noise(unsure, references_of(unsure, Vitals("r", "r", previews=(*first, unsure))))
+                     for first in ((), (preview(0),)))  # fmt: skip
+    assert (alone.low, alone.high) == (0.3, 0.98)
+    assert beside.low <= beside.value <= beside.high
+
+
 def test_change_is_signed_and_bounded():
     assert change(preview(1, 0.0), [preview(0, 0.0)]) == 0
     assert 2 < change(preview(1, 1.0), [preview(0, 0.0)]) <= 3
@@ -147,6 +187,18 @@ def test_noise_is_an_error_with_its_share():
     assert finding.confidence > 0.9
 
 
+def test_noise_is_told_with_its_interval():
+    (finding,) = found(law("HN301"), preview(500, 1.0, noise=0.97, noise_interval=(0.9, 0.99)))
+    assert "(97%, 90% to 99%)" in finding.message
+    assert finding.confidence == pytest.approx(0.9)  # judged alone: the lower end
+
+
+def test_grey_noise_is_named_unless_it_was_there_before():
+    (finding,) = found(law("HN301"), preview(0), preview(500, grey_noise=0.9))
+    assert "without colour" in finding.message
+    assert found(law("HN301"), preview(0, grey_noise=0.8), preview(500, grey_noise=0.9)) == []
+
+
 def test_part_of_the_frame_is_a_warning():
     (finding,) = found(law("HN301"), preview(0), preview(500, 0.2, noise_share=0.7))
     assert finding.severity is Severity.WARNING
@@ -159,7 +211,7 @@ def test_several_previews_of_a_step_are_one_finding():
 
 
 def test_growing_noise_warns_before_the_collapse():
-    course = [preview(500 * k, share) for k, share in enumerate((0, 0, 0, 0.1, 0.32, 0.4, 0.45, 1.0))]
+    course = [preview(500 * k, share) for k, share in enumerate((0, 0, 0, 0.4, 0.6, 0.7, 0.75, 1.0))]
     (finding,) = found(law("HN302"), *course)
     assert finding.step < 3500
 
@@ -183,11 +235,16 @@ def test_weights_decide_whose_fault_black_is():
     assert "VAE" in finite.message
 
 
-def test_fried_needs_colour_and_clipping():
-    burnt = {"colourfulness": 120.0, "clipping": 0.3}
+def test_fried_is_told_by_the_pair():
+    burnt = {"colourfulness": 130.0, "clipping": 0.35, "edge_overshoot": 0.5, "contrast": 0.45}
     (finding,) = found(law("HN304"), preview(0), preview(500, scores=burnt))
-    assert finding.value == pytest.approx(3.0)
-    assert found(law("HN304"), preview(0), preview(500, scores={"colourfulness": 120.0})) == []
+    assert finding.value > 0.8
+    assert "3.2 times as colourful" in finding.message
+    assert found(law("HN304"), preview(0, scores=burnt), preview(500, scores=burnt)) == []
+
+
+def test_a_vivid_style_is_not_fried():
+    assert found(law("HN304"), preview(0), preview(500, scores={"colourfulness": 70.0})) == []
 
 
 def test_fried_is_never_told_without_a_reference():

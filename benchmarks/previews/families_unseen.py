@@ -1,0 +1,58 @@
+"""The pieces that nothing was chosen on: other families, other kinds of noise, other pictures of the public."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.previews import drawn_over, noises, unseen, unseen_art
+from benchmarks.previews.families import QUALITIES, Maker, Places, art, beside, crop, pixels, public
+from benchmarks.previews.samples import Sample, as_jpeg, resized
+
+
+def _filtered_photographs() -> Iterator[Sample]:
+    """Oil and pointillism over scikit-image's photographs, at four sizes."""
+    import skimage
+
+    folder, filters = Path(skimage.__file__).parent / "data", (drawn_over.oil_over, drawn_over.pointillism_over)
+    for f, name in enumerate(("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg", "motorcycle_left.png")):
+        with Image.open(folder / name) as image:
+            whole = np.asarray(image.convert("RGB"))
+        for i, side in enumerate((512, 256, 1024, 128)):
+            for k, over in enumerate(filters):
+                rng = np.random.default_rng((33, f, i, k))
+                picture = over(rng, resized(crop(whole, rng, 1.0), side))
+                yield beside("art", f"{('oil', 'pointillism')[k]} over {name}", picture, i, rng)
+
+
+def _unseen_noise(name: str, decoder: noises.Decoder, side: int, count: int) -> Iterator[Sample]:
+    for k, kind in enumerate(unseen.KINDS):
+        for i in range(count):
+            rng = np.random.default_rng((41, side, i, k))
+            picture = decoder(unseen.latents(rng, side, kind))
+            yield Sample("noise", f"{name} {kind}", as_jpeg(picture, QUALITIES[i % len(QUALITIES)]))
+
+
+def report(places: Places) -> dict[str, Maker]:
+    """The pieces that nothing was chosen on: other families, other kinds of noise, other pictures of the public."""
+    pieces: dict[str, Maker] = {
+        "unseen art": lambda: art(unseen_art.ART, "art", False, 4, 71),
+        "unseen art small": lambda: art(unseen_art.ART, "art", True, 3, 71),
+        "unseen deceptive": lambda: art(unseen.DECEPTIVE, "deceptive", False, 6, 72),
+        "unseen deceptive small": lambda: art(unseen.DECEPTIVE, "deceptive", True, 4, 72),
+        "unseen noise 512": lambda: _unseen_noise("linear", noises.linear_decoder, 512, 4),
+        "unseen noise 256": lambda: _unseen_noise("linear", noises.linear_decoder, 256, 2),
+        "unseen noise 128": lambda: _unseen_noise("linear", noises.linear_decoder, 128, 4),
+        "unseen pixels": lambda: pixels(2),
+        "unseen filtered photographs": _filtered_photographs,
+    }
+    if places.pocket is not None:
+        decoder = noises.pocket_decoder(places.pocket)
+        pieces["unseen noise pocket 256"] = lambda: _unseen_noise("pocket", decoder, 256, 3)
+        pieces["unseen noise pocket 128"] = lambda: _unseen_noise("pocket", decoder, 128, 4)
+    if places.public is not None:
+        pieces["unseen public"] = lambda: public(places.public or Path(), 1)
+    return pieces

@@ -1,0 +1,101 @@
+"""Pictures beside pictures: what references make of noise, and of pictures that only look like it."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.previews.fitting import Floats
+from benchmarks.previews.measuring import Table
+from hndoctor.calibration import Compared
+from hndoctor.calibration.table import FLOORS
+
+KIND = 8  # pictures of a kind that stand for the training set
+EACH = 2  # pairs drawn for each picture and way
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A picture (row), its references (rows), and whether the network made noise."""
+
+    row: int
+    references: tuple[int, ...]
+    noise: bool
+    way: str  # which kind of pair it is
+    family: str
+
+
+def beside_itself(table: Table, seed: int) -> list[Pair]:
+    """References of the same prompt and seed.
+
+    Sound: a picture beside itself before a healthy drift; beside another of its kind; a drawing that became another
+    drawing (a style was learned).  Noise: beside any sound picture, mosaics included, of the same size.
+    """
+    rng = np.random.default_rng((51, seed))
+    pairs = [
+        Pair(int(i), (int(table.pair[i]),), False, "drifted", str(table.family[i]))
+        for i in np.flatnonzero(np.char.endswith(table.group.astype(str), "drifted"))
+    ]
+    sound, pictures = _sound(table), np.isin(table.group, ("photo", "art", "pocket"))
+    for i in np.flatnonzero(sound):
+        same = sound & (table.family == table.family[i]) & (table.small == table.small[i])
+        pairs += _drawn(rng, i, same, 1, False, "another of its kind", table)
+        if pictures[i]:
+            pairs += _drawn(rng, i, pictures & (table.small == table.small[i]), 1, False, "another style", table)
+    return pairs + _noises(table, rng, sound, 1)
+
+
+def beside_kind(table: Table, seed: int) -> list[Pair]:
+    """References that are of the kind only: eight others of the family."""
+    rng = np.random.default_rng((52, seed))
+    sound = _sound(table)
+    pairs: list[Pair] = []
+    for i in np.flatnonzero(sound | np.char.endswith(table.group.astype(str), "drifted")):
+        kind = sound & (table.family == table.family[i]) & (table.pair[i] != np.arange(len(sound)))
+        pairs += _drawn(rng, i, kind, KIND, False, "of the kind", table)
+    return pairs + _noises(table, rng, sound, KIND)
+
+
+def _sound(table: Table) -> NDArray[np.bool_]:
+    return np.isin(table.group, ("photo", "art", "pocket", "deceptive"))
+
+
+def _noises(table: Table, rng: np.random.Generator, sound: NDArray[np.bool_], count: int) -> list[Pair]:
+    """Every noise beside references of one family that is drawn: half the time a deceptive one."""
+    pairs: list[Pair] = []
+    for i in np.flatnonzero(np.isin(table.group, ("noise", "dying"))):
+        for k in range(EACH):
+            groups = ("deceptive",) if k % 2 else ("photo", "art", "pocket")
+            there = sound & np.isin(table.group, groups) & (table.small == table.small[i])
+            if not there.any():
+                continue
+            family = table.family[rng.choice(np.flatnonzero(there))]
+            way = "noise beside a deceptive picture" if k % 2 else "noise beside a picture"
+            pairs += _drawn(rng, i, there & (table.family == family), count, True, way, table)
+    return pairs
+
+
+def _drawn(
+    rng: np.random.Generator, row: int, from_these: NDArray[np.bool_], count: int, noise: bool, way: str, table: Table
+) -> list[Pair]:
+    others = np.flatnonzero(from_these)
+    others = others[others != row]
+    if len(others) < max(1, count // 4):
+        return []
+    chosen = rng.choice(others, min(count, len(others)), replace=False)
+    return [Pair(int(row), tuple(int(c) for c in chosen), noise, way, str(table.family[row]))]
+
+
+def compared(table: Table, pairs: list[Pair], looks: Floats, floors: dict[str, float] = FLOORS) -> Floats:
+    """(n, 5): the fields of `Compared` of every pair.  `looks`: log odds of every row, judged alone."""
+    scores = [table.score_of(i) for i in range(len(looks))]
+    rows = []
+    for pair in pairs:
+        usual = [float(looks[r]) for r in pair.references]
+        seen = Compared.of(
+            scores[pair.row], float(looks[pair.row]), [scores[r] for r in pair.references], usual, floors
+        )
+        rows.append(astuple(seen))
+    return np.array(rows)

@@ -1,0 +1,102 @@
+"""Fits as branches, and branches as the text of hndoctor/calibration/table.py."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from benchmarks.previews.fitting import Fit, Floats
+from hndoctor.calibration.logistic import Branch, Form, Term
+
+KEPT = Path(__file__).with_name("calibrated.json")
+DIGITS = 4  # significant ones
+WIDTH = 118
+
+HEAD = '''"""Fitted by ``python -m benchmarks.previews.calibrate --write``; not to be edited.
+
+{provenance}
+"""
+
+from __future__ import annotations
+
+from hndoctor.calibration.logistic import Branch, Term
+
+#: A quarter of the interquartile range of each measure over sound pictures, on its form's scale.
+FLOORS: dict[str, float] = {{
+{floors}
+}}
+
+TABLE: dict[str, Branch] = {{
+{branches}
+}}
+'''
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """All that the table holds, and where it came from."""
+
+    provenance: str
+    branches: dict[str, Branch]
+    floors: dict[str, float]
+    slopes: dict[str, float]  # of the recalibration on families held out, by branch
+    choices: dict[str, dict[str, int]]  # how often a branch took each measure, as families were held out in turn
+    held_out: tuple[float, ...]  # log odds of noise of every tuning row, its family held out of choice and fit
+
+
+def kept() -> Calibrated:
+    """What the last run of this script wrote."""
+    return msgspec.json.decode(KEPT.read_bytes(), type=Calibrated)
+
+
+def branch(
+    measures: Sequence[str], fit: Fit, covariance: Floats, typical: Sequence[float], slope: float = 1.0
+) -> Branch:
+    """A fit as the code takes it, coefficients and their spread times `slope`, to four digits."""
+    weights = fit.coefficients * slope
+    jitter = np.eye(len(covariance)) * 1e-9
+    lower = np.linalg.cholesky(covariance * slope**2 + jitter)
+    terms = tuple(
+        Term(m, _short(w), _short(a), _short(b), _short(t))
+        for m, w, a, b, t in zip(measures, weights[1:], fit.middle, fit.spread, typical, strict=True)
+    )
+    return Branch(
+        _short(weights[0]), terms, tuple(tuple(_short(v, 3) for v in row[: i + 1]) for i, row in enumerate(lower))
+    )
+
+
+def widened(one: Branch, factor: float) -> Branch:
+    """The same with its spread times a factor."""
+    rows = tuple(tuple(_short(v * factor, 3) for v in row) for row in one.deviations)
+    return replace(one, deviations=rows)
+
+
+def _short(value: float, digits: int = DIGITS) -> float:
+    return float(f"{value:.{digits}g}")
+
+
+def rendered(
+    provenance: str, branches: Mapping[str, Branch], floors: Mapping[str, float], forms: Mapping[str, Form]
+) -> str:
+    """The whole module as text, as ruff formats it."""
+    widths = "\n".join(f'    "{name}": {_short(floors[name])},' for name in forms if name in floors)
+    told = "\n".join(f'    "{name}": {_branch(one)},' for name, one in branches.items())
+    text = "\n".join(textwrap.wrap(provenance, WIDTH))
+    return HEAD.format(provenance=text, floors=widths, branches=told)
+
+
+def _branch(one: Branch) -> str:
+    told = [f'Term("{t.measure}", {t.weight}, {t.middle}, {t.spread}, {t.typical})' for t in one.terms]
+    many = "(\n" + "\n".join(f"            {term}," for term in told) + "\n        )"
+    terms = many if len(told) > 1 else f"({told[0]},)"
+    rows = "\n".join(f"            {_tuple(row)}," for row in one.deviations)
+    return f"Branch(\n        {one.intercept},\n        {terms},\n        (\n{rows}\n        ),\n    )"
+
+
+def _tuple(row: Sequence[float]) -> str:
+    return f"({row[0]},)" if len(row) == 1 else f"({', '.join(map(str, row))})"

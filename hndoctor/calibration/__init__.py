@@ -1,0 +1,46 @@
+"""What measures are worth: probabilities with their uncertainty and reasons, from one fitted table.
+
+`table.py` is written by ``python -m benchmarks.previews.calibrate``; nothing here needs numpy, so that rules judge
+again in milliseconds.
+"""
+
+from __future__ import annotations
+
+from hndoctor.calibration.alone import (
+    TILE,
+    Judged,
+    blank,
+    grey_noise,
+    is_small,
+    judge,
+    noise_reasons,
+    repeated,
+)
+from hndoctor.calibration.beside import Compared, compare, compare_kind, compare_odds, fried
+from hndoctor.calibration.forms import FORMS
+from hndoctor.calibration.logistic import Branch, Form, Probability, Reason, Term, clipped, log_odds, probability
+
+__all__ = [
+    "FORMS",
+    "TILE",
+    "Branch",
+    "Compared",
+    "Form",
+    "Judged",
+    "Probability",
+    "Reason",
+    "Term",
+    "blank",
+    "clipped",
+    "compare",
+    "compare_kind",
+    "compare_odds",
+    "fried",
+    "grey_noise",
+    "is_small",
+    "judge",
+    "log_odds",
+    "noise_reasons",
+    "probability",
+    "repeated",
+]

@@ -1,0 +1,84 @@
+"""A picture judged alone, from its measures: colourful noise fine and in blobs, its severity, grey noise, nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hndoctor.calibration.forms import FORMS
+from hndoctor.calibration.logistic import Branch, Probability, Reason, probability
+from hndoctor.calibration.table import TABLE
+
+Scores = Mapping[str, float]
+TILE = TABLE["tile"]  # for metrics.tiles, which evaluates it for all tiles at once
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a picture looks like, no other being known."""
+
+    noise: Probability  # colourful: fine or in blobs
+    blobby: bool  # more of smooth blobs, larger than a latent pixel, than fine
+    severity: float  # how far the picture has drowned, 0 (not at all) to 1 (nothing but noise)
+    grey: Probability  # noise without colour
+    blank: Probability  # black, white, one colour
+    repeated: Probability  # one texture all over
+
+
+def is_small(width: int, height: int) -> bool:
+    """Whether a picture has one pixel a fine value: a shorter side below 192 px (`metrics.pixels.Pixels.block`)."""
+    return round(min(width, height) / 128) <= 1
+
+
+def judge(scores: Scores, small: bool) -> Judged:
+    """All of it.  `scores` holds every measure of METRICS; raises KeyError where one is missing."""
+    fine, blobs = (_of(TABLE[name], scores) for name in _names(small))
+    return Judged(
+        noise=fine.or_else(blobs),
+        blobby=_louder(scores, small) == "blobs",
+        severity=_severity(scores, small),
+        grey=grey_noise(scores),
+        blank=blank(scores),
+        repeated=repeated(scores),
+    )
+
+
+def grey_noise(scores: Scores) -> Probability:
+    """Noise without colour: grey latents, the static of a television."""
+    return _of(TABLE["grey noise"], scores)
+
+
+def blank(scores: Scores) -> Probability:
+    """No picture at all: black, white or of one colour."""
+    return _of(TABLE["blank"], scores)
+
+
+def repeated(scores: Scores) -> Probability:
+    """One patch all over the frame.  Alone it says little: text and screens repeat too."""
+    return _of(TABLE["repeated"], scores)
+
+
+def noise_reasons(scores: Scores, small: bool) -> tuple[Reason, ...]:
+    """Why a picture looks like noise: the measures of the louder branch, loudest first."""
+    fine, blobs = (TABLE[name] for name in _names(small))
+    return (blobs if _louder(scores, small) == "blobs" else fine).reasons(scores, FORMS)
+
+
+def _louder(scores: Scores, small: bool) -> str:
+    fine, blobs = (one.log_odds(one.features(scores, FORMS)) for one in (TABLE[name] for name in _names(small)))
+    return "blobs" if blobs > fine else "fine"
+
+
+def _names(small: bool) -> tuple[str, str]:
+    size = "small" if small else "large"
+    return f"fine noise, {size}", f"blobs, {size}"
+
+
+def _of(branch: Branch, scores: Scores) -> Probability:
+    features = branch.features(scores, FORMS)
+    return Probability.of(branch.log_odds(features), branch.deviation(features))
+
+
+def _severity(scores: Scores, small: bool) -> float:
+    branch = TABLE["severity, small" if small else "severity, large"]
+    return probability(branch.log_odds(branch.features(scores, FORMS)))

@@ -1,0 +1,120 @@
+"""From measures to a calibrated probability, with its uncertainty and its reasons.  Plain numbers, no arrays.
+
+A `Branch` is a logistic over named measures.  It carries what its probability is worth: the covariance of its
+coefficients over resampled *families* of pictures (not pictures: those of one family fail together).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+MOST = 30.0  # log odds beyond which nothing changes any more
+NINETY = 1.645  # standard deviations on either side that hold 90 % of a normal distribution
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a measure enters a logistic: clipped to where it was seen, and logarithmic where `offset` is given."""
+
+    least: float
+    most: float
+    offset: float | None = None  # ln(value + offset)
+
+    def of(self, value: float) -> float:
+        """The value as the logistic takes it."""
+        clipped = min(max(value, self.least), self.most)
+        return clipped if self.offset is None else math.log(clipped + self.offset)
+
+
+@dataclass(frozen=True)
+class Term:
+    """One measure of a branch, standardised on the pictures that it was fitted on."""
+
+    measure: str
+    weight: float  # of one `spread`
+    middle: float  # mean on the form's scale
+    spread: float  # standard deviation on the form's scale
+    typical: float  # median of sound pictures, as measured: what a reason compares with
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One measure that speaks for what was found."""
+
+    measure: str
+    value: float
+    typical: float  # of sound pictures
+    odds: float  # log odds that it adds against a typical sound picture
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A logistic: log odds = intercept + Σ weight · (form(value) − middle) / spread."""
+
+    intercept: float
+    terms: tuple[Term, ...]
+    deviations: tuple[tuple[float, ...], ...]  # lower triangle: rows of a Cholesky factor, intercept first
+
+    def features(self, scores: Mapping[str, float], forms: Mapping[str, Form]) -> tuple[float, ...]:
+        """The standardised measures, after a 1 for the intercept."""
+        return (1.0, *((forms[t.measure].of(scores[t.measure]) - t.middle) / t.spread for t in self.terms))
+
+    def log_odds(self, features: Sequence[float]) -> float:
+        """Log odds of standardised measures, natural logarithm, within ±`MOST`."""
+        weights = (self.intercept, *(t.weight for t in self.terms))
+        return clipped(sum(w * x for w, x in zip(weights, features, strict=True)))
+
+    def deviation(self, features: Sequence[float]) -> float:
+        """Standard deviation of the log odds: the length of Lᵀx."""
+        columns = range(len(features))
+        parts = (sum(self.deviations[i][j] * features[i] for i in columns if j <= i) for j in columns)
+        return math.sqrt(sum(p * p for p in parts))
+
+    def reasons(self, scores: Mapping[str, float], forms: Mapping[str, Form]) -> tuple[Reason, ...]:
+        """The measures, those that speak loudest for it first; those that speak against it are left out."""
+        found = []
+        for term in self.terms:
+            form, value = forms[term.measure], scores[term.measure]
+            odds = term.weight * (form.of(value) - form.of(term.typical)) / term.spread
+            if odds > 0:
+                found.append(Reason(term.measure, value, term.typical, odds))
+        return tuple(sorted(found, key=lambda r: -r.odds))
+
+
+@dataclass(frozen=True)
+class Probability:
+    """A probability and the interval that holds 90 % of what other families of pictures would have made of it."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, odds: float, deviation: float) -> Probability:
+        """From log odds and their standard deviation."""
+        reach = NINETY * deviation
+        return cls(probability(odds), probability(odds - reach), probability(odds + reach))
+
+    def or_else(self, other: Probability) -> Probability:
+        """That one or the other holds, were they independent."""
+        pairs = ((self.value, other.value), (self.low, other.low), (self.high, other.high))
+        return Probability(*(1 - (1 - a) * (1 - b) for a, b in pairs))
+
+
+def clipped(odds: float, most: float = MOST) -> float:
+    """Log odds within ±`most`."""
+    return max(-most, min(most, odds))
+
+
+def probability(odds: float) -> float:
+    """The probability of log odds; 0..1 for any finite number."""
+    return 1 / (1 + math.exp(-clipped(odds, 60.0)))
+
+
+def log_odds(p: float, most: float = 8.0) -> float:
+    """ln(p / (1 − p)), within ±`most`."""
+    if p <= 0 or p >= 1:
+        return -most if p <= 0 else most
+    return clipped(math.log(p / (1 - p)), most)

@@ -1,0 +1,43 @@
+"""What a measure says, in words; with its value and that of a typical sound picture."""
+
+from __future__ import annotations
+
+from hndoctor.calibration.logistic import Reason
+
+SAYINGS: dict[str, str] = {
+    "broad_gradient_kurtosis": "its composition is Gaussian, as noise is (kurtosis of large blocks",
+    "gradient_kurtosis": "its differences are Gaussian, as noise is (kurtosis",
+    "fine_gradient_kurtosis": "its finest differences are Gaussian, as noise is (kurtosis",
+    "calm_tile_rms": "there is no calm corner (contrast of the calmest tiles",
+    "calm_tile_chroma": "no corner is free of coloured spots (colour contrast of the calmest tiles",
+    "tile_rms_variation": "it is equally busy everywhere (variation over tiles",
+    "tile_chroma_variation": "it is equally colourful everywhere (variation over tiles",
+    "tile_colour_dimensions": "colours vary independently within tiles (dimensions",
+    "joint_entropy": "it has unusually many colours (joint entropy, bits",
+    "local_colour_entropy": "even its calmest tiles have many colours (entropy, bits",
+    "local_grey_entropy": "its tiles have many shades (entropy, bits",
+    "lossless_size": "it can hardly be compressed (share of its size",
+    "spectral_flatness": "its spectrum is flat at the latent grid (flatness",
+    "spectral_entropy": "its energy lies in all waves (spectral entropy",
+    "spectral_slope": "its spectrum falls off unlike a picture's (slope",
+    "coarse_energy": "it has few large forms (share of energy",
+    "cell_energy": "its energy lies at the latent grid (share",
+    "high_frequency_ratio": "its share of fine waves is unlike a picture's (share",
+    "long_lag_autocorrelation": "it has no composition (autocorrelation over an eighth of the frame",
+    "coherence": "its edges run unlike a picture's (coherence",
+    "channel_correlation": "its colour channels go their own ways (correlation",
+    "chroma_ratio": "its colours vary more than its light (ratio",
+    "colourfulness": "it is unusually colourful (M3",
+    "hue_entropy": "it has all hues (entropy",
+    "saturation": "it is unusually saturated (chroma",
+    "colour": "its colours burn (ln of the ratio of colourfulness",
+    "clipped": "more of it is clipped (share",
+    "halo": "edges overshoot more (share of their height",
+    "contrast": "its contrast rose (ln of the ratio",
+}
+
+
+def told(reason: Reason) -> str:
+    """One reason as prose: ``… (kurtosis 3.0; pictures 11)``."""
+    words = SAYINGS.get(reason.measure, f"{reason.measure.replace('_', ' ')} (")
+    return f"{words} {reason.value:.2g}; pictures {reason.typical:.2g})"

@@ -1,0 +1,25 @@
+"""Reasons in words: which measures say so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hndoctor.calibration import Judged, noise_reasons
+from hndoctor.calibration.words import told
+
+
+def reasons_of(scores: Mapping[str, float], judged: Judged, share: float, small: bool) -> tuple[str, ...]:
+    """The measures that say so, for what is more likely than not; the loudest first, at most three for noise."""
+    reasons = []
+    if judged.noise.value >= 0.5:
+        kind = "smooth blobs of colour" if judged.blobby else "colourful noise"
+        reasons.append(f"{kind}: noise covers {share:.0%} of the frame")
+        reasons += [told(reason) for reason in noise_reasons(scores, small)[:3]]
+    elif judged.grey.value >= 0.5:
+        reasons.append("noise without colour: grey static")
+    if judged.blank.value >= 0.5:
+        light = scores["brightness"]
+        reasons.append(f"contrast is {scores['contrast']:.3f}, mean brightness {light:.2f}: no picture")
+    if judged.repeated.value >= 0.5:
+        reasons.append(f"the texture repeats: autocorrelation {scores['repetition']:.2f} away from the centre")
+    return tuple(reasons)

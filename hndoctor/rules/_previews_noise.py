@@ -1,0 +1,118 @@
+"""HN301 and HN302: noise in previews, there or on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hndoctor.calibration import is_small, log_odds, noise_reasons, probability
+from hndoctor.calibration.logistic import Probability
+from hndoctor.calibration.words import told
+from hndoctor.records import Preview, Severity, Vitals
+from hndoctor.rules._previews_relative import (
+    References,
+    by_step,
+    change,
+    comparable_series,
+    judged_noise,
+    noise_probability,
+    readable,
+    references_for,
+    references_of,
+)
+from hndoctor.rules._previews_text import NOISE
+from hndoctor.rules.engine import Sign, rule
+
+NOISE_SHARE = 0.6  # share of tiles from which a picture is partly noise, though not as a whole (guess, untested)
+SHARE_WORTH_SAYING = 0.1  # of the tiles; below it the tile map does not see what the whole picture shows
+RISE = 2.0  # rise of the log odds of noise over the first previews that counts as growth (guess, untested)
+NEARLY = 0.1  # probability of noise from which growth is worth a word (guess, untested)
+SERIES = 4  # comparable previews that a trend needs
+
+
+@rule("HN301", Severity.ERROR, needs="previews")
+def colourful_noise(vitals: Vitals) -> Iterator[Sign]:
+    """A preview is colourful noise.
+
+    The network rewrites the prompt's context so strongly that nothing of it is left: it is broken (G29).
+    Do not train on from here.  Go back not a little but to a still earlier checkpoint, and train on from there at a
+    lower learning rate.
+    """
+    for step, group in by_step(readable(vitals.previews)):
+        if step == 0:
+            continue  # the untouched base model: whatever it shows, no network made it
+        judged = [(judged_noise(p, references_of(p, vitals)), p) for p in group]
+        noisy = [(p, preview) for p, preview in judged if p.value >= NOISE]
+        grey = [preview for _, preview in judged if _grey_noise(preview, references_of(preview, vitals))]
+        if noisy:
+            p, worst = max(noisy, key=lambda pair: pair[0].value)
+            text = _noise_message(len(noisy), len(group), p, worst)
+            sure = p.value if references_of(worst, vitals) else max(p.low, NOISE)  # judged alone it is less sure
+            yield Sign(text, step, worst.path, round(p.value, 4), NOISE, sure)
+        elif grey:
+            value = grey[0].grey_noise or 0.0
+            yield Sign("the preview is noise without colour", step, grey[0].path, round(value, 4), NOISE, value)
+        else:
+            yield from _partly(step, judged, vitals)
+
+
+def _noise_message(noisy: int, all_of_step: int, p: Probability, worst: Preview) -> str:
+    count = "the preview is" if all_of_step == 1 else f"{noisy} of {all_of_step} previews are"
+    share = worst.noise_share or 0.0
+    covered = f", covering {share:.0%} of the frame" if share >= SHARE_WORTH_SAYING else ""
+    return f"{count} colourful noise{covered} ({p.value:.0%}, {p.low:.0%} to {p.high:.0%}){_because(worst)}"
+
+
+def _because(preview: Preview) -> str:
+    """The measure that says so loudest, in words; nothing where the measures are not all there."""
+    try:
+        reasons = noise_reasons(preview.scores, is_small(preview.width, preview.height))
+    except KeyError:
+        return ""
+    return f": {told(reasons[0])}" if reasons else ""
+
+
+def _grey_noise(preview: Preview, references: References) -> bool:
+    """Noise without colour, where nothing that it is compared with looks so."""
+    others = (*references.itself, *references.kind)
+    return (preview.grey_noise or 0.0) >= NOISE and all((r.grey_noise or 0.0) < NOISE for r in others)
+
+
+def _partly(step: int | None, judged: Sequence[tuple[Probability, Preview]], vitals: Vitals) -> Iterator[Sign]:
+    for p, preview in judged:
+        if _partly_noise(preview, references_for(preview, vitals.previews)):
+            share = preview.noise_share or 0.0
+            text = f"{share:.0%} of the frame looks like noise, though the picture as a whole is not yet"
+            yield Sign(text, step, preview.path, share, NOISE_SHARE, max(p.value, 0.5), Severity.WARNING)
+
+
+def _partly_noise(preview: Preview, references: Sequence[Preview]) -> bool:
+    before = max((r.noise_share or 0.0 for r in references), default=1.0)
+    return (preview.noise_share or 0.0) >= NOISE_SHARE and before <= NOISE_SHARE / 3
+
+
+@rule("HN302", Severity.WARNING, needs="previews")
+def growing_noise(vitals: Vitals) -> Iterator[Sign]:
+    """Noise is growing in the previews.
+
+    They are not noise yet, but each comparable one looks more like it than the one before.  This is how a collapse
+    begins.  Lower the learning rate now, or go back to the checkpoint before the rise.
+    """
+    for series in comparable_series(readable(vitals.previews)):
+        sign = _growth(series)
+        if sign is not None:
+            yield sign
+
+
+def _growth(series: Sequence[Preview]) -> Sign | None:
+    """The first step at which noise has grown in three steps running, but before it is noise."""
+    odds = [log_odds(noise_probability(p, references_for(p, series))) for p in series]
+    for k in range(SERIES - 1, len(series)):
+        p = probability(odds[k])
+        if p >= NOISE:
+            return None
+        rise = odds[k] - sorted(odds[: k - 1])[(k - 1) // 2]
+        moved = change(series[k], references_for(series[k], series))
+        if p >= NEARLY and rise >= RISE and moved > 0 and odds[k] > odds[k - 1] > odds[k - 2]:
+            text = f"the probability of noise rose to {p:.0%} over the last previews"
+            return Sign(text, series[k].step, series[k].path, round(p, 4), NEARLY, 0.5 + p)
+    return None

@@ -1,0 +1,56 @@
+"""A few of the training pictures, measured as previews are: what is normal for this network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from hndoctor.collect import PICTURES
+from hndoctor.records import Preview
+
+SAMPLE = 12  # pictures measured: enough for a median and a spread, a third of a second (guess, untested)
+MOST = 20_000  # files of a folder that are looked at
+
+
+def training_pictures(
+    told: str | None, root: Path, previews: Sequence[Preview], known: Callable[[str, Path], Preview | None]
+) -> Iterator[Preview]:
+    """Measured training pictures of the folder that the run names, at the previews' size; none where it is not here.
+
+    `known`: the record of a picture that was measured before and has not changed.
+    """
+    sides = sorted(min(p.width, p.height) for p in previews if p.width)
+    folder = _folder(told, root)
+    if folder is None or not sides:
+        return
+    from hndoctor.metrics.scores import measure_training
+
+    for path in _some(folder):
+        name = f"training/{path.name}"
+        found = known(name, path) or measure_training(path, name, sides[len(sides) // 2])
+        if found is not None:
+            yield found
+
+
+def _folder(told: str | None, root: Path) -> Path | None:
+    """The folder, absolute or beside the run.  Never a network share: a run from elsewhere must not make us call it."""
+    if not told or told.startswith(("\\\\", "//")) or "\0" in told:
+        return None
+    try:
+        for folder in (Path(told), root / told):
+            if folder.is_dir():
+                return folder
+    except OSError:
+        pass
+    return None
+
+
+def _some(folder: Path) -> list[Path]:
+    """Pictures spread evenly over the folder's, in order of name."""
+    try:
+        files = sorted(f for f, _ in zip(folder.iterdir(), range(MOST), strict=False) if f.suffix.lower() in PICTURES)
+        files = [f for f in files if f.is_file()]
+    except OSError:
+        return []
+    count = min(SAMPLE, len(files))
+    return [files[i * len(files) // count] for i in range(count)]

@@ -1,0 +1,49 @@
+"""The table in the code is what the script makes of what was measured, and that was measured by today's measures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.previews import calibrate, families
+from benchmarks.previews.measure import PACKED
+from benchmarks.previews.measuring import NAMES, load, measured
+from hndoctor.calibration import FORMS
+from hndoctor.calibration.table import FLOORS, TABLE
+
+
+@pytest.fixture(scope="module")
+def table():
+    return calibrate.tuning_rows(load(PACKED))
+
+
+def test_the_table_is_the_scripts_own_output():
+    assert calibrate.TABLE.read_text(encoding="utf-8") == calibrate.text_of(calibrate.kept())
+
+
+def test_fitting_again_gives_the_same_table(table):
+    kept = calibrate.kept()
+    again = calibrate.refitted(table, kept)
+    for name, branch in again.items():
+        ours = TABLE[name]
+        assert [t.measure for t in branch.terms] == [t.measure for t in ours.terms]
+        assert branch.intercept == pytest.approx(ours.intercept, rel=2e-3, abs=2e-3), name
+        assert [t.weight for t in branch.terms] == pytest.approx([t.weight for t in ours.terms], rel=5e-3, abs=2e-3)
+    assert calibrate.floors(table) == pytest.approx(FLOORS, rel=1e-3)
+
+
+@pytest.mark.parametrize("piece", ["pixels", "blank"])
+def test_what_was_measured_was_measured_by_these_measures(table, piece):
+    rows = np.flatnonzero(table.piece == piece)[:3]
+    samples = families.tuning(families.Places())[piece]()
+    again = measured(piece, [next(samples) for _ in rows])
+    assert again.scores == pytest.approx(table.scores[rows], rel=2e-3, abs=2e-4)
+
+
+def test_every_measure_has_a_form_and_a_floor():
+    assert set(NAMES) == set(FORMS) == set(FLOORS)
+
+
+def test_every_branch_has_its_spread():
+    for name, branch in TABLE.items():
+        assert [len(row) for row in branch.deviations] == list(range(1, len(branch.terms) + 2)), name
