@@ -17,6 +17,7 @@ from pathlib import Path
 from time import monotonic
 
 from benchmarks.lab import store
+from benchmarks.lab.alpha import mean_alpha
 from benchmarks.lab.oracle import Lab, Trained, one_thread
 from benchmarks.lab.population import HALVES, Configuration, by_name, long_runs, population
 from benchmarks.lab.truth import Measures, Oracle, truth_of
@@ -90,14 +91,14 @@ def run(lab: Lab, configuration: Configuration, model: Path, out: Path) -> str:
     with tempfile.TemporaryDirectory(prefix="hndoctor-lab-") as place:
         folder, begun = Path(place), monotonic()
         subject, trained = lab.subject(configuration.dataset), _trained(lab, configuration)
-        points = [
-            lab.measure(number, path, subject, trained, _pictured(configuration, number))
-            for number, path in _saved(configuration, model, folder)
-        ]
+        points, alphas = [], {}
+        for number, path in _saved(configuration, model, folder):
+            points.append(lab.measure(number, path, subject, trained, _pictured(configuration, number)))
+            alphas[str(number)] = mean_alpha(path)
         oracle = Oracle(lab.base(subject, trained), _one_each(points), subject.readable, lab.chance)
         vitals = measure_run(find_runs(folder / "run" / configuration.name)[0], cache=False)
         vitals = replace(vitals, settings=replace(vitals.settings, model_name="pocket"))
-        notes = {"model": vitals.settings.model_hash, "seconds": round(monotonic() - begun, 1)}
+        notes = {"model": vitals.settings.model_hash, "seconds": round(monotonic() - begun, 1), "alpha": alphas}
         size = store.save(out / configuration.name, configuration, oracle, vitals, notes)
     truth = truth_of(oracle)
     letters = "".join(state[0].upper() if state != "harmed" else "d" for state in truth.states)
