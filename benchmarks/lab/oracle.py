@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.lab.truth import HARM, Measures, mean
+from benchmarks.lab.truth import Measures, does_harm, mean
 from benchmarks.pocket import judge as judging
 from trainer.base import noise_schedule
 from trainer.diffusion import apply_hypernetwork
@@ -85,11 +85,12 @@ class Lab:
         return replace(subject.base, train=self._losses(trained.items))
 
     def measure(
-        self, number: int, checkpoint: Path, subject: Subject, trained: Trained, pictured: bool = True
+        self, number: int, checkpoint: Path, subject: Subject, trained: Trained, base: Measures, pictured: bool = True
     ) -> Measures:
-        """One checkpoint.  No pictures are drawn where the loss settles that it is broken.
+        """One checkpoint.  `base`: the bare base model's measures with this run's training pictures.
 
-        Without `pictured` none are drawn either where the held-out loss is better than the bare base model's.
+        No pictures are drawn where the loss settles that it is broken; without `pictured` none either where the
+        held-out loss is better than the bare base model's.
         """
         try:
             network = Hypernetwork.load(checkpoint)
@@ -102,8 +103,7 @@ class Lab:
             if not all(map(math.isfinite, held_out)):
                 return Measures(number, finite=False)
             found = Measures(number, True, held_out, self._losses(trained.items))
-            harm = mean(held_out) / mean(subject.base.held_out) - 1
-            if harm > HARM or (harm < 0 and not pictured):
+            if does_harm(found, base) or (mean(held_out) < mean(base.held_out) and not pictured):
                 return found
             pictures = judging.generate(self.pipe, subject.prompts, SEED, STEPS, CFG, SAMPLES)
         return self._pictured(found, pictures, subject, trained.small)

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 print("time is up; run again to go on", flush=True)
                 return
             begun = monotonic()
-            told = run(lab, configuration, args.model, args.out)
+            told = run(lab, configuration, args.model, args.out, args.work)
             print(f"{configuration.name}: {told}, {monotonic() - begun:.0f} s", flush=True)
 
 
@@ -66,6 +66,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", type=Path, default=pocket.path(), help="the base model's folder")
     parser.add_argument("--judge", type=Path, default=JUDGE)
     parser.add_argument("--out", type=Path, default=store.RUNS)
+    parser.add_argument("--work", type=Path, help="keep checkpoints and pictures here, for benchmarks.lab.follow")
     parser.add_argument("--minutes", type=float, default=0, help="begin no run after so many")
     parser.add_argument("--until", default="", help="begin no run after this time of day, HH:MM")
     parser.add_argument("--small", action="store_true", help="the small lab")
@@ -86,16 +87,20 @@ def _is_past(time_of_day: str) -> bool:
     return bool(time_of_day) and datetime.now().strftime("%H:%M") >= time_of_day
 
 
-def run(lab: Lab, configuration: Configuration, model: Path, out: Path) -> str:
-    """Train one run in a folder of its own, measure it as it goes, keep it; gives what became of it, in words."""
-    with tempfile.TemporaryDirectory(prefix="hndoctor-lab-") as place:
-        folder, begun = Path(place), monotonic()
-        subject, trained = lab.subject(configuration.dataset), _trained(lab, configuration)
+def run(lab: Lab, configuration: Configuration, model: Path, out: Path, work: Path | None = None) -> str:
+    """Train one run in a folder of its own, measure it as it goes, keep it; gives what became of it, in words.
+
+    `work`: where its checkpoints and pictures stay, for `follow` to go on from; None: nowhere.
+    """
+    with _place(work, configuration.name) as folder:
+        begun = monotonic()
+        subject, trained = lab.subject(configuration.dataset), trained_of(lab, configuration)
+        base = lab.base(subject, trained)
         points, alphas = [], {}
         for number, path in _saved(configuration, model, folder):
-            points.append(lab.measure(number, path, subject, trained, _pictured(configuration, number)))
+            points.append(lab.measure(number, path, subject, trained, base, _pictured(configuration, number)))
             alphas[str(number)] = mean_alpha(path)
-        oracle = Oracle(lab.base(subject, trained), _one_each(points), subject.readable, lab.chance)
+        oracle = Oracle(base, _one_each(points), subject.readable, lab.chance)
         vitals = measure_run(find_runs(folder / "run" / configuration.name)[0], cache=False)
         vitals = replace(vitals, settings=replace(vitals.settings, model_name="pocket"))
         notes = {"model": vitals.settings.model_hash, "seconds": round(monotonic() - begun, 1), "alpha": alphas}
@@ -105,7 +110,19 @@ def run(lab: Lab, configuration: Configuration, model: Path, out: Path) -> str:
     return f"{letters} (over {truth.overtrained}, broken {truth.broken}), {size / 1000:.0f} kB"
 
 
-def _trained(lab: Lab, configuration: Configuration) -> Trained:
+@contextmanager
+def _place(work: Path | None, name: str) -> Iterator[Path]:
+    """An empty folder: one that stays, or one that goes."""
+    if work is None:
+        with tempfile.TemporaryDirectory(prefix="hndoctor-lab-") as place:
+            yield Path(place)
+        return
+    shutil.rmtree(work / name, ignore_errors=True)
+    (work / name).mkdir(parents=True)
+    yield work / name
+
+
+def trained_of(lab: Lab, configuration: Configuration) -> Trained:
     """Those pictures that the trainer does not hold out; of changed data the first."""
     count = configuration.pictures + configuration.validation
     held_out = seeding.order(configuration.seed, -1, count)[: configuration.validation]

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-HARM = 0.5  # held-out loss this far above the bare base model's: broken, whatever the pictures are
+HARM = 0.5  # held-out loss this far above the bare base model's, and training pictures worse too: broken
 READABLE = 0.5  # of what the judge can read, above chance, that a sound network keeps
 RISE_Z = 2.5  # standard errors, paired over held-out pictures, by which the held-out loss must lie above its best
 RISE_SHARE = 0.1  # of the benefit that must be gone again
@@ -112,10 +112,15 @@ def is_broken(point: Measures, oracle: Oracle) -> bool:
     """Not finite, or grave harm to the held-out loss, or pictures in which most of the caption is lost."""
     if not point.finite or not point.held_out or not all(map(math.isfinite, point.held_out)):
         return True
-    if mean(point.held_out) > (1 + HARM) * mean(oracle.base.held_out):
+    if does_harm(point, oracle.base):
         return True
     kept = followed_share(point, oracle)
     return kept is not None and kept < READABLE
+
+
+def does_harm(point: Measures, base: Measures) -> bool:
+    """A held-out loss far above the bare base model's, and training pictures that are worse than under it too."""
+    return mean(point.held_out) > (1 + HARM) * mean(base.held_out) and mean(point.train) > mean(base.train)
 
 
 def _state(so_far: Sequence[Measures], oracle: Oracle) -> str:

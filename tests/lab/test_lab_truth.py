@@ -63,6 +63,11 @@ def test_weights_that_are_not_finite_and_grave_harm_are_breakage() -> None:
     assert truth.quality[1:] == (0.0, 0.0)
 
 
+def test_training_pictures_that_still_improve_make_a_grave_rise_overtraining() -> None:
+    truth = truth_of(oracle(point(100, 0.09, 0.09), point(200, 0.16, 0.04), point(300, 0.2, 0.03)))
+    assert truth.states == ("healthy", "overtrained", "overtrained")
+
+
 def test_pictures_that_no_longer_follow_their_captions_are_breakage_though_the_loss_is_low() -> None:
     same = [point(n, 0.08, 0.05, followed=0.3) for n in (200, 300)]
     assert truth_of(oracle(point(100, 0.09, 0.09), *same)).broken == 200
