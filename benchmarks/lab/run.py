@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with one_thread():
         lab = Lab(args.model, args.judge)
         for configuration in todo:
-            if monotonic() > until or _is_past(args.until):
+            if monotonic() > until or is_past(args.until):
                 print("time is up; run again to go on", flush=True)
                 return
             begun = monotonic()
@@ -83,7 +83,7 @@ def _chosen(args: argparse.Namespace) -> list[Configuration]:
     return [one for one in chosen if args.half in (None, one.half)]
 
 
-def _is_past(time_of_day: str) -> bool:
+def is_past(time_of_day: str) -> bool:
     return bool(time_of_day) and datetime.now().strftime("%H:%M") >= time_of_day
 
 
@@ -141,7 +141,7 @@ def _one_each(points: Sequence[Measures]) -> tuple[Measures, ...]:
 
 def _saved(configuration: Configuration, model: Path, folder: Path) -> Iterator[tuple[int, Path]]:
     """Every checkpoint as it is written, for the oracle to read while the training waits."""
-    config = _config(configuration, model, folder)
+    config = config_of(configuration, model, folder)
     change = configuration.change
     first = replace(config, steps=change.checkpoint * configuration.every) if change else config
     yield from _numbered(first, configuration, None)
@@ -161,7 +161,7 @@ def _numbered(config: Config, configuration: Configuration, resume: bool | None)
                 print(f"  {configuration.name}: {event.text}", flush=True)
 
 
-def _config(one: Configuration, model: Path, folder: Path) -> Config:
+def config_of(one: Configuration, model: Path, folder: Path) -> Config:
     data = folder / "data"
     _write(data, one, one.data_seed)
     packaged = model.resolve() == Path(pocket.path()).resolve()

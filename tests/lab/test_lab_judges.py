@@ -94,3 +94,30 @@ def test_alpha_finds_the_exponent_of_a_power_law() -> None:
     found = alpha(drawn[:400])
     assert found == pytest.approx(2.5, abs=0.3)
     assert alpha(np.ones(3)) is None
+
+
+def test_the_fit_sees_each_checkpoint_with_its_true_state_and_scores_a_right_diagnosis_higher(kept: Kept) -> None:
+    from benchmarks.lab.fit import believing, log_score, seen_of
+    from hndoctor.diagnose import parameters
+
+    seen = list(seen_of(kept))
+    assert [(one.number, one.state) for one in seen][2:] == [(1500, "broken"), (2000, "broken")]
+    assert [round(one.values["gain"], 2) for one in seen] == [0.1, 0.3, 20.0, 60.0]
+    before, score = parameters.GAIN, log_score([kept])
+    with believing("GAIN", ((0.1, 8.0), (60.0, -8.0))):
+        assert log_score([kept]) < score
+    assert before == parameters.GAIN
+
+
+def test_what_is_done_with_a_sick_run_beside_the_prescription(kept: Kept) -> None:
+    from benchmarks.lab.follow import is_sick, treatments
+    from hndoctor import judge
+
+    assert is_sick(kept)
+    done = {one.name: one for one in treatments(kept, judge(kept.vitals), Path("run"))}
+    assert done["continue as is"].use == Path("run") / kept.vitals.checkpoints[-1].path
+    assert done["hndoctor"].resume is not None
+    assert done["hndoctor"].resume.name in ("x-500.pt", "x-1000.pt")
+    assert done["half the steps back, a tenth of the rate"].learn_rate == "5e-07"
+    assert done["start again at the guide's schedule"].normal
+    assert "last finite, same rate" not in done  # all of them are
