@@ -28,12 +28,12 @@ from trainer.pocket import datasets
 from trainer.pocket.make_vae import tensor
 from trainer.pocket.scenes import Scene, random_scene
 
-HELD_OUT = 24  # pictures for the loss
+HELD_OUT = 16  # pictures for the loss
 DRAWN = 40  # pictures of the style that generated ones are compared with
-TRAINED = 12  # training pictures at most for the loss
+TRAINED = 6  # training pictures at most for the loss
 STRATA = 3  # timesteps and noises a picture
-SAMPLES = 12  # generated pictures, of held-out captions
-STEPS, CFG = 8, 4.0  # of DPM-Solver++ (2M)
+SAMPLES = 10  # generated pictures, of held-out captions
+STEPS, CFG = 7, 4.0  # of DPM-Solver++ (2M)
 READ = ("light", "ground", "object")  # attributes that a change of palette leaves readable
 PIXELS = 16  # side of the small pictures in which nearest neighbours are looked for
 AWAY = 100_000  # pictures from this index on are never written for training (trainer/pocket/datasets.held_out)

@@ -90,16 +90,16 @@ def _rate(rng: random.Random, low: float, high: float) -> str:
 
 
 def _ruined(rng: random.Random) -> Draw:
-    return Draw(_rate(rng, 1.5e-2, 2.0), rng.choice((15, 20)), 5, rng.choice((6, 12, 24, 40)))
+    return Draw(_rate(rng, 1.5e-2, 2.0), rng.choice((12, 16)), 4, rng.choice((6, 12, 24, 40)))
 
 
 def _slow(rng: random.Random) -> Draw:
-    return Draw(_rate(rng, 3.5e-3, 1.3e-2), rng.choice((30, 40, 50)), 7, rng.choice((6, 12, 24, 40)))
+    return Draw(_rate(rng, 3.5e-3, 1.3e-2), rng.choice((30, 40, 50)), 6, rng.choice((6, 12, 24, 40)))
 
 
 def _sudden(rng: random.Random) -> Draw:
     """Sound until the user raises the rate."""
-    every, sound = rng.choice((25, 30)), rng.choice((3, 4))
+    every, sound = rng.choice((24, 30)), 3
     until = every * sound + rng.randrange(every)
     text = f"{_rate(rng, 5e-4, 2e-3)}:{until}, {_rate(rng, 1.5e-2, 0.2)}:100000"
     return Draw(text, every, sound + 3, rng.choice((12, 24, 40)))
@@ -108,39 +108,39 @@ def _sudden(rng: random.Random) -> Draw:
 def _recovered(rng: random.Random) -> Draw:
     every = rng.choice((25, 30))
     text = f"{_rate(rng, 1.2e-2, 3e-2)}:{every * 2 - 5}, {_rate(rng, 3e-4, 1.5e-3)}:100000"
-    return Draw(text, every, 8, rng.choice((12, 24, 40)))
+    return Draw(text, every, 7, rng.choice((12, 24, 40)))
 
 
 def _dead_at_start(rng: random.Random) -> Draw:
     norm = rng.random() < 0.25  # the same initialisation behind a layer norm, which should live (G18)
-    return Draw(_rate(rng, 1e-4, 1e-3), 20, 4, rng.choice((12, 24)), rng.choice(HARSH), norm)
+    return Draw(_rate(rng, 1e-4, 1e-3), 20, 3, rng.choice((12, 24)), rng.choice(HARSH), norm)
 
 
 def _healthy(rng: random.Random) -> Draw:
     pictures = rng.choice((24, 40, 80, 150))
-    return Draw(_rate(rng, 3e-4, 2e-3), rng.choice((40, 50, 60)), rng.choice((5, 6)), pictures)
+    return Draw(_rate(rng, 3e-4, 2e-3), rng.choice((40, 50, 60)), 5, pictures)
 
 
 def _undertrained(rng: random.Random) -> Draw:
-    return Draw(_rate(rng, 1e-6, 1e-4), rng.choice((30, 40)), 4, rng.choice((12, 24, 40)))
+    return Draw(_rate(rng, 1e-6, 1e-4), rng.choice((30, 40)), 3, rng.choice((12, 24, 40)))
 
 
 def _overtraining(rng: random.Random) -> Draw:
     pictures = rng.choice((4, 4, 6, 8))
-    return Draw(_rate(rng, 1.5e-3, 5e-3), rng.choice((60, 75)), rng.choice((7, 8)), pictures, batch_size=1)
+    return Draw(_rate(rng, 1.5e-3, 5e-3), rng.choice((60, 75)), 6, pictures, batch_size=1)
 
 
 def _guided(rng: random.Random) -> Draw:
     """The guide's schedule: carried by width (x 8), by what trains the pocket model well (x 200), or as written."""
-    by, every, count = rng.choice(((8, 50, 6), (200, 50, 6), (200, 50, 6), (1, 40, 4)))
+    by, every, count = rng.choice(((8, 50, 5), (200, 50, 5), (200, 50, 5), (1, 40, 3)))
     parts = (part.strip().split(":") for part in GUIDE.split(","))
     text = ", ".join(f"{float(rate) * by:.0e}:{end}".replace("e-0", "e-") for rate, end in parts)
     return Draw(text, every, count, rng.choice((12, 24, 40)))
 
 
 def _changed(rng: random.Random) -> Draw:
-    change = Change(4, 1000 + rng.randrange(1000))
-    return Draw(_rate(rng, 8e-4, 2e-3), 40, 8, 12, change=change)
+    change = Change(3, 1000 + rng.randrange(1000))
+    return Draw(_rate(rng, 8e-4, 2e-3), 40, 6, 12, change=change)
 
 
 def _long(rng: random.Random) -> Draw:

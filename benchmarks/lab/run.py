@@ -31,7 +31,7 @@ from trainer.session import train
 
 JUDGE = Path(".lab/judge.pt")  # trained in some minutes where it is not there
 SMALL = 6  # runs of the small lab
-PREVIEW_STEPS, PREVIEW_SAMPLER = 8, "DPM++ 2M"
+PREVIEW_STEPS, PREVIEW_SAMPLER = 7, "DPM++ 2M"
 SETTLED = 2  # steps between a numbered checkpoint and the final one that are not worth another measurement
 
 
