@@ -79,6 +79,7 @@ class Draw:
     layer_norm: bool = False
     batch_size: int | None = None
     change: Change | None = None
+    plain: bool = False  # without layer norm and dropout, which slow learning by heart
 
 
 Intent = Callable[[random.Random], Draw]
@@ -130,6 +131,12 @@ def _overtraining(rng: random.Random) -> Draw:
     return Draw(_rate(rng, 1.5e-3, 5e-3), rng.choice((60, 75)), 6, pictures, batch_size=1)
 
 
+def _by_heart(rng: random.Random) -> Draw:
+    """Few pictures, often: what a first look at `overtraining` showed to be needed here."""
+    pictures = rng.choice((4, 4, 4, 6))
+    return Draw(_rate(rng, 2.5e-3, 6e-3), 150, 8, pictures, batch_size=1, plain=True)
+
+
 def _guided(rng: random.Random) -> Draw:
     """The guide's schedule: carried by width (x 8), by what trains the pocket model well (x 200), or as written."""
     by, every, count = rng.choice(((8, 50, 5), (200, 50, 5), (200, 50, 5), (1, 40, 3)))
@@ -150,7 +157,7 @@ def _long(rng: random.Random) -> Draw:
 
 
 INTENTS: dict[str, tuple[int, Intent]] = {
-    "overtraining": (16, _overtraining),
+    "overtraining": (4, _overtraining),
     "healthy": (12, _healthy),
     "slow": (12, _slow),
     "ruined": (10, _ruined),
@@ -160,6 +167,7 @@ INTENTS: dict[str, tuple[int, Intent]] = {
     "recovered": (4, _recovered),
     "guided": (4, _guided),
     "changed": (2, _changed),
+    "by-heart": (14, _by_heart),
 }
 """How many of each; `long` runs are apart, as each takes as much time as all of these."""
 LONG = 3
@@ -213,8 +221,8 @@ def _made(intent: str, at: int, seed: int) -> Configuration:
         layer_structure=structure if intent != "changed" else "1, 2, 1",
         activation=activation,
         weight_init=draw.weight_init,
-        layer_norm=draw.layer_norm if harsh else rng.random() < 0.1,
-        dropout=rng.choice((0.0, 0.0, 0.0, 0.0, 0.1, 0.3)),
+        layer_norm=draw.layer_norm if harsh else rng.random() < 0.1 and not draw.plain,
+        dropout=rng.choice((0.0, 0.0, 0.0, 0.0, 0.1, 0.3)) * (not draw.plain),
         precision=rng.choice(("fp32",) * 9 + ("bf16",)),
         negative_prompt=NEGATIVE if rng.random() < 0.1 else "",
         change=draw.change,

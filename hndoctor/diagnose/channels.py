@@ -163,16 +163,17 @@ def _validation(stop: Stop, drift: Mapping[int, Drift]) -> Row | None:
     if change is not None:
         harm = math.log1p(change.rise)
         overtrained += interpolate(believed.HARM_OVERTRAINED, harm)
-        broken = interpolate(believed.HARM_BROKEN, min(harm, _harm_to_training(point)))
+        broken = _harm_sign(point, harm)
         starting = interpolate(believed.IMPROVED_STARTING, -change.rise / change.error)
     return (starting, 0.0, overtrained, broken, broken)
 
 
-def _harm_to_training(point: ValidationPoint) -> float:
-    """ln(training items' loss / bare base's), inf if not told: breakage harms what was learned by heart too."""
+def _harm_sign(point: ValidationPoint, harm: float) -> float:
+    """Harm speaks for breakage as far as training items share it; what only held-out items show may be overtraining."""
     if not point.train or not point.train_base or min(point.train, point.train_base) <= 0:
-        return math.inf
-    return math.log(point.train / point.train_base)
+        sign = interpolate(believed.HARM_BROKEN, harm)
+        return believed.HARM_UNSHARED * sign if sign > 0 else sign
+    return interpolate(believed.HARM_BROKEN, min(harm, math.log(point.train / point.train_base)))
 
 
 def _gap_sign(point: ValidationPoint) -> float:
