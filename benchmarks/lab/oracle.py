@@ -114,10 +114,11 @@ class Lab:
         pairs = datasets.held_out(name, DRAWN)
         pictures, texts = np.stack([np.asarray(p) for p, _ in pairs]), [text for _, text in pairs]
         scenes = tuple(_scene(name, AWAY + at) for at in range(DRAWN))
-        features = self._style(pictures)
-        scale = features.mean(0), features.std(0).clamp(min=1e-4)
         items = self._items(pictures[:HELD_OUT], texts[:HELD_OUT])
         made = judging.generate(self.pipe, texts[:SAMPLES], SEED, STEPS, CFG, SAMPLES)
+        features = self._style(pictures)
+        both = torch.cat([features, self._style(made)])  # a style may leave some features without any spread of its own
+        scale = both.mean(0), both.std(0).clamp(min=1e-4)
         subject = Subject(
             name, items, scenes[:SAMPLES], tuple(texts[:SAMPLES]), _scaled(features, scale), scale, _small(pictures),
             self._followed(pictures, scenes), Measures(0, held_out=self._losses(items)),

@@ -46,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = _arguments(argv)
     chosen = _chosen(args)
     until = monotonic() + args.minutes * 60 if args.minutes else float("inf")
-    todo = [one for one in chosen if not store.is_whole(args.out / one.name, one)]
-    print(f"{len(chosen)} runs, {len(chosen) - len(todo)} kept already", flush=True)
+    todo = [one for one in chosen if store.is_whole(args.out / one.name, one) == args.again]
+    print(f"{len(chosen)} runs, {len(todo)} to do", flush=True)
     if not todo:
         return
     with one_thread():
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 print("time is up; run again to go on", flush=True)
                 return
             begun = monotonic()
-            told = run(lab, configuration, args.model, args.out, args.work)
+            told = run(lab, configuration, args.model, args.out, args.work, args.again)
             print(f"{configuration.name}: {told}, {monotonic() - begun:.0f} s", flush=True)
 
 
@@ -67,6 +67,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--judge", type=Path, default=JUDGE)
     parser.add_argument("--out", type=Path, default=store.RUNS)
     parser.add_argument("--work", type=Path, help="keep checkpoints and pictures here, for benchmarks.lab.follow")
+    parser.add_argument("--again", action="store_true", help="measure kept runs again from their --work, train nothing")
     parser.add_argument("--minutes", type=float, default=0, help="begin no run after so many")
     parser.add_argument("--until", default="", help="begin no run after this time of day, HH:MM")
     parser.add_argument("--small", action="store_true", help="the small lab")
@@ -87,17 +88,20 @@ def is_past(time_of_day: str) -> bool:
     return bool(time_of_day) and datetime.now().strftime("%H:%M") >= time_of_day
 
 
-def run(lab: Lab, configuration: Configuration, model: Path, out: Path, work: Path | None = None) -> str:
+def run(
+    lab: Lab, configuration: Configuration, model: Path, out: Path, work: Path | None = None, again: bool = False
+) -> str:
     """Train one run in a folder of its own, measure it as it goes, keep it; gives what became of it, in words.
 
-    `work`: where its checkpoints and pictures stay, for `follow` to go on from; None: nowhere.
+    `work`: where its checkpoints and pictures stay, for `follow` to go on from; None: nowhere.  `again`: they lie there
+    already, and are only measured.
     """
-    with _place(work, configuration.name) as folder:
+    with _place(work, configuration.name, again) as folder:
         begun = monotonic()
         subject, trained = lab.subject(configuration.dataset), trained_of(lab, configuration)
         base = lab.base(subject, trained)
         points, alphas = [], {}
-        for number, path in _saved(configuration, model, folder):
+        for number, path in _left(configuration, folder) if again else _saved(configuration, model, folder):
             points.append(lab.measure(number, path, subject, trained, base, _pictured(configuration, number)))
             alphas[str(number)] = mean_alpha(path)
         oracle = Oracle(base, _one_each(points), subject.readable, lab.chance)
@@ -111,14 +115,15 @@ def run(lab: Lab, configuration: Configuration, model: Path, out: Path, work: Pa
 
 
 @contextmanager
-def _place(work: Path | None, name: str) -> Iterator[Path]:
-    """An empty folder: one that stays, or one that goes."""
+def _place(work: Path | None, name: str, again: bool) -> Iterator[Path]:
+    """An empty folder, one that stays or one that goes; or the one of before."""
     if work is None:
         with tempfile.TemporaryDirectory(prefix="hndoctor-lab-") as place:
             yield Path(place)
         return
-    shutil.rmtree(work / name, ignore_errors=True)
-    (work / name).mkdir(parents=True)
+    if not again:
+        shutil.rmtree(work / name, ignore_errors=True)
+        (work / name).mkdir(parents=True)
     yield work / name
 
 
@@ -148,6 +153,12 @@ def _saved(configuration: Configuration, model: Path, folder: Path) -> Iterator[
     if change:
         _write(config.data, configuration, change.data_seed)
         yield from _numbered(replace(config, data_changed_ok=True), configuration, True)
+
+
+def _left(configuration: Configuration, folder: Path) -> list[tuple[int, Path]]:
+    """The checkpoints of a run that was trained before."""
+    files = (folder / "run" / configuration.name / "hypernetworks").glob(f"{configuration.name}-*.pt")
+    return sorted((int(path.stem.rsplit("-", 1)[1]), path) for path in files)
 
 
 def _numbered(config: Config, configuration: Configuration, resume: bool | None) -> Iterator[tuple[int, Path]]:
