@@ -182,20 +182,27 @@ def _gap_sign(point: ValidationPoint) -> float:
 
 
 def rise_sign(drift: Drift) -> float:
-    """ln P(this rise | overtrained) / P(this rise | not), with Student-t tails (4 degrees) so that no outlier decides.
+    """ln P(this rise | overtrained) / P(this rise | not).
 
-    Overtrained: the true rise is half-normal, its scale what was gained before, within bounds; not: it is none.
+    Overtrained: the true rise is half-normal, its scale what was gained before, within bounds; not: a small part of it.
     """
     low, high = believed.RISE_SCALE
-    scale = min(high, max(low, drift.gained))
-    grid = [(at + 0.5) * 4 * scale / _GRID for at in range(_GRID)]
-    weights = [math.exp(-((true / scale) ** 2) / 2) for true in grid]
-    risen = math.fsum(w * _tails((drift.rise - true) / drift.error) for w, true in zip(weights, grid, strict=True))
-    ratio = risen / math.fsum(weights) / _tails(drift.rise / drift.error)
+    over = _likelihood(drift, max(min(high, max(low, drift.gained)), believed.RISE_SHARE * drift.gained))
+    ratio = over / _likelihood(drift, believed.RISE_SOUND * drift.gained)
     return max(-believed.RISE_CAP, min(believed.RISE_CAP, math.log(ratio)))
 
 
 _GRID = 40  # points of the integral over the true rise, 0 to 4 scales
+
+
+def _likelihood(drift: Drift, scale: float) -> float:
+    """Of the rise, its truth half-normal; Student-t tails (4 degrees) so that no outlier decides."""
+    if scale <= 0:
+        return _tails(drift.rise / drift.error)
+    grid = [(at + 0.5) * 4 * scale / _GRID for at in range(_GRID)]
+    weights = [math.exp(-((true / scale) ** 2) / 2) for true in grid]
+    risen = math.fsum(w * _tails((drift.rise - true) / drift.error) for w, true in zip(weights, grid, strict=True))
+    return risen / math.fsum(weights)
 
 
 def _tails(z: float) -> float:
