@@ -184,3 +184,16 @@ def test_a_grave_finding_at_the_last_step_is_heeded_though_the_course_is_not_sur
     if any(f.code == "HN301" and f.step == 6000 for f in diagnosis.findings):
         assert diagnosis.prescription.action is Action.RESUME
         assert diagnosis.prescription.step < 6000
+
+
+@pytest.mark.parametrize("falls", [True, False])
+def test_a_grave_finding_is_not_heeded_where_all_other_channels_contradict_it(falls):
+    """One module of a large gain, as in the lab's sound run by-heart-01."""
+    files = [a_checkpoint(step, 1.0) for step in STEPS]
+    odd = replace(files[-1].modules[0], gain=9.0)
+    files[-1] = replace(files[-1], modules=(odd, *files[-1].modules[1:]))
+    curve = {step: 0.09 - 5e-6 * step if falls else 0.2 for step in STEPS}
+    plan = Settings(learn_rate="5e-6", steps=20000, images=50)
+    diagnosis = judge(a_run(checkpoints=tuple(files), validation=validation(curve, train=curve), settings=plan))
+    assert any(f.code == "HN102" and f.step == STEPS[-1] for f in diagnosis.findings)
+    assert (diagnosis.prescription.action is Action.CONTINUE) == falls
