@@ -155,17 +155,29 @@ def _validation(stop: Stop, drift: Mapping[int, Drift]) -> Row | None:
     if not stop.validation:
         return None
     point = stop.validation[-1]
-    change = against_base(point)
-    overtrained = believed.RISE_WEIGHT * (rise_sign(drift[point.step]) if point.step in drift else 0.0) + _gap_sign(
-        point
-    )
-    starting = broken = 0.0
+    change, risen = against_base(point), drift.get(point.step)
+    overtrained = believed.RISE_WEIGHT * (_unshared_sign(risen) if risen else 0.0) + _gap_sign(point)
+    starting, broken = 0.0, _lost_sign(risen) if risen else 0.0
     if change is not None:
         harm = math.log1p(change.rise)
         overtrained += interpolate(believed.HARM_OVERTRAINED, harm)
-        broken = _harm_sign(point, harm)
+        broken += _harm_sign(point, harm)
         starting = interpolate(believed.IMPROVED_STARTING, -change.rise / change.error)
     return (starting, 0.0, overtrained, broken, broken)
+
+
+def _unshared_sign(drift: Drift) -> float:
+    """A rise speaks for overtraining as far as the training items do not share it."""
+    sign = rise_sign(drift)
+    return (1 - drift.shared) * sign if sign > 0 else sign
+
+
+def _lost_sign(drift: Drift) -> float:
+    """A benefit that is lost on training items too speaks for breakage, if it is more than a ripple."""
+    if drift.gained <= 0 or drift.rise < believed.LOST_ERRORS * drift.error:
+        return 0.0
+    weight = drift.shared * min(1.0, drift.rise / believed.LOST_RISE)
+    return weight * interpolate(believed.LOST, drift.rise / drift.gained)
 
 
 def _harm_sign(point: ValidationPoint, harm: float) -> float:
