@@ -80,8 +80,9 @@ RISE_SHARE = 0.2  # ... and at least this share of the benefit, which is 60 % of
 RISE_SOUND = 0.03
 RISE_CAP = 3.0  # most that one validation may weigh (science.md §B.5)
 RISE_WEIGHT = 0.5  # neighbouring validations are not independent (science.md §B.5)
-# share of the benefit lost, training items sharing the rise -> broken; guess.  Full from a rise of LOST_RISE on: on
-# SD1, where 1 % is gained, a ripple of the rate loses all of it.  Not counted within so many standard errors
+# share of the benefit lost, training items sharing the rise -> broken.  Full from a rise of LOST_RISE on: on SD1, where
+# 1 % is gained, a ripple of the rate loses all of it; not counted within so many standard errors.  Lab, tuning half:
+# sudden-02 loses 92 % on both within three steps of a ruinous rate, gain and previews still as before.  Heights: guess
 LOST: Curve = ((0.1, 0.0), (0.3, 1.0), (0.6, 2.5), (1.0, 3.5))
 LOST_RISE, LOST_ERRORS = 0.1, 2.0
 GAP: Curve = ((0.02, 0.0), (0.05, 0.5), (0.1, 1.5), (0.2, 2.5))  # train-held-out gap -> overtrained (science.md §B.1)
