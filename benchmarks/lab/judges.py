@@ -24,8 +24,8 @@ CHANNELS: Mapping[str, Callable[[Vitals], Vitals]] = {
 Judge = Callable[[Kept], Opinion]
 LOSS_CAP = 0.3  # G30
 WINDOW = 32  # losses in the mean that a person watches
-NORM_GROWN = 3.0  # times the first checkpoint's mean weight RMS; set on the tuning half
-ENTROPY_CHANGED = 1.0  # bits by which a preview's has moved from the bare base model's; set on the tuning half
+NORM = 0.17  # largest RMS of a module's weights; set on the tuning half, between .14 (sound) and .21 (broken)
+ENTROPY_CHANGED = 0.7  # bits by which a preview's has moved from the bare base model's; set on the tuning half
 ALPHA_LOW = 2.0  # WeightWatcher: below it a layer counts as overtrained
 
 
@@ -63,10 +63,9 @@ def loss_over_the_cap(kept: Kept) -> Opinion:
 
 
 def weight_norm(kept: Kept) -> Opinion:
-    """The weights have grown to several times what they were: broken."""
-    points = [(step_of(one), _norm(one)) for one in kept.vitals.checkpoints]
-    first = points[0][1] if points else 0.0
-    at = next((step for step, norm in points if norm > NORM_GROWN * first or norm != norm), None)
+    """The weights have grown too large: broken."""
+    norms = [(step_of(one), max((part.rms for part in one.modules), default=0.0)) for one in kept.vitals.checkpoints]
+    at = min((step for step, norm in norms if not norm <= NORM), default=None)
     return Opinion(broken=at, chosen=_before(_steps(kept), at))
 
 
@@ -102,11 +101,6 @@ def last_finite(kept: Kept) -> Opinion:
     return Opinion(broken=broken, chosen=steps[-1] if steps else None)
 
 
-def _norm(checkpoint: object) -> float:
-    modules = getattr(checkpoint, "modules", ())
-    return sum(module.rms for module in modules) / max(1, len(modules))
-
-
 def _steps(kept: Kept) -> list[int]:
     return sorted({step_of(one) for one in kept.vitals.checkpoints})
 
@@ -126,7 +120,7 @@ JUDGES: Mapping[str, Judge] = {
     **{f"hndoctor, {name} alone": alone(name) for name in CHANNELS},
     **{f"hndoctor, without {name}": without(name) for name in CHANNELS},
     "mean loss over 0.3": loss_over_the_cap,
-    "weight norm x 3": weight_norm,
+    "weight norm over 0.17": weight_norm,
     "preview entropy moved": entropy,
     "WeightWatcher alpha < 2": low_alpha,
     "lowest smoothed loss": early_stopping,

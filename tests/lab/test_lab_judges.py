@@ -70,7 +70,7 @@ def test_the_diagnosis_and_the_baselines_find_this_breakage(kept: Kept) -> None:
     assert diagnosed(kept).chosen in (500, 1000)
     assert loss_over_the_cap(kept).broken == 1500
     assert loss_over_the_cap(kept).chosen == 1000
-    assert weight_norm(kept).broken is None  # all of these modules have one RMS
+    assert weight_norm(kept).broken is None  # these modules have the RMS that they were initialised with
 
 
 @pytest.mark.parametrize("channel", list(CHANNELS))
