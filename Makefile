@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint types imports pytest fuzz bench-scan bench-train bench-previews bench-report docs stress clean
+.PHONY: help demo test lint types imports pytest fuzz bench-scan bench-train bench-previews bench-report bench-accuracy lab lab-full docs stress clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -66,6 +66,17 @@ bench-report: $(VENV)/.test ## what rendering the report costs, in seconds and b
 
 docs: $(VENV)/.test ## the manual as pages in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+lab: $(VENV)/.test ## the small lab: a handful of short runs that live and die, and their judging, in minutes
+	$(BIN)/python -m benchmarks.lab.run --small --out .lab/runs
+	$(BIN)/python -m benchmarks.lab.accuracy --runs .lab/runs
+
+lab-full: $(VENV)/.test ## the whole population, resumable, into benchmarks/lab/runs; then the three runs of 25,000 steps
+	$(BIN)/python -m benchmarks.lab.run
+	$(BIN)/python -m benchmarks.lab.run --long
+
+bench-accuracy: $(VENV)/.test ## how right the diagnosis is on the lab's stored runs; trains nothing
+	$(BIN)/python -m benchmarks.lab.accuracy
 
 clean: ## remove the virtual environment and what tools left
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build site

@@ -5,7 +5,8 @@ pictures with fixed noise, and on training pictures alike.  The networks are not
 does not apply and no rate is told; what is tried is the method on validation alone.  No threshold was set by these,
 but the error estimate of a curve was changed once after they had been seen.
 
-For each run: where its curve is lowest, how much of its benefit is lost at the end, and what the diagnosis says.
+For each run: where its curve is lowest, from where on a tenth of its benefit is gone for good (the onset by the rule of
+benchmarks/lab), how much is lost at the end, and what the diagnosis says.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Outcome:
     name: str
     points: int
     lowest: int
+    begun: int | None  # from where on a tenth of the benefit is gone for good: the onset by the lab's rule
     lost: float
     rise: float
     onset: int | None
@@ -56,10 +58,13 @@ def _outcome(name: str, steps: Sequence[int], values: Sequence[float], train: An
     lowest = min(range(len(smooth)), key=smooth.__getitem__)
     benefit = max(values[0] - smooth[lowest], 1e-12)
     diagnosis = judged(name, steps, values, train)
+    gone = [value - smooth[lowest] >= LOST * benefit for value in smooth]
+    begun = next((at for at in range(lowest + 1, len(smooth)) if all(gone[at:])), None)
     return Outcome(
         name,
         len(steps),
         steps[lowest],
+        None if begun is None else steps[begun],
         (smooth[-1] - smooth[lowest]) / benefit,
         smooth[-1] / smooth[lowest] - 1,
         diagnosis.onset.overtrained,
@@ -84,17 +89,20 @@ def judged(name: str, steps: Sequence[int], values: Sequence[float], train: Any)
 def main(path: str) -> None:
     """Print the table and the sums."""
     found = list(outcomes(json.loads(Path(path).read_text(encoding="utf-8"))["runs"]))
-    print(f"{'run':44} {'points':>6} {'lowest':>7} {'lost':>6} {'rise':>7} {'onset':>7} {'p(over)':>8}")
+    print(f"{'run':44} {'points':>6} {'lowest':>7} {'begun':>7} {'lost':>6} {'rise':>7} {'onset':>7} {'p(over)':>8}")
     for one in found:
         onset = "-" if one.onset is None else f"{one.onset}"
-        print(f"{one.name:44} {one.points:6} {one.lowest:7} {one.lost:6.0%} {one.rise:7.2%} {onset:>7} {one.last:8.2f}")
+        curve = f"{one.name:44} {one.points:6} {one.lowest:7} {one.begun or '-':>7} {one.lost:6.0%} {one.rise:7.2%}"
+        print(f"{curve} {onset:>7} {one.last:8.2f}")
     called = [one for one in found if one.last > 0.5]
     right = [one for one in called if one.truly]
-    ratios = [one.onset / one.lowest for one in right if one.onset]
     truly = sum(one.truly for one in found)
     print(f"\n{len(found)} curves, {truly} end overtrained; called {len(called)}, rightly {len(right)}")
-    if ratios:
-        print(f"onset / lowest point: median {median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
+    for what, points in (("lowest point", "lowest"), ("where a tenth of the benefit is gone for good", "begun")):
+        ratios = [one.onset / at for one in right if one.onset and (at := getattr(one, points))]
+        if ratios:
+            print(f"onset / {what}: median {median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
+
 
 
 if __name__ == "__main__":

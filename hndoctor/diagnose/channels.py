@@ -155,17 +155,37 @@ def _validation(stop: Stop, drift: Mapping[int, Drift]) -> Row | None:
     if not stop.validation:
         return None
     point = stop.validation[-1]
-    change = against_base(point)
-    overtrained = believed.RISE_WEIGHT * (rise_sign(drift[point.step]) if point.step in drift else 0.0) + _gap_sign(
-        point
-    )
-    starting = broken = 0.0
+    change, risen = against_base(point), drift.get(point.step)
+    overtrained = believed.RISE_WEIGHT * (_unshared_sign(risen) if risen else 0.0) + _gap_sign(point)
+    starting, broken = 0.0, _lost_sign(risen) if risen else 0.0
     if change is not None:
         harm = math.log1p(change.rise)
         overtrained += interpolate(believed.HARM_OVERTRAINED, harm)
-        broken = interpolate(believed.HARM_BROKEN, harm)
+        broken += _harm_sign(point, harm)
         starting = interpolate(believed.IMPROVED_STARTING, -change.rise / change.error)
     return (starting, 0.0, overtrained, broken, broken)
+
+
+def _unshared_sign(drift: Drift) -> float:
+    """A rise speaks for overtraining as far as the training items do not share it."""
+    sign = rise_sign(drift)
+    return (1 - drift.shared) * sign if sign > 0 else sign
+
+
+def _lost_sign(drift: Drift) -> float:
+    """A benefit that is lost on training items too speaks for breakage, if it is more than a ripple."""
+    if drift.gained <= 0 or drift.rise < believed.LOST_ERRORS * drift.error:
+        return 0.0
+    weight = drift.shared * min(1.0, drift.rise / believed.LOST_RISE)
+    return weight * interpolate(believed.LOST, drift.rise / drift.gained)
+
+
+def _harm_sign(point: ValidationPoint, harm: float) -> float:
+    """Harm speaks for breakage as far as training items share it; what only held-out items show may be overtraining."""
+    if not point.train or not point.train_base or min(point.train, point.train_base) <= 0:
+        sign = interpolate(believed.HARM_BROKEN, harm)
+        return believed.HARM_UNSHARED * sign if sign > 0 else sign
+    return interpolate(believed.HARM_BROKEN, min(harm, math.log(point.train / point.train_base)))
 
 
 def _gap_sign(point: ValidationPoint) -> float:
@@ -174,20 +194,27 @@ def _gap_sign(point: ValidationPoint) -> float:
 
 
 def rise_sign(drift: Drift) -> float:
-    """ln P(this rise | overtrained) / P(this rise | not), with Student-t tails (4 degrees) so that no outlier decides.
+    """ln P(this rise | overtrained) / P(this rise | not).
 
-    Overtrained: the true rise is half-normal, its scale what was gained before, within bounds; not: it is none.
+    Overtrained: the true rise is half-normal, its scale what was gained before, within bounds; not: a small part of it.
     """
     low, high = believed.RISE_SCALE
-    scale = min(high, max(low, drift.gained))
-    grid = [(at + 0.5) * 4 * scale / _GRID for at in range(_GRID)]
-    weights = [math.exp(-((true / scale) ** 2) / 2) for true in grid]
-    risen = math.fsum(w * _tails((drift.rise - true) / drift.error) for w, true in zip(weights, grid, strict=True))
-    ratio = risen / math.fsum(weights) / _tails(drift.rise / drift.error)
+    over = _likelihood(drift, max(min(high, max(low, drift.gained)), believed.RISE_SHARE * drift.gained))
+    ratio = over / _likelihood(drift, believed.RISE_SOUND * drift.gained)
     return max(-believed.RISE_CAP, min(believed.RISE_CAP, math.log(ratio)))
 
 
 _GRID = 40  # points of the integral over the true rise, 0 to 4 scales
+
+
+def _likelihood(drift: Drift, scale: float) -> float:
+    """Of the rise, its truth half-normal; Student-t tails (4 degrees) so that no outlier decides."""
+    if scale <= 0:
+        return _tails(drift.rise / drift.error)
+    grid = [(at + 0.5) * 4 * scale / _GRID for at in range(_GRID)]
+    weights = [math.exp(-((true / scale) ** 2) / 2) for true in grid]
+    risen = math.fsum(w * _tails((drift.rise - true) / drift.error) for w, true in zip(weights, grid, strict=True))
+    return risen / math.fsum(weights)
 
 
 def _tails(z: float) -> float:

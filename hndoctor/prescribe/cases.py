@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from hndoctor.prescribe.rates import (
     GRADUAL_DIVISOR,
     GUIDE_STEPS,
     REPEATED_DIVISOR,
+    SOUND_SHARE,
     rounded,
     schedule,
 )
@@ -29,7 +31,7 @@ def broken(case: Case, onset: int) -> Prescription:
         return nothing_sound(case)
     rates = case.rates
     divisor = REPEATED_DIVISOR if _violent(case) else FIRST_DIVISOR
-    old, rate = rates.known(onset), rates.divided(onset, divisor)
+    old, rate = rates.known(onset), rates.divided(onset, divisor, SOUND_SHARE * (rates.known(chosen.step) or math.inf))
     if old and rate >= old:
         return use(case, chosen, f"the rate was at its floor already ({how.rate_words(rates.floor)})")
     end = max(rates.end, chosen.step + 1)

@@ -24,6 +24,7 @@ class Drift:
     rise: float
     error: float
     gained: float = 0.0  # how far the best lies below the bare base model, relative to it
+    shared: float = 0.0  # share of the rise that the training items' loss rose along: damage, no learning by heart
 
 
 def drifts(points: Iterable[ValidationPoint]) -> tuple[Drift, ...]:
@@ -37,8 +38,16 @@ def drifts(points: Iterable[ValidationPoint]) -> tuple[Drift, ...]:
             best = point
         error = relative_error(point.items, best.items, best.held_out, rough) if point is not best else rough
         gained = max(0.0, best.held_out_base / best.held_out - 1)
-        found.append(Drift(point.step, best.step, point.held_out / best.held_out - 1, error, gained))
+        rise = point.held_out / best.held_out - 1
+        found.append(Drift(point.step, best.step, rise, error, gained, _shared(point, best, rise)))
     return tuple(found)
+
+
+def _shared(point: ValidationPoint, best: ValidationPoint, rise: float) -> float:
+    """0..1; 0 where training items were not measured."""
+    if rise <= 0 or not point.train or not best.train or min(point.train, best.train) <= 0:
+        return 0.0
+    return min(1.0, max(0.0, (point.train / best.train - 1) / rise))
 
 
 def roughness(ordered: Sequence[ValidationPoint]) -> float:

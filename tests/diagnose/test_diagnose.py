@@ -79,6 +79,27 @@ def test_overtrained_by_validation():
     assert diagnosis.onset.broken is None
 
 
+def test_a_grave_rise_of_held_out_loss_is_breakage_only_if_training_pictures_got_worse_too():
+    curve = {step: 0.095 if step < 2000 else 0.18 for step in STEPS}
+    learnt, ruined = ({step: value if step >= 2000 else 0.09 for step in STEPS} for value in (0.03, 0.2))
+    by_heart = diagnose(a_run(noise=None, loss=None, validation=validation(curve, train=learnt)))
+    assert (by_heart.onset.overtrained, by_heart.onset.broken) == (2000, None)
+    harmed = diagnose(a_run(noise=None, loss=None, validation=validation(curve, train=ruined)))
+    assert harmed.onset.broken == 2000
+
+
+def test_a_benefit_that_is_lost_on_training_pictures_too_is_no_overtraining():
+    curve = {step: 0.05 if step < 3000 else 0.09 for step in STEPS}
+    learnt = {step: 0.05 if step < 3000 else 0.03 for step in STEPS}
+    shared, by_heart = (
+        diagnose(a_run(gain=2.0, noise=None, loss=None, validation=validation(curve, train=train)))
+        for train in (curve, learnt)
+    )
+    assert shared.onset.overtrained is None
+    assert shared.onset.broken in (3000, 3500)
+    assert (by_heart.onset.overtrained, by_heart.onset.broken) == (3000, None)
+
+
 def test_still_falling_validation_outweighs_the_band():
     steps = range(1000, 26000, 1000)
     curve = {step: 0.1 - step * 1e-6 for step in steps}

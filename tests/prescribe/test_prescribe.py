@@ -194,3 +194,27 @@ def test_averaging_is_told_as_the_command_that_does_it():
     assert out == ["--out", "merged.pt"]
     assert f"runs/x/hypernetworks/x-{told.step}.pt" in files
     assert len(files) in (2, 3)
+
+
+@pytest.mark.parametrize("falls", [True, False])
+def test_a_grave_finding_is_not_heeded_where_all_other_channels_contradict_it(falls):
+    """One module of a large gain, as in the lab's sound run by-heart-01."""
+    files = [a_checkpoint(step, 1.0) for step in STEPS]
+    odd = replace(files[-1].modules[0], gain=9.0)
+    files[-1] = replace(files[-1], modules=(odd, *files[-1].modules[1:]))
+    curve = {step: 0.09 - 5e-6 * step if falls else 0.2 for step in STEPS}
+    plan = Settings(learn_rate="5e-6", steps=20000, images=50)
+    diagnosis = judge(a_run(checkpoints=tuple(files), validation=validation(curve, train=curve), settings=plan))
+    assert any(f.code == "HN102" and f.step == STEPS[-1] for f in diagnosis.findings)
+    assert (diagnosis.prescription.action is Action.CONTINUE) == falls
+
+
+def test_after_a_rate_was_raised_the_new_one_stays_below_the_one_that_was_sound():
+    """As in the lab's sudden-02, sound at 6.8e-4 and ruined within three steps of 2e-2."""
+    plan = Settings(learn_rate="5e-6:3000, 2e-3:6000", steps=6000, images=50)
+    told = losses(range(10, 6001, 10), {0: 0.1, 3200: 0.9}, rate=5e-6)
+    told = tuple(replace(point, learn_rate=2e-3) if point.step > 3000 else point for point in told)
+    advice = judge(a_run(gain={0: 0.1, 3500: 30.0}, noise=None, losses=told, settings=plan)).prescription
+    assert advice.action is Action.RESUME
+    assert advice.step <= 3000
+    assert advice.learning_rate <= 2.5e-6

@@ -1,0 +1,75 @@
+"""What is kept of a run: `runs/<name>/vitals.json.gz` and `oracle.json.gz`, small enough for the repository."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.lab.population import Configuration
+from benchmarks.lab.truth import Oracle
+from hndoctor.formats.atomic import write_whole
+from hndoctor.records import Vitals
+from hndoctor.vitals.stored import from_json, to_json
+
+RUNS = Path(__file__).parent / "runs"
+VITALS, ORACLE = "vitals.json.gz", "oracle.json.gz"
+VERSION = 1  # of oracle.json; what another one measured is measured again
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A run as it is judged: what was asked for, what the oracle measured, what hndoctor measured."""
+
+    configuration: Configuration
+    oracle: Oracle
+    vitals: Vitals
+    notes: Mapping[str, Any]  # base model's hash, seconds, how the run ended
+
+
+def save(folder: Path, configuration: Configuration, oracle: Oracle, vitals: Vitals, notes: Mapping[str, Any]) -> int:
+    """Write both files, vitals first, so that a run with an oracle is whole; gives their bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    told = {"version": VERSION, "configuration": asdict(configuration), "oracle": asdict(oracle), "notes": dict(notes)}
+    parts = {VITALS: to_json(slim(vitals, configuration.name)), ORACLE: json.dumps(told).encode()}
+    for name, data in parts.items():
+        write_whole(folder / name, [gzip.compress(data, 9, mtime=0)])
+    return sum((folder / name).stat().st_size for name in parts)
+
+
+def load(folder: Path) -> Kept:
+    """Read a run; raises OSError or ValueError where it is not whole."""
+    told = json.loads(gzip.decompress((folder / ORACLE).read_bytes()))
+    if told["version"] != VERSION:
+        raise ValueError(f"{folder}: measured by version {told['version']} of the oracle; run it again")
+    return Kept(
+        msgspec.convert(told["configuration"], Configuration),
+        msgspec.convert(told["oracle"], Oracle),
+        from_json(gzip.decompress((folder / VITALS).read_bytes())),
+        told["notes"],
+    )
+
+
+def is_whole(folder: Path, configuration: Configuration) -> bool:
+    """Whether this very configuration has been run and kept."""
+    try:
+        return load(folder).configuration == configuration
+    except (OSError, ValueError, KeyError, EOFError, msgspec.ValidationError):
+        return False
+
+
+def all_kept(folder: Path = RUNS) -> Iterator[Kept]:
+    """Every whole run of a folder, by name."""
+    for path in sorted(folder.glob(f"*/{ORACLE}")):
+        yield load(path.parent)
+
+
+def slim(vitals: Vitals, name: str) -> Vitals:
+    """Without thumbnails, times and this machine's paths."""
+    shown = (replace(one, thumbnail=None) for one in vitals.previews)
+    return replace(vitals, run=name, name=name, previews=tuple(shown))

@@ -1,0 +1,56 @@
+"""The population is frozen, balanced from its beginning on, and its halves share nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from benchmarks.lab.population import HALVES, INTENTS, by_name, long_runs, population
+from hndoctor.formats.layout import parse_structure
+from hndoctor.formats.schedule import parse_schedule
+from trainer.planning import dropouts
+
+
+def test_the_same_seed_gives_the_same_population() -> None:
+    assert population() == population()
+    assert population(1) != population(2)
+
+
+def test_there_are_enough_of_each_and_names_are_unique() -> None:
+    assert len(by_name()) == len(population()) + len(long_runs()) >= 60 + 3
+    assert all(one.steps == 25_000 for one in long_runs())
+
+
+@pytest.mark.parametrize("length", [10, 20, 40, 60])
+def test_any_beginning_is_a_balanced_sample(length: int) -> None:
+    made = Counter(one.intent for one in population()[:length])
+    total = sum(count for count, _ in INTENTS.values())
+    assert all(abs(made[name] - count * length / total) <= 1.5 for name, (count, _) in INTENTS.items())
+    halves = Counter(one.half for one in population()[:length])
+    assert abs(halves[HALVES[0]] - halves[HALVES[1]]) <= 0.3 * length
+
+
+def test_the_halves_share_no_seed_no_training_picture_and_no_configuration() -> None:
+    tuning, test = ([one for one in population() if one.half == half] for half in HALVES)
+    assert not {one.seed for one in tuning} & {one.seed for one in test}
+    assert not {one.data_seed for one in tuning} & {one.data_seed for one in test}
+    assert len({one.name for one in (*tuning, *test)}) == len(population())
+
+
+def test_every_configuration_is_one_that_the_trainer_takes() -> None:
+    from trainer.config import load_config
+
+    for one in by_name().values():
+        assert parse_schedule(one.learn_rate, one.steps)[-1].end >= one.steps
+        assert len(parse_structure(one.layer_structure)) >= 3
+        keys = {"data": "x", "activation": one.activation, "weight_init": one.weight_init, "precision": one.precision}
+        shape = {"layer_structure": one.layer_structure, "use_dropout": bool(one.dropout)}
+        config = load_config(None, keys | shape | {"dropout_structure": one.dropout_structure})
+        assert any(dropouts(config)) == bool(one.dropout)
+
+
+def test_rates_span_six_decades() -> None:
+    rates = [part.rate for one in population() for part in parse_schedule(one.learn_rate, one.steps)]
+    assert min(rates) < 1e-5
+    assert max(rates) > 1.0
