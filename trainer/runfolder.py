@@ -146,11 +146,18 @@ class RunFolder:
     def best(self) -> int | None:
         """The number of the checkpoint with the lowest held-out loss; None if none was validated."""
         there = {number for number, _ in self.numbered()}
-        try:
-            points = [point for point in read_validation(self.root / VALIDATION_LOG) if point.step in there]
-        except (OSError, ValueError):
-            return None
+        points = [point for point in self._validations() if point.step in there]
         return min(points, key=lambda point: point.held_out).step if points else None
+
+    def validated(self, number: int) -> bool:
+        """Whether the validation log holds a number."""
+        return any(point.step == number for point in self._validations())
+
+    def _validations(self) -> tuple[ValidationPoint, ...]:
+        try:
+            return tuple(read_validation(self.root / VALIDATION_LOG))
+        except (OSError, ValueError):
+            return ()
 
     def _later_than(self, step: int) -> Iterator[Path]:
         """Checkpoints and previews of after `step`; a number is one more than the step it holds."""

@@ -84,6 +84,19 @@ class Training:
         config = self.course.config
         if config.image_every and not self.folder.preview(0).exists():
             yield from self._preview(0, bare=True)
+        if self.found:
+            yield from self._overdue(self.course.network.step + 1)
+
+    def _overdue(self, number: int) -> Generator[Event]:
+        """What a kill between a checkpoint and its judging left undone."""
+        config, prompts = self.course.config, range(len(self.previewer.prompts))
+        with meant(self.course.optimizer, self.course.parameters):
+            judged = _falls(number, config.validate_every or config.save_every)
+            if self.validation and judged and not self.folder.validated(number):
+                yield from self._validate(number)
+            drawn = _falls(number, config.image_every)
+            if drawn and not all(self.folder.preview(number, which).exists() for which in prompts):
+                yield from self._preview(number)
 
     def _steps(self) -> Generator[Event]:
         for event in run(self.course) if not self.course.halted else ():

@@ -528,7 +528,8 @@ def overtrained_run(name: str = "night-city") -> Example:
         losses=losses(20_000, 5e-6, every=20),
         validation=validation,
         settings=Settings(
-            "settings.json", "5e-6", 20000, 1, 1, 20, "v1-5-pruned", "81761151", 1, "AdamW", ("a1", "b2"), (4000,)
+            "settings.json", "5e-6", 20000, 1, 1, 20, "v1-5-pruned", "81761151", 1, "AdamW",
+            data_fingerprints=("a1", "b2"), resumed_at=(4000,),
         ),
     )
     return diagnosis, vitals
