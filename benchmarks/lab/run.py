@@ -31,7 +31,8 @@ from trainer.session import train
 
 JUDGE = Path(".lab/judge.pt")  # trained in some minutes where it is not there
 SMALL = 6  # runs of the small lab
-PREVIEW_STEPS, PREVIEW_SAMPLER = 7, "DPM++ 2M"
+# 7 steps of DPM++ 2M at CFG 7, as the first runs had, leave even the bare base model's previews noisy
+PREVIEW_STEPS, PREVIEW_SAMPLER, PREVIEW_CFG = 16, "Euler a", 4.0
 SETTLED = 2  # steps between a numbered checkpoint and the final one that are not worth another measurement
 
 
@@ -182,7 +183,8 @@ def config_of(one: Configuration, model: Path, folder: Path) -> Config:
         layer_norm=one.layer_norm, use_dropout=bool(one.dropout), dropout_structure=one.dropout_structure,
         learn_rate=one.learn_rate, steps=one.steps, batch_size=one.batch_size, seed=one.seed,
         save_every=one.every, image_every=one.every, csv_every=1, precision=one.precision, validation=one.validation,
-        preview_steps=PREVIEW_STEPS, preview_sampler=PREVIEW_SAMPLER, preview_negative_prompt=one.negative_prompt,
+        preview_negative_prompt=one.negative_prompt, preview_steps=PREVIEW_STEPS,
+        preview_sampler=PREVIEW_SAMPLER, preview_cfg=PREVIEW_CFG,
     )  # fmt: skip
 
 

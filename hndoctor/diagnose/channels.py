@@ -160,7 +160,7 @@ def _validation(stop: Stop, drift: Mapping[int, Drift]) -> Row | None:
     starting, broken = 0.0, _lost_sign(risen) if risen else 0.0
     if change is not None:
         harm = math.log1p(change.rise)
-        overtrained += interpolate(believed.HARM_OVERTRAINED, harm)
+        overtrained += (1 - _shared_harm(point, harm)) * interpolate(believed.HARM_OVERTRAINED, harm)
         broken += _harm_sign(point, harm)
         starting = interpolate(believed.IMPROVED_STARTING, -change.rise / change.error)
     return (starting, 0.0, overtrained, broken, broken)
@@ -178,6 +178,13 @@ def _lost_sign(drift: Drift) -> float:
         return 0.0
     weight = drift.shared * min(1.0, drift.rise / believed.LOST_RISE)
     return weight * interpolate(believed.LOST, drift.rise / drift.gained)
+
+
+def _shared_harm(point: ValidationPoint, harm: float) -> float:
+    """Share of the harm, 0..1, that training items suffer too: so far it is damage, no learning by heart."""
+    if harm <= 0 or not point.train or not point.train_base or min(point.train, point.train_base) <= 0:
+        return 0.0
+    return min(1.0, max(0.0, math.log(point.train / point.train_base) / harm))
 
 
 def _harm_sign(point: ValidationPoint, harm: float) -> float:
