@@ -19,7 +19,6 @@ from torch import Tensor
 
 from benchmarks.lab.truth import Measures, does_harm, mean
 from benchmarks.pocket import judge as judging
-from trainer.base import noise_schedule
 from trainer.diffusion import apply_hypernetwork
 from trainer.errors import TrainerError
 from trainer.network import Hypernetwork
@@ -27,6 +26,7 @@ from trainer.objective import Objective
 from trainer.pocket import datasets
 from trainer.pocket.make_vae import tensor
 from trainer.pocket.scenes import Scene, random_scene
+from trainer.sampler import NoiseSchedule
 
 HELD_OUT = 16  # pictures for the loss
 DRAWN = 40  # pictures of the style that generated ones are compared with
@@ -63,7 +63,9 @@ class Lab:
         self.judge, self.pipe = judging.load(judge), judging.pipeline(model)
         for part in (self.pipe.unet, self.pipe.vae, self.pipe.text_encoder):
             part.requires_grad_(False)
-        self.objective = Objective(self.pipe.unet, noise_schedule(model))
+        velocity = self.pipe.scheduler.config.prediction_type == "v_prediction"
+        noises = NoiseSchedule(self.pipe.scheduler.alphas_cumprod.double(), velocity)
+        self.objective = Objective(self.pipe.unet, noises)
         self.chance = mean([1 / len(judging.ATTRIBUTES[name]) for name in READ])
         self._subjects: dict[str, Subject] = {}
 

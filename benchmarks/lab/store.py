@@ -72,4 +72,5 @@ def all_kept(folder: Path = RUNS) -> Iterator[Kept]:
 def slim(vitals: Vitals, name: str) -> Vitals:
     """Without thumbnails, times and this machine's paths."""
     shown = (replace(one, thumbnail=None) for one in vitals.previews)
-    return replace(vitals, run=name, name=name, previews=tuple(shown))
+    settings = replace(vitals.settings, data=None)
+    return replace(vitals, run=name, name=name, previews=tuple(shown), settings=settings)

@@ -41,11 +41,12 @@ def kept() -> Kept:
 
 
 def test_a_kept_run_reads_back_the_same_but_for_its_path(kept: Kept, tmp_path: Path) -> None:
-    store.save(tmp_path / "x", kept.configuration, kept.oracle, kept.vitals, kept.notes)
+    told = replace(kept.vitals, settings=replace(kept.vitals.settings, data="a/place"))
+    store.save(tmp_path / "x", kept.configuration, kept.oracle, told, kept.notes)
     back = store.load(tmp_path / "x")
     assert (back.configuration, back.oracle, back.notes) == (kept.configuration, kept.oracle, kept.notes)
     assert back.vitals == store.slim(kept.vitals, kept.configuration.name)
-    assert back.vitals.run == kept.configuration.name
+    assert (back.vitals.run, back.vitals.settings.data) == (kept.configuration.name, None)
     assert [one.configuration for one in store.all_kept(tmp_path)] == [kept.configuration]
 
 
