@@ -38,6 +38,6 @@ SAYINGS: dict[str, str] = {
 
 
 def told(reason: Reason) -> str:
-    """One reason as prose: ``… (kurtosis 3.0; pictures 11)``."""
+    """One reason as prose: ``… (kurtosis 3.0, in pictures 11)``."""
     words = SAYINGS.get(reason.measure, f"{reason.measure.replace('_', ' ')} (")
-    return f"{words} {reason.value:.2g}; pictures {reason.typical:.2g})"
+    return f"{words} {reason.value:.2g}, in pictures {reason.typical:.2g})"

@@ -86,12 +86,15 @@ _MODULE = re.compile(r"(?<![\w.-])(\d+)\.([kv])(?:\.([a-z][\w.]*\w))?(?![\w.]*\w
 _SIDES = {"k": "key", "v": "value"}
 
 
-_DETAIL = re.compile(r" (?:at step \d+(?:,\d{3})*|from step [^;]*? \(\d+ checkpoints\))|, the largest gain [\d.e+]+")
+_DETAIL = re.compile(
+    r" (?:at step \d+(?:,\d{3})*|from step [^;]*? \(\d+ checkpoints\))|, the largest gain [\d.e+]+"
+    r"| \((?:about )?[<>]?\d+ ?%, [^()]*\)(?:: .*)?$"  # how sure, and why
+)
 
 
 def in_words(message: str) -> str:
     """A finding for the headline: ``768.v`` is the value network of size 768 (a tensor keeps its own name before that),
-    and which steps it holds for is left to the finding itself."""
+    and which steps it holds for, how sure it is and why is left to the finding itself."""
 
     def said(found: re.Match[str]) -> str:
         module = f"the {_SIDES[found[2]]} network of size {found[1]}"

@@ -32,7 +32,7 @@ def made_of(vitals: Vitals, t: Words) -> Pairs:
     told = _settings(vitals.settings, t)
     if vitals.checkpoints:
         told += _network(vitals.checkpoints[-1].metadata, t)
-        told.append(("provenance", _several(c.provenance for c in vitals.checkpoints)))
+        told.append(("provenance", _several(t.told(c.provenance).text for c in vitals.checkpoints)))
         told.append(("container", _several(c.container for c in vitals.checkpoints)))
     return tuple((t[f"made.{key}"], clean(str(value))) for key, value in told if value not in (None, ""))
 
@@ -104,7 +104,7 @@ def _file(c: Checkpoint, t: Words) -> File:
         steps(c.stored_step),
         clean(c.path),
         size(c.bytes),
-        clean(c.provenance),
+        t.told(c.provenance).text,
         clean(c.sha256[:12] or f"xxh3 {c.content[:12]}"),
         _optimizer(c, t),
         tuple(notes),

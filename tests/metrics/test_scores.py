@@ -96,7 +96,7 @@ def test_noise_is_explained(tmp_path):
     judged = judge_picture(tmp_path / "n.png")
     assert judged.p["noise"] > 0.9
     assert "% of the frame" in judged.because[0]
-    assert all("; pictures " in reason for reason in judged.because[1:])
+    assert all(", in pictures " in reason for reason in judged.because[1:])
     assert len(judged.because) > 1
     low, high = judged.interval["noise"]
     assert low <= judged.p["noise"] <= high
