@@ -28,3 +28,11 @@ from hndoctor.diagnose.words import in_words
 )
 def test_no_raw_module_name_in_the_headline(message: str, said: str) -> None:
     assert in_words(message) == said
+
+
+def test_the_headline_says_what_not_how_sure_and_why():
+    told = "2 of 2 previews are colourful noise, covering 91% of the frame (100%, 98% to 100%): busy (x 2.9, y 7.4)"
+    assert in_words(told) == "2 of 2 previews are colourful noise, covering 91% of the frame"
+    assert in_words("12 NaN (3.0%) in 768.k.linear.0.weight") == (
+        "12 NaN (3.0%) in linear.0.weight of the key network of size 768"
+    )

@@ -243,6 +243,14 @@ def test_fried_is_told_by_the_pair():
     assert found(law("HN304"), preview(0, scores=burnt), preview(500, scores=burnt)) == []
 
 
+def test_what_the_training_pictures_look_like_is_not_fried():
+    burnt = {"colourfulness": 130.0, "clipping": 0.35, "edge_overshoot": 0.5, "contrast": 0.45}
+    run = Vitals("r", "r", previews=(preview(0), preview(500, scores=burnt)))
+    assert len(list(law("HN304").look(run))) == 1
+    glaring = tuple(preview(k, scores=burnt) for k in range(8))
+    assert list(law("HN304").look(replace(run, training=glaring))) == []
+
+
 def test_a_vivid_style_is_not_fried():
     assert found(law("HN304"), preview(0), preview(500, scores={"colourfulness": 70.0})) == []
 
