@@ -59,7 +59,7 @@ def _distinct(previews: Sequence[Preview]) -> list[Preview]:
 
 
 @rule("HN307", Severity.INFO, needs="previews")
-def no_effect(vitals: Vitals) -> Iterator[Sign]:
+def previews_as_before_training(vitals: Vitals) -> Iterator[Sign]:
     """The network does nothing: its preview equals the one from before training.
 
     Either it was not applied (strength 0, another network selected), or the learning rate is too low to move it (below

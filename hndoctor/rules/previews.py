@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from hndoctor.calibration import fried, repeated
 from hndoctor.calibration.words import told
 from hndoctor.records import Checkpoint, Preview, Severity, Vitals
-from hndoctor.rules._previews_alike import no_effect, sameness
+from hndoctor.rules._previews_alike import previews_as_before_training, sameness
 from hndoctor.rules._previews_made import (
     incomparable_previews,
     negative_prompt_used,
@@ -117,7 +117,7 @@ RULES_PREVIEWS: tuple[Rule, ...] = (
     fried_preview,
     repeated_texture,
     sameness,
-    no_effect,
+    previews_as_before_training,
     incomparable_previews,
     negative_prompt_used,
     seed_not_fixed,

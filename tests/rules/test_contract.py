@@ -29,6 +29,11 @@ def test_no_code_is_used_twice():
     assert sorted(codes) == sorted(set(codes))
 
 
+def test_no_name_is_used_twice():
+    names = [law.name for law in RULES]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_the_families_are_the_whole_table():
     assert tuple(law for family in FAMILIES for law in family) == RULES
 
