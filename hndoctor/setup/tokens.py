@@ -15,6 +15,7 @@ from pathlib import Path
 CHUNK = 75  # tokens the text encoder takes at once (web UI)
 ROUGH = "rough count (no CLIP vocabulary at hand)"
 _FILE = "bpe_simple_vocab_16e6.txt.gz"
+OURS = "models/clip/merges.txt.gz"  # in the trainer's folder, installed with this one; read, not imported
 _MERGES = 49152 - 256 - 2  # entries of that file that CLIP uses
 _LETTERS_PER_TOKEN = 6  # of long words; guess: on captions of tags the count comes out a tenth low (measured)
 _WORDS = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[^\W\d_]+|\d|(?:[^\s\w]|_)+", re.IGNORECASE)
@@ -123,10 +124,10 @@ def _places(base_model: Path | None, webui: Path | None) -> Iterator[tuple[str, 
             for packages in sorted(webui.glob(pattern)):
                 yield "CLIP's vocabulary (of the web UI's open_clip)", packages / "open_clip" / _FILE
                 yield "CLIP's vocabulary (of the web UI's clip)", packages / "clip" / _FILE
-    for package in ("open_clip", "clip"):
+    for package, file in (("open_clip", _FILE), ("clip", _FILE), ("trainer", OURS)):
         spec = importlib.util.find_spec(package)
         for place in (spec.submodule_search_locations or ()) if spec else ():
-            yield f"CLIP's vocabulary (of the package {package})", Path(place) / _FILE
+            yield f"CLIP's vocabulary (of the package {package})", Path(place) / file
 
 
 def _read_merges(path: Path) -> dict[tuple[str, str], int]:
@@ -136,6 +137,7 @@ def _read_merges(path: Path) -> dict[tuple[str, str], int]:
         text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
     except (OSError, EOFError, UnicodeDecodeError):
         return {}
-    lines = text.split("\n")[1 : _MERGES + 1]
-    pairs = [tuple(line.split()) for line in lines]
+    lines = text.split("\n")
+    start = 1 if "#version" in lines[0] else 0
+    pairs = [tuple(line.split()) for line in lines[start : start + _MERGES]]
     return {(pair[0], pair[1]): rank for rank, pair in enumerate(pairs) if len(pair) == 2}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hndoctor.setup.tokens import ROUGH, Tokenizer
+from hndoctor.setup.tokens import ROUGH, Tokenizer, find_tokenizer
 from hndoctor.setup.words import descents, emphasised, escaped, is_underscored, order_of, plain, spaced
 
 
@@ -152,3 +152,12 @@ def test_tags_after_the_75th_token_are_named() -> None:
     assert late == tuple(tags[-len(late) :])
     assert rough.count(", ".join(tags[: len(tags) - len(late)])) <= 75
     assert rough.beyond(["a", "b"]) == ()
+
+
+def test_the_vocabulary_at_hand_counts_as_transformers_does():
+    from trainer.clip_vocabulary import tokenizer
+
+    ours, theirs = find_tokenizer(), tokenizer(open_clip=False)
+    assert ours.real
+    for text in ("1girl, masterpiece, silver hair", "fischl von", "naïve café, 夕焼け", "a (red:1.2) hat!?"):
+        assert ours.count(text) == len(theirs(text).input_ids) - 2, text
