@@ -145,7 +145,10 @@ def torture(config: Config, kills: int, rng: random.Random) -> Tally:
     while tally.kills < kills or RunFolder(killed.run, killed.name).exists():
         last = tally.kills >= kills
         resume = RunFolder(killed.run, killed.name).exists()
-        if run_in_child(killed, resume, None if last else rng.uniform(0.0, seconds)):
+        done = step >= killed.steps  # killed after its last save: there is nothing to resume
+        if done:
+            settle(RunFolder(killed.run, killed.name).checkpoints)
+        if done or run_in_child(killed, resume, None if last else rng.uniform(0.0, seconds)):
             tally.finished += 1
             if (found := digests(killed.run)) != expected:
                 names = [name for name in expected | found if expected.get(name) != found.get(name)]

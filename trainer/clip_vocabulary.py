@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from trainer import models
+from trainer.pocket.tokenizer import byte_letters
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 PAD_OPEN_CLIP = "!"  # token 0, with which open_clip fills up; OpenAI's CLIP fills up with its end mark
@@ -22,9 +23,7 @@ def merges() -> list[str]:
 
 def vocabulary(pairs: list[str]) -> dict[str, int]:
     """Token to number: the bytes, the bytes that end a word, the merges, start and end."""
-    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    hidden = 256 - len(plain)
-    letters = [chr(byte) for byte in plain] + [chr(256 + n) for n in range(hidden)]
+    letters = byte_letters()
     words = [*letters, *(f"{letter}</w>" for letter in letters), *(pair.replace(" ", "") for pair in pairs)]
     return {word: number for number, word in enumerate([*words, START, END])}
 

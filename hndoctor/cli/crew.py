@@ -39,12 +39,9 @@ PATIENCE = "10s"  # for a scheduler to answer
 
 def measure(run: Run, keep: bool) -> Vitals:
     """What a worker does: measure one run, from the start or from what its `vitals.json` knows."""
-    from hndoctor.vitals import measuring
+    from hndoctor.vitals import measure_run
 
-    vitals = Vitals(str(run.root), run.name)
-    for event in measuring(run, cache=keep, rough=not keep):
-        vitals = event.vitals
-    return vitals
+    return measure_run(run, cache=keep, rough=not keep)
 
 
 def measured(runs: Sequence[Run], crew: Crew, *, keep: bool, bar: Progress | None) -> tuple[dict[int, Vitals], bool]:

@@ -7,6 +7,7 @@ does not withstand a forger, and need not: who could forge it could write the ca
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +20,6 @@ try:
     _crc32: Callable[[memoryview], int] = zlib_ng.crc32
 except ImportError:  # no wheel for this processor
     _crc32 = zlib.crc32
-
-BLOCK = 1 << 20  # bytes read at a time
 
 
 def crc32(data: memoryview) -> int:
@@ -35,8 +34,5 @@ def content_key(data: memoryview) -> str:
 
 def content_key_of(path: Path) -> str:
     """The content key of a whole file.  Raises OSError."""
-    state = xxhash.xxh3_128()
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            state.update(block)
-    return state.hexdigest()
+        return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()

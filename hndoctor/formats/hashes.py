@@ -5,17 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-BLOCK = 1 << 20  # bytes read at a time
 OLD_OFFSET, OLD_LENGTH = 0x100000, 0x10000  # the window that the web UI before 2023-01-14 hashed
 
 
 def sha256(path: Path) -> str:
     """SHA-256 of a whole file, 64 hex digits."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def short_hash(path: Path) -> str:

@@ -46,14 +46,17 @@ class Progress:
     vitals: Vitals
 
 
-def measure_run(run: Run, progress: Callable[[Progress], None] | None = None, cache: bool = True) -> Vitals:
+def measure_run(
+    run: Run, progress: Callable[[Progress], None] | None = None, cache: bool = True, rough: bool = False
+) -> Vitals:
     """Measure a run.  With `cache`, files that its `vitals.json` knows and that have not changed are not read again.
+    `rough`: see `measuring`.
 
     What cannot be read is named in the vitals, never raised; VitalsError only where a run is nothing but a
     `vitals.json` that cannot be used.
     """
     vitals = Vitals(str(run.root), run.name)
-    for event in measuring(run, cache):
+    for event in measuring(run, cache, rough):
         vitals = event.vitals
         if progress is not None:
             progress(event)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,42 +13,39 @@ from trainer.sampling.ode import to_the_middle
 from trainer.sampling.problem import Problem, ancestral
 
 
-def euler_ancestral(problem: Problem) -> Tensor:
-    """Euler's method with fresh noise at every step but the last."""
+def _ancestral(problem: Problem, step: Callable[[Tensor, float, float], Tensor]) -> Tensor:
+    """A solver's steps (x, from sigma, to sigma) down to less than the next sigma, and fresh noise up to it."""
     x = problem.start(problem.sigmas[0])
     for sigma, following in problem.walk():
         down, up = ancestral(sigma, following)
-        x = x + problem.noise_in(x, sigma) * (down - sigma)
+        x = step(x, sigma, down)
         if following > 0:
             x = x + problem.fresh() * up
     return x
+
+
+def euler_ancestral(problem: Problem) -> Tensor:
+    """Euler's method with fresh noise at every step but the last."""
+    return _ancestral(problem, lambda x, sigma, down: x + problem.noise_in(x, sigma) * (down - sigma))
 
 
 def dpm2_ancestral(problem: Problem) -> Tensor:
     """DPM-Solver-2 with fresh noise at every step but the last."""
-    x = problem.start(problem.sigmas[0])
-    for sigma, following in problem.walk():
-        down, up = ancestral(sigma, following)
-        x = to_the_middle(problem, x, sigma, down)
-        if following > 0:
-            x = x + problem.fresh() * up
-    return x
+    return _ancestral(problem, partial(to_the_middle, problem))
 
 
 def dpmpp_2s_ancestral(problem: Problem) -> Tensor:
     """DPM-Solver++(2S) with fresh noise at every step but the last."""
-    x = problem.start(problem.sigmas[0])
-    for sigma, following in problem.walk():
-        down, up = ancestral(sigma, following)
+
+    def step(x: Tensor, sigma: float, down: float) -> Tensor:
         denoised = problem.denoised(x, sigma)
         if down > 0:
             middle = math.sqrt(sigma * down)
             guess = toward(denoised, x, middle / sigma)
             denoised = problem.denoised(guess, middle)
-        x = toward(denoised, x, down / sigma)
-        if following > 0:
-            x = x + problem.fresh() * up
-    return x
+        return toward(denoised, x, down / sigma)
+
+    return _ancestral(problem, step)
 
 
 def toward(target: Tensor, x: Tensor, share: float) -> Tensor:
