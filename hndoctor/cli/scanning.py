@@ -21,6 +21,7 @@ from hndoctor.remote import Here, here, url_of
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from hndoctor.render.sarif import Suppressed
     from hndoctor.vitals import Progress as Event
 
 PAGE, NUMBERS, INDEX = "health.html", "vitals.json", "index.html"
@@ -237,8 +238,10 @@ def rendered(
     diagnoses: Sequence[Diagnosis],
     pictures: Sequence[PictureJudgement],
     wanted: gating.Wanted | None = None,
+    passed: Sequence[Suppressed] = (),
 ) -> str:
-    """The text of one format; colours only for a terminal.  `wanted` says which rules were asked at all."""
+    """The text of one format; colours only for a terminal.  `wanted` says which rules were asked at all, `passed` what
+    was found and may stand."""
     from hndoctor.render import RENDERERS, render_junit, render_sarif, render_text
 
     if form == "text" and sys.stdout.isatty():
@@ -249,7 +252,7 @@ def rendered(
         asked = wanted or gating.Wanted("error")
         laws = [law for law in RULES if gating.asked_for(law.code, asked)]
         if form == "sarif":
-            return render_sarif(diagnoses, pictures, rules=laws)
+            return render_sarif(diagnoses, pictures, rules=laws, suppressed=passed)
         return render_junit(diagnoses, pictures, rules=laws, fail_on=Severity(asked.fail_on))
     return {known.name: known.render for known in RENDERERS}[form](diagnoses, pictures)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from rich.text import Text
 import hndoctor
 from hndoctor.cli import scanning
 from hndoctor.cli.console import UsageError, error_console, escape, progress_bar, shown, write_file
-from hndoctor.records import Diagnosis, Run, State, Verdict, Vitals
+from hndoctor.records import Diagnosis, Refusal, Run, State, Verdict, Vitals
 from hndoctor.remote import url_of
 
 Print = tuple[tuple[str, int, int], ...]  # path, bytes, time of change of every file of a run
@@ -54,6 +54,7 @@ class Watched:
     vitals: dict[Key, Vitals] = field(default_factory=dict)
     diagnoses: dict[Key, Diagnosis] = field(default_factory=dict)
     pages: dict[str, Path] = field(default_factory=dict)
+    unsettled: set[Key] = field(default_factory=set)  # runs with a file that may still be in the making
     commands: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
 
@@ -124,17 +125,34 @@ def runs_below(path: Path) -> tuple[Run, ...]:
 def examined(run: Run, known: Watched, lang: str) -> Diagnosis | None:
     """The diagnosis of a run that is new or has changed, its report rewritten; else None."""
     key, now = (run.root, run.name), fingerprint(run)
-    if known.prints.get(key) == now:
+    before = known.prints.get(key, ())
+    if before == now and key not in known.unsettled:
         return None
     known.prints[key] = now
     with progress_bar(error_console(), quiet=True) as bar:
         vitals, stopped = scanning.measure(run, bar, keep=True)
     if stopped:
         raise KeyboardInterrupt
+    vitals = patient(vitals, {file for file, *_ in set(now) - set(before)})
+    known.unsettled.discard(key)
+    if any(file.kind is Refusal.WRITING for file in vitals.unreadable):
+        known.unsettled.add(key)
     diagnosis = hndoctor.judge(vitals)
     known.vitals[key], known.diagnoses[key] = vitals, diagnosis
     known.pages[diagnosis.run] = scanning.write_report(run, vitals, diagnosis, lang=lang)
     return diagnosis
+
+
+def patient(vitals: Vitals, changed: set[str]) -> Vitals:
+    """A file that has just changed and is not whole is taken for one in the making: the next look tells."""
+    root = Path(vitals.run)
+    files = tuple(
+        replace(file, kind=Refusal.WRITING, reason=f"still being written, it seems: {file.reason}")
+        if file.kind is Refusal.DAMAGED and str(root / file.path) in changed
+        else file
+        for file in vitals.unreadable
+    )
+    return replace(vitals, unreadable=files)
 
 
 def forget(known: Watched, seen: set[Key], console: Console) -> bool:
@@ -144,6 +162,7 @@ def forget(known: Watched, seen: set[Key], console: Console) -> bool:
         console.print(f"{datetime.now():%H:%M:%S} {escape(key[1])}: is no longer there")
         known.prints.pop(key)
         known.vitals.pop(key, None)
+        known.unsettled.discard(key)
         if (diagnosis := known.diagnoses.pop(key, None)) is not None:
             known.pages.pop(diagnosis.run, None)
     return bool(gone)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hndoctor.records import Checkpoint, Diagnosis, Vitals
 from hndoctor.render.axis import Axis, Scale, Tick, axis_of, dots, log_scale, nice, path, step_of
 from hndoctor.render.course import Band, bands_of
-from hndoctor.render.figures import clean, number, percent, rate, steps
+from hndoctor.render.figures import clean, number, percent, portion, rate
 from hndoctor.render.lanes import (
     CAP,
     NOISE_LINE,
@@ -20,6 +20,7 @@ from hndoctor.render.lanes import (
     Series,
     against,
     rate_points,
+    relative,
     running_mean,
     thinned,
 )
@@ -94,7 +95,7 @@ def _lanes(told: Sequence[tuple[str, str, Vitals]], axis: Axis, t: Words) -> tup
         held,
         _lane(told, axis, t, "rate", 64, lambda v: rate_points(v.losses), rate, log=True),
         _lane(told, axis, t, "gain", 110, lambda v: _largest(v, _gain), number, log=True),
-        _lane(told, axis, t, "update", 96, lambda v: _largest(v, _update), number, log=True),
+        _lane(told, axis, t, "update", 96, lambda v: _largest(v, _update), portion, log=True),
     )
 
 
@@ -116,7 +117,7 @@ def _lane(
     scale = log_scale(values, height) if log else _linear(key, values, height)
     drawn = tuple(_line(label, look, points, axis, scale, say) for label, look, points in lines if points)
     marks = (Mark(scale.y(limit[0]), limit[1]),) if limit and scale.low < limit[0] < scale.high else ()
-    ticks = scale.ticks(2) if log else tuple(Tick(scale.y(v), say(v)) for v in nice(scale.low, scale.high, 3))
+    ticks = scale.ticks(2, say) if log else tuple(Tick(scale.y(v), say(v)) for v in nice(scale.low, scale.high, 3))
     about = "; ".join(f"{s.label}: {s.texts[0]} → {s.texts[-1]}" for s in drawn)
     return Lane(key, t[f"compare.{key}"], height, f"{t[f'compare.{key}']}. {about}", ticks, drawn, marks)
 
@@ -171,9 +172,10 @@ def _gain(checkpoint: Checkpoint) -> float | None:
 
 
 def _update(checkpoint: Checkpoint) -> float | None:
-    """Root mean square over the modules."""
-    squares = [m.update_rms**2 for m in checkpoint.modules if m.update_rms is not None]
-    return math.sqrt(sum(squares) / len(squares)) if squares else None
+    """Of all modules together, as a share of their size."""
+    known = [(m.update_rms**2, m.rms**2) for m in checkpoint.modules if m.update_rms is not None]
+    went, size = (math.sqrt(sum(part)) for part in zip(*known, strict=True)) if known else (None, 0.0)
+    return relative(went, size)
 
 
 def sparkline(vitals: Vitals, axis: Axis, t: Words) -> tuple[str, str] | None:
@@ -184,5 +186,5 @@ def sparkline(vitals: Vitals, axis: Axis, t: Words) -> tuple[str, str] | None:
             values = [v for _, v in kept]
             scale = Scale(min(values), max(max(values), min(values) + 1e-9), 24, pad=2)
             said = t("index.spark", what=t[f"compare.{key}"], first=number(values[0]), last=number(values[-1]))
-            return path((axis.unit(step), scale.y(v)) for step, v in kept), f"{said} ({steps(len(points))})"
+            return path((axis.unit(step), scale.y(v)) for step, v in kept), said
     return None

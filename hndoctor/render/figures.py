@@ -78,6 +78,11 @@ def percent(share: float | None) -> str:
     return f"{share * 100:.0f} %"
 
 
+def portion(share: float | None) -> str:
+    """A share that may be far below or above one, with three digits: ``0.052 %``, ``340 %``."""
+    return "–" if share is None else f"{number(100 * share)} %"
+
+
 def size(count: int) -> str:
     """Bytes as ``83.7 MiB``."""
     value = float(count)

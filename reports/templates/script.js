@@ -173,7 +173,7 @@
       for (const lane of all("[data-lane]", lanes)) {
         const series = data.lanes[lane.dataset.lane];
         if (!series) continue;
-        all(".key b", lane).forEach((out, i) => { out.textContent = read(...series[i]); });
+        all(".key b", lane).forEach((out, i) => { out.textContent = read(...series[i]); if (!$("card")) out.parentElement.hidden = out.textContent === "–"; });
       }
     };
     const showCard = (stop) => {
@@ -322,7 +322,7 @@
   const heat = $("heat");
   if (heat && data.heat) {
     const { columns, levels, numbers } = data.heat, rows = all(".cells", heat), cursor = $("cursor"), out = $("cell");
-    const names = ["name", "shape", "dtype", "rms", "max", "frobenius", "spectral", "rank", "zeros", "dead", "nan", "inf", "gain"];
+    const names = ["name", "shape", "dtype", "rms", "max", "frobenius", "spectral", "rank", "effective", "zeros", "dead", "nan", "inf", "gain", "update", "best", "units"];
     let row = 0, column = columns.length - 1;
     const tell = () => {
       const box = rows[row].getBoundingClientRect(), whole = heat.getBoundingClientRect(), width = box.width / columns.length;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -121,6 +122,21 @@ def test_what_was_let_pass_is_said_on_stderr(call, dying: Path, tmp_path: Path) 
     assert result.code == 0
     assert "(known to be dead)" in result.err
     assert "(known to be dead)" not in result.out
+
+
+def test_sarif_holds_what_was_let_pass_with_its_reason(call, dying: Path, tmp_path: Path) -> None:
+    settings, known = tmp_path / "hndoctor.toml", tmp_path / "known.json"
+    ignore = '[[ignores]]\ncode = "HN102"\nreason = "dead on purpose"\nexpires = 2099-01-01\n'
+    settings.write_text(ignore, encoding="utf-8")
+    call("gate", dying, "--settings", settings, "--baseline", known, "--update-baseline")
+    told = call("gate", dying, "--settings", settings, "--baseline", known, "--format", "sarif").out
+    results = json.loads(told)["runs"][0]["results"]
+    reasons = {(r["ruleId"], r["suppressions"][0]["justification"]) for r in results}
+    assert ("HN102", "dead on purpose (until 2099-01-01)") in reasons
+    assert ("HN402", "known from the baseline") in reasons
+    plain = json.loads(call("gate", dying, "--format", "sarif").out)["runs"][0]["results"]
+    assert len(plain) == len(results)
+    assert all("suppressions" not in result for result in plain)
 
 
 def test_every_option_has_its_variable() -> None:
