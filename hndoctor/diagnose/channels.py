@@ -154,13 +154,17 @@ def _mean_sign(stop: Stop) -> float:
 
 
 def _validation(stop: Stop, drift: Mapping[int, Drift], spoilt: bool) -> Row | None:
-    """`spoilt`: before this stop the network was already worse than the bare base model on all pictures."""
+    """`spoilt`: before this stop the network was already worse than the bare base model on all pictures.
+
+    Where it was, or has lost what it had learned on all, a loss below the bare base model's is no proof of health.
+    """
     if not stop.validation:
         return None
     point = stop.validation[-1]
     change, risen = against_base(point), drift.get(point.step)
     overtrained = believed.RISE_WEIGHT * (_unshared_sign(risen) if risen else 0.0) + _gap_sign(point)
     starting, broken = 0.0, _lost_sign(risen) if risen else 0.0
+    spoilt = spoilt or broken > 0
     if change is not None:
         harm = math.log1p(change.rise)
         overtrained += _by_heart(point, harm) * interpolate(believed.HARM_OVERTRAINED, harm)
