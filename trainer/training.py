@@ -89,13 +89,16 @@ class Training:
 
     def _overdue(self, number: int) -> Generator[Event]:
         """What a kill between a checkpoint and its judging left undone."""
-        config, prompts = self.course.config, range(len(self.previewer.prompts))
+        there = [self.folder.preview(number, which).exists() for which in range(len(self.previewer.prompts))]
+        yield from self._judged(number, measure=not self.folder.validated(number), draw=not all(there))
+
+    def _judged(self, number: int, measure: bool = True, draw: bool = True) -> Iterator[Event]:
+        """The validation and the previews that fall due at a number, by the weights that are meant."""
+        config = self.course.config
         with meant(self.course.optimizer, self.course.parameters):
-            judged = _falls(number, config.validate_every or config.save_every)
-            if self.validation and judged and not self.folder.validated(number):
+            if measure and self.validation and _falls(number, config.validate_every or config.save_every):
                 yield from self._validate(number)
-            drawn = _falls(number, config.image_every)
-            if drawn and not all(self.folder.preview(number, which).exists() for which in prompts):
+            if draw and _falls(number, config.image_every):
                 yield from self._preview(number)
 
     def _steps(self) -> Generator[Event]:
@@ -139,11 +142,7 @@ class Training:
         config = self.course.config
         if _falls(number, config.save_every):
             yield self._save(number)
-        with meant(self.course.optimizer, self.course.parameters):
-            if self.validation and _falls(number, config.validate_every or config.save_every):
-                yield from self._validate(number)
-            if _falls(number, config.image_every):
-                yield from self._preview(number)
+        yield from self._judged(number)
         if self.validation and _falls(number, config.save_every):
             self._retain()
 

@@ -21,7 +21,7 @@ FAMILIES = {
     "4": "The course",
     "5": "Before the first step",
 }
-CONFIG = Path("trainer/config.py")
+CONFIG = Path("trainer/config/settings.py")
 
 
 def on_files(files: Files, config: Any) -> Files:
