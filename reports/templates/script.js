@@ -101,9 +101,9 @@
       nameBands();
       for (const flag of all(".flag", lanes)) {
         const text = flag.querySelector("text"), dot = flag.querySelector("circle").getBoundingClientRect(), length = text.getComputedTextLength() + 12;
-        const turned = whole.right - dot.right < length && dot.left - whole.left > length;
+        const room = whole.right - dot.right, turned = room < length && dot.left - whole.left > length;
         text.setAttribute("text-anchor", turned ? "end" : "start");
-        text.setAttribute("x", turned ? -8 : 8);
+        text.setAttribute("x", turned ? -8 : Math.min(8, 8 + room - length));  // no room on either side: over the mark
       }
       for (const ghost of all(".ghostname", lanes)) if (parseFloat(ghost.getAttribute("x")) < 0) ghost.setAttribute("x", "0");
     };
