@@ -186,7 +186,7 @@ def _rate(vitals: Vitals, axis: Axis, t: Words) -> Lane:
     stairs = [p for (s, v), (n, _) in itertools.pairwise(points) for p in ((s, v), (n, v))] + [points[-1]]
     line = series_of(t["lane.rate_one"], "rate", points, axis, scale, rate)
     line = Series(line.label, line.look, line.points, path((axis.unit(s), scale.y(v)) for s, v in stairs), line.texts)
-    return Lane("rate", t["lane.rate"], 48, _about(t, "rate", (line,)), scale.ticks(2), (line,))
+    return Lane("rate", t["lane.rate"], 48, _about(t, "rate", (line,)), scale.ticks(2, rate), (line,))
 
 
 def rate_points(losses: Sequence[LossPoint]) -> list[Point]:

@@ -86,12 +86,16 @@ def sayings_of(told: Mapping[str, str]) -> Sayings:
 @lru_cache(maxsize=4096)
 def _pattern(english: str) -> re.Pattern[str]:
     parts = _PLACE.split(english)
-    made = [re.escape(part) if i % 2 == 0 else _place(part) for i, part in enumerate(parts)]
+    outer = {1} if not parts[0] else set()
+    outer |= {len(parts) - 2} if not parts[-1] else set()
+    made = [re.escape(part) if i % 2 == 0 else _place(part, i in outer) for i, part in enumerate(parts)]
     return re.compile("".join(made), re.DOTALL)
 
 
-def _place(name: str) -> str:
-    pattern = _NARROW.get(name, ".+?" if name.startswith(_PROSE) else r"\S+?")
+def _place(name: str, outer: bool) -> str:
+    """What may stand in a place.  One at either end of its sentence never takes in the sentence beside it."""
+    prose = r"(?:(?!; ).)+?" if outer else ".+?"
+    pattern = _NARROW.get(name, prose if name.startswith(_PROSE) else r"\S+?")
     return f"(?P<{name}>{pattern})"
 
 

@@ -87,7 +87,7 @@ def loss_rises(vitals: Vitals) -> Iterator[Sign]:
     if spikes:
         first, worst = min(spikes, key=lambda p: p.step), max(spikes, key=lambda p: p.loss or 0.0)
         above = "1 logged step has" if len(spikes) == 1 else f"{len(spikes):,} logged steps have"
-        message = f"{above} a loss above 1, worse than predicting nothing; up to {worst.loss:.3g}"
+        message = f"{above} a loss above 1 (up to {worst.loss:.3g}), worse than predicting nothing"
         yield Sign(message, step=first.step, value=worst.loss, limit=USELESS)
     risen = list(_rises(vitals))
     if risen:
@@ -168,7 +168,7 @@ def validation_got_worse(vitals: Vitals) -> Iterator[Sign]:
     worse = [drift for drift in drifts(vitals.validation) if _is_worse(drift)]
     if worse and _is_worse(drifts(vitals.validation)[-1]):
         now = drifts(vitals.validation)[-1]
-        message = f"held-out loss is {now.rise:.1%} above its best, which was at step {now.best_step:,}"
+        message = f"held-out loss is {now.rise:.1%} above its best, that of step {now.best_step:,}"
         first = next(drift for drift in worse if drift.best_step == now.best_step or drift.step == now.step)
         yield Sign(message, step=first.step, value=now.rise, limit=WORSE, confidence=normal(now.rise / now.error - 1.5))
 

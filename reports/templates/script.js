@@ -375,4 +375,8 @@
     $("measure").addEventListener("change", (event) => paint(event.target.value));
     addEventListener("resize", () => { if (!cursor.hidden) tell(); });
   }
+
+  // --- paper has another width than the screen: names stand in the middle of their whole bands
+  addEventListener("beforeprint", () => { for (const text of all(".band text")) text.setAttribute("x", "50%"); });
+  addEventListener("afterprint", nameBands);
 })();
