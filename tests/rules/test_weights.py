@@ -85,6 +85,22 @@ def test_one_module_in_the_range_of_noise_is_enough(gain, severity):
     assert f"768.k is {gain:g}" in sign.message
 
 
+def test_random_weights_ruin_at_a_smaller_gain_than_learned_ones():
+    """Random weights of RMS .07 have a gain of .07^2 x 768 = 3.8; of RMS .0103 it takes training to have 3.4."""
+    (random,) = signs(weights.exploded, course(3.4, rms=0.07))
+    assert (random.severity, random.value, random.limit) == (Severity.ERROR, 3.4, 2.0)
+    assert "as good as random" in random.message
+    (learned,) = signs(weights.exploded, course(3.4))
+    assert learned.severity is Severity.WARNING
+    assert signs(weights.exploded, course(1.9, rms=0.05)) == []
+
+
+def test_behind_a_layer_norm_nothing_is_said_of_chance():
+    norm = NetworkMetadata(activation_func="relu", layer_structure=(1, 2, 1), is_layer_norm=True)
+    (sign,) = signs(weights.exploded, course(3.4, rms=0.07, metadata=norm))
+    assert sign.severity is Severity.WARNING
+
+
 def test_uniform_explosion_is_seen_even_where_the_gain_is_hidden():
     (sign,) = signs(weights.exploded, course(0.1, rms=100.0))
     assert sign.severity is Severity.ERROR
