@@ -9,20 +9,24 @@ from pathlib import Path
 from hndoctor.formats.recognise import Facts, recognise, recognise_flat
 from hndoctor.formats.safetensors import looks_like, read_safetensors
 from hndoctor.formats.source import Source, in_memory, opened
-from hndoctor.formats.torchfile import Loaded, read_legacy, read_zip
+from hndoctor.formats.torchfile import Loaded, Watch, read_legacy, read_zip
 from hndoctor.formats.types import HypernetworkFile, OptimizerFile, Refused, TensorFile
 from hndoctor.records import Refusal
 
 
-def read(path: Path, sha256: bool = True, content: bool = True) -> HypernetworkFile | OptimizerFile | TensorFile:
+def read(
+    path: Path, sha256: bool = True, content: bool = True, watch: Watch | None = None
+) -> HypernetworkFile | OptimizerFile | TensorFile:
     """Read a checkpoint, an optimizer state or other tensors; arrays are read-only, large ones mapped where safe.
 
     Without `sha256` that field stays empty (hashing takes several times as long as everything else), without `content`
-    the content key does.  Raises Refused: UNSAFE, DAMAGED, FOREIGN or WRITING, with a reason in one line; nothing else.
+    the content key does.  `watch` may look at the numbers on their way through the checksums: a file refused later has
+    shown it some all the same.  Raises Refused: UNSAFE, DAMAGED, FOREIGN or WRITING, with a reason in one line; nothing
+    else.
     """
     try:
         with opened(path, sha256) as source:
-            file = _read(source)
+            file = _read(source, watch)
             return replace(file, content=source.content) if content else file
     except OSError as problem:
         raise Refused(Refusal.DAMAGED, f"it cannot be read: {problem.strerror or problem}") from None
@@ -34,18 +38,18 @@ def read_bytes(data: bytes, path: Path) -> HypernetworkFile | OptimizerFile | Te
     return replace(_read(source), content=source.content)
 
 
-def _read(source: Source) -> HypernetworkFile | OptimizerFile | TensorFile:
+def _read(source: Source, watch: Watch | None = None) -> HypernetworkFile | OptimizerFile | TensorFile:
     data = source.data
     if looks_like(data):
         return recognise_flat(read_safetensors(data), _facts(source, "safetensors"))
-    loaded = _load(data)
+    loaded = _load(data, watch)
     return recognise(loaded.root, loaded.shelf, _facts(source, loaded.container, loaded))
 
 
-def _load(data: memoryview) -> Loaded:
+def _load(data: memoryview, watch: Watch | None) -> Loaded:
     head = bytes(data[:4])
     if head == b"PK\3\4":
-        return read_zip(data)
+        return read_zip(data, watch)
     if bytes(data[-22:-18]) == b"PK\5\6":
         raise Refused(Refusal.UNSAFE, "a zip archive hidden behind other bytes")
     return read_legacy(data) if head[:1] == b"\x80" else _not_torch(data)

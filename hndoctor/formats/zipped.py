@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from hndoctor.formats.checksum import crc32
+from hndoctor.formats.checksum import Seen, crc32
 from hndoctor.formats.directory import Entry, entries
 from hndoctor.formats.types import Refused, shown
 from hndoctor.records import Refusal
@@ -164,10 +164,13 @@ def content(data: memoryview, member: Member) -> memoryview:
     return memoryview(plain)
 
 
-def check_sums(found: Mapping[str, Member], contents: Iterator[tuple[str, memoryview]]) -> None:
-    """Compare every member's CRC.  torch never does; a file that it wrote with checksums off has zeros throughout."""
+def check_sums(found: Mapping[str, Member], contents: Mapping[str, memoryview], seen: Mapping[str, Seen]) -> None:
+    """Compare every member's CRC.  torch never does; a file that it wrote with checksums off has zeros throughout.
+
+    `seen` names those who look at a member's blocks meanwhile; with checksums off nobody does.
+    """
     if not any(member.crc for member in found.values()):
         return
-    for name, plain in contents:
-        if crc32(plain) != found[name].crc:
+    for name, plain in contents.items():
+        if crc32(plain, seen.get(name)) != found[name].crc:
             raise Refused(Refusal.DAMAGED, f'member "{name}" does not match its checksum: its bytes have changed')
