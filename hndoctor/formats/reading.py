@@ -67,7 +67,26 @@ def _not_torch(data: memoryview) -> Loaded:
             raise
     if not any(data[: 1 << 16]):
         raise Refused(Refusal.DAMAGED, "it begins with zeros only: a crash or a full disk left it empty")
-    raise Refused(Refusal.FOREIGN, f"not a checkpoint of any known kind: it begins with {bytes(data[:8]).hex(' ')}")
+    begins = bytes(data[:16]).lower()
+    what = next((what for start, what in _OTHERS if begins.startswith(start)), None)
+    if bytes(data[257:262]) == b"ustar":
+        what = "a tar archive: unpack it first"
+    what = what or f"not a checkpoint of any known kind: it begins with {bytes(data[:8]).hex(' ')}"
+    raise Refused(Refusal.FOREIGN, what)
+
+
+_OTHERS = (
+    (b"version https://", "a Git LFS pointer, not the file itself: fetch it with git lfs pull"),
+    (b"<!doctype html", "a web page: the download gave an error page instead of the file"),
+    (b"<html", "a web page: the download gave an error page instead of the file"),
+    (b"\x1f\x8b", "a gzip archive: unpack it first"),
+    (b"7z\xbc\xaf", "a 7-Zip archive: unpack it first"),
+    (b"rar!", "a RAR archive: unpack it first"),
+    (b"gguf", "a GGUF model"),
+    (b"\x89png", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+)
+"""What users have under a checkpoint's name, by its first bytes in lower case."""
 
 
 def _facts(source: Source, container: str, loaded: Loaded | None = None) -> Facts:
