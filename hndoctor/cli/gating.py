@@ -169,9 +169,7 @@ def also_from(told: Sequence[str], formats: Sequence[str]) -> tuple[tuple[str, P
     return tuple(made)
 
 
-def gate(
-    paths: Sequence[Path], wanted: Wanted, output: Output, *, update: bool = False, crew: Crew = ALONE
-) -> int:
+def gate(paths: Sequence[Path], wanted: Wanted, output: Output, *, update: bool = False, crew: Crew = ALONE) -> int:
     """Scan without writing beside the runs, keep what counts, print, and return the exit code."""
     from hndoctor.cli import scanning
 

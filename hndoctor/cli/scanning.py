@@ -38,7 +38,13 @@ class Scanned:
 
 
 def scan(
-    paths: Sequence[Path], form: str, out: Path | None, fail_on: str, *, open_report: bool, lang: str = "en",
+    paths: Sequence[Path],
+    form: str,
+    out: Path | None,
+    fail_on: str,
+    *,
+    open_report: bool,
+    lang: str = "en",
     crew: Crew = ALONE,
 ) -> int:
     """Measure and judge; write `vitals.json` and `health.html`; print; return the exit code."""

@@ -164,6 +164,9 @@ def test_a_network_without_effect():
     (sign,) = signs(idle.no_effect, course(0.1, 5e-5, 0.0))
     assert (sign.step, sign.limit) == (1000, 1e-4)
     assert "from step 1000 to the end (2 checkpoints)" in sign.message
+    assert (idle.no_effect.severity, sign.severity) == (Severity.ERROR, None)
+    (sign,) = signs(idle.no_effect, course(0.0, 0.1))
+    assert sign.severity is Severity.WARNING
 
 
 def test_one_module_without_effect():
@@ -171,6 +174,7 @@ def test_one_module_without_effect():
     one = replace(one, modules=(replace(one.modules[0], gain=0.0), one.modules[1]))
     (sign,) = signs(idle.no_effect, vitals(one))
     assert sign.message == "768.k does nothing at step 500, others do"
+    assert sign.severity is Severity.WARNING
 
 
 def untouched(name, step, n=(1.0, 1.0)):
@@ -192,6 +196,8 @@ def test_untouched_weights(name):
     (sign,) = signs(idle.still_at_its_initialisation, vitals(untouched(name, 5000)))
     assert sign.severity is None
     assert sign.message == f"{name} initialisation, untouched after 4999 steps"
+    (recovered,) = signs(idle.still_at_its_initialisation, vitals(untouched(name, 5000), checkpoint(5500)))
+    assert recovered.severity is Severity.WARNING
     (fresh,) = signs(idle.still_at_its_initialisation, vitals(untouched(name, 1)))
     assert fresh.severity is Severity.INFO
     assert signs(idle.still_at_its_initialisation, vitals(untouched(name, 5000, (1.0, 1.02)))) == []
@@ -274,6 +280,9 @@ def test_an_unknown_gain_is_not_silent_unless_nan_explains_it():
     unknown = each_module(checkpoint(500), gain=None)
     (sign,) = signs(units.effect_not_examined, vitals(unknown))
     assert "768.k, 768.v" in sign.message
+    assert (units.effect_not_examined.severity, sign.severity) == (Severity.ERROR, None)
+    (sign,) = signs(units.effect_not_examined, vitals(unknown, checkpoint(1000)))
+    assert sign.severity is Severity.WARNING
     (sign,) = signs(units.effect_not_examined, vitals(first_tensor(unknown, nan=1)))
     assert "768.k" not in sign.message
 
