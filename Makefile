@@ -68,7 +68,7 @@ docs: $(VENV)/.test ## the manual as pages in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 lab: $(VENV)/.test ## the small lab: a handful of short runs that live and die, and their judging, in minutes
-	$(BIN)/python -m benchmarks.lab.run --small --out .lab/runs
+	$(BIN)/python -m benchmarks.lab.run --small --out .lab/runs --judge .lab/judge-small.pt --scenes 6000
 	$(BIN)/python -m benchmarks.lab.accuracy --runs .lab/runs
 
 lab-full: $(VENV)/.test ## the whole population, resumable, into benchmarks/lab/runs; then the three runs of 25,000 steps

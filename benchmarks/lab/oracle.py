@@ -59,8 +59,8 @@ class Subject:
 class Lab:
     """A base model and a judge, loaded once."""
 
-    def __init__(self, model: Path, judge: Path) -> None:
-        self.judge, self.pipe = judging.load(judge), judging.pipeline(model)
+    def __init__(self, model: Path, judge: Path, scenes: int = judging.SCENES) -> None:
+        self.judge, self.pipe = judging.load(judge, scenes), judging.pipeline(model)
         for part in (self.pipe.unet, self.pipe.vae, self.pipe.text_encoder):
             part.requires_grad_(False)
         velocity = self.pipe.scheduler.config.prediction_type == "v_prediction"

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 SEED = 1123  # of the whole population
 HALVES = ("tuning", "test")
 STYLES = ("redfig", "gameboy", "amberglass", "lantern")  # three styles and one object (trainer/pocket/datasets.py)
 STRUCTURES = ("1, 2, 1", "1, 2, 1", "1, 2, 1", "1, 1.5, 1.5, 1", "1, 3, 1", "1, 6, 1", "1, 2, 2, 2, 1")
+STRONG = ("1, 6, 1", "1, 6, 1", "1, 3, 1", "1, 2, 2, 2, 1", "1, 4, 4, 1", "1, 2, 1")  # wide or deep, most of them
 ACTIVATIONS = ("relu", "relu", "relu", "linear", "swish", "leakyrelu", "elu", "mish", "tanh", "softsign")
 HARSH = ("XavierNormal", "XavierUniform", "KaimingNormal", "KaimingUniform")
 NEGATIVE = "blurry, low quality, dark"  # G25: previews that lean on such a prompt
@@ -80,6 +81,8 @@ class Draw:
     batch_size: int | None = None
     change: Change | None = None
     plain: bool = False  # without layer norm and dropout, which slow learning by heart
+    structures: tuple[str, ...] = STRUCTURES
+    datasets: tuple[str, ...] = STYLES
 
 
 Intent = Callable[[random.Random], Draw]
@@ -156,6 +159,26 @@ def _long(rng: random.Random) -> Draw:
     return Draw(text, 1250, 20, rng.choice((12, 24, 40)), batch_size=1)
 
 
+def _drilled(rng: random.Random) -> Draw:
+    """Few pictures, over and over, by networks that can learn them by heart."""
+    pictures, every = rng.choice((4, 4, 5, 6, 8)), rng.choice((100, 150))
+    return Draw(_rate(rng, 1.5e-3, 5e-3), every, 12, pictures, batch_size=1, plain=True, structures=STRONG)
+
+
+def _steady(rng: random.Random) -> Draw:
+    """As long and as strong, with many pictures: what must not be called overtrained."""
+    pictures, every = rng.choice((100, 150)), rng.choice((100, 150))
+    return Draw(_rate(rng, 1e-3, 3e-3), every, 12, pictures, batch_size=1, plain=True, structures=STRONG)
+
+
+def _memorised(rng: random.Random) -> Draw:
+    """Slower and twice as long as `drilled`, whose first runs broke or had lost a twentieth when they ended."""
+    return Draw(
+        _rate(rng, 1.3e-3, 2.2e-3), 250, rng.choice((10, 12)), rng.choice((4, 4, 5)), batch_size=1, plain=True,
+        structures=("1, 6, 1", "1, 6, 1", "1, 3, 1", "1, 2, 2, 2, 1"), datasets=STYLES[:3],
+    )  # fmt: skip
+
+
 INTENTS: dict[str, tuple[int, Intent]] = {
     "overtraining": (4, _overtraining),
     "healthy": (12, _healthy),
@@ -171,12 +194,20 @@ INTENTS: dict[str, tuple[int, Intent]] = {
 }
 """How many of each; `long` runs are apart, as each takes as much time as all of these."""
 LONG = 3
+ADDED: dict[str, tuple[int, Intent]] = {
+    "drilled": (16, _drilled),
+    "steady": (6, _steady),
+    "memorised": (10, _memorised),
+}
+"""Drawn when 22 runs of the others were kept and none was overtrained, and the last when three of `drilled` were kept
+and again none was: told by the oracle's losses, whatever the diagnosis says of them."""
+ALL = {**INTENTS, "long": (LONG, _long), **ADDED}  # in an order that configurations follow from: only ever add
 
 
 def population(seed: int = SEED) -> tuple[Configuration, ...]:
-    """Every configuration but the long ones, in an order of which any beginning is a balanced sample."""
-    made = {intent: [_made(intent, at, seed) for at in range(count)] for intent, (count, _) in INTENTS.items()}
-    return tuple(_interleaved(made))
+    """Every configuration but the long ones: those of INTENTS, then those of ADDED, each in an order of which any
+    beginning is a balanced sample."""
+    return tuple(one for intents in (INTENTS, ADDED) for one in _interleaved(_each(intents, seed)))
 
 
 def long_runs(seed: int = SEED) -> tuple[Configuration, ...]:
@@ -187,6 +218,10 @@ def long_runs(seed: int = SEED) -> tuple[Configuration, ...]:
 def by_name(seed: int = SEED) -> dict[str, Configuration]:
     """All of them."""
     return {one.name: one for one in (*population(seed), *long_runs(seed))}
+
+
+def _each(intents: Mapping[str, tuple[int, Intent]], seed: int) -> dict[str, list[Configuration]]:
+    return {intent: [_made(intent, at, seed) for at in range(count)] for intent, (count, _) in intents.items()}
 
 
 def _interleaved(made: dict[str, list[Configuration]]) -> Iterator[Configuration]:
@@ -201,15 +236,15 @@ def _interleaved(made: dict[str, list[Configuration]]) -> Iterator[Configuration
 
 def _made(intent: str, at: int, seed: int) -> Configuration:
     rng = random.Random(f"{seed}/{intent}/{at}")
-    draw = (_long if intent == "long" else INTENTS[intent][1])(rng)
-    half = HALVES[(at + [*INTENTS, "long"].index(intent)) % 2]  # by turns, beginning differently
+    draw = ALL[intent][1](rng)
+    half = HALVES[(at + [*ALL].index(intent)) % 2]  # by turns, beginning differently
     harsh = draw.weight_init != "Normal"
-    structure, activation = rng.choice(STRUCTURES), rng.choice(ACTIVATIONS)
+    structure, activation = rng.choice(draw.structures), rng.choice(ACTIVATIONS)
     return Configuration(
         name=f"{intent}-{at + 1:02d}",
         intent=intent,
         half=half,
-        dataset=rng.choice(STYLES),
+        dataset=rng.choice(draw.datasets),
         pictures=draw.pictures,
         validation=3 if draw.pictures < 24 else 4,
         data_seed=100 + HALVES.index(half) + 2 * at,

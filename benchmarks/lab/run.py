@@ -21,6 +21,7 @@ from benchmarks.lab.alpha import mean_alpha
 from benchmarks.lab.oracle import Lab, Trained, one_thread
 from benchmarks.lab.population import HALVES, Configuration, by_name, long_runs, population
 from benchmarks.lab.truth import Measures, Oracle, truth_of
+from benchmarks.pocket.judge import SCENES
 from hndoctor.collect import find_runs
 from hndoctor.vitals import measure_run
 from trainer import pocket, seeding
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not todo:
         return
     with one_thread():
-        lab = Lab(args.model, args.judge)
+        lab = Lab(args.model, args.judge, args.scenes)
         for configuration in todo:
             if monotonic() > until or is_past(args.until):
                 print("time is up; run again to go on", flush=True)
@@ -66,6 +67,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train the lab's population and measure what became of it.")
     parser.add_argument("--model", type=Path, default=pocket.path(), help="the base model's folder")
     parser.add_argument("--judge", type=Path, default=JUDGE)
+    parser.add_argument("--scenes", type=int, default=SCENES, help="that a judge is trained on if there is none yet")
     parser.add_argument("--out", type=Path, default=store.RUNS)
     parser.add_argument("--work", type=Path, help="keep checkpoints and pictures here, for benchmarks.lab.follow")
     parser.add_argument("--again", action="store_true", help="measure kept runs again from their --work, train nothing")

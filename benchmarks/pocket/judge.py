@@ -80,7 +80,7 @@ def _worse(x: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     return (x + mix * (soft - x)) * gain + 0.03 * torch.randn(x.shape, generator=rng)
 
 
-def train(count: int = 30000, epochs: int = 8, say: Callable[[str], None] = lambda _: None) -> Judge:
+def train(count: int, epochs: int = 8, say: Callable[[str], None] = lambda _: None) -> Judge:
     """A judge trained on ``count`` drawn scenes."""
     torch.manual_seed(31)
     rng = torch.Generator().manual_seed(32)
@@ -104,11 +104,14 @@ def train(count: int = 30000, epochs: int = 8, say: Callable[[str], None] = lamb
     return judge.eval().requires_grad_(False)
 
 
-def load(file: Path) -> Judge:
+SCENES = 30_000  #: that a judge is trained on; with 12,000 it was the weaker part (README.md)
+
+
+def load(file: Path, scenes: int = SCENES) -> Judge:
     """The judge of a file; trained and written there if there is none."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(train(say=lambda line: print(line, flush=True)).state_dict(), file)
+        torch.save(train(scenes, say=lambda line: print(line, flush=True)).state_dict(), file)
     judge = Judge()
     judge.load_state_dict(torch.load(file, weights_only=True))
     return judge.eval().requires_grad_(False)

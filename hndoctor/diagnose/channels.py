@@ -44,15 +44,17 @@ def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]
     drift = {one.step: one for one in drifts(vitals.validation)}
     shown = sum(bool(_noises(stop, noise)) for stop in stops)
     gain: float | None = None
+    spoilt = False
     found = []
     for stop in stops:
         parts = {
             "weights": _weights(stop, gain),
             "previews": _previews(stop, noise, shown),
             "losses": _losses(stop),
-            "validation": _validation(stop, drift),
+            "validation": _validation(stop, drift, spoilt),
         }
         found.append(Seen({name: row for name, row in parts.items() if row is not None}))
+        spoilt = spoilt or any(map(_spoils, stop.validation))
         gain = max((g for one in stop.checkpoints if (g := gain_of(one)) is not None), default=gain)
     return tuple(found)
 
@@ -151,19 +153,33 @@ def _mean_sign(stop: Stop) -> float:
 # --- validation -------------------------------------------------------------------------------------------------------
 
 
-def _validation(stop: Stop, drift: Mapping[int, Drift]) -> Row | None:
+def _validation(stop: Stop, drift: Mapping[int, Drift], spoilt: bool) -> Row | None:
+    """`spoilt`: before this stop the network was already worse than the bare base model on all pictures.
+
+    Where it was, or has lost what it had learned on all, a loss below the bare base model's is no proof of health.
+    """
     if not stop.validation:
         return None
     point = stop.validation[-1]
     change, risen = against_base(point), drift.get(point.step)
     overtrained = believed.RISE_WEIGHT * (_unshared_sign(risen) if risen else 0.0) + _gap_sign(point)
     starting, broken = 0.0, _lost_sign(risen) if risen else 0.0
+    spoilt = spoilt or broken > 0
     if change is not None:
         harm = math.log1p(change.rise)
-        overtrained += (1 - _shared_harm(point, harm)) * interpolate(believed.HARM_OVERTRAINED, harm)
-        broken += _harm_sign(point, harm)
+        overtrained += _by_heart(point, harm) * interpolate(believed.HARM_OVERTRAINED, harm)
+        sign = _harm_sign(point, harm)
+        broken += max(0.0, sign) if spoilt else sign
         starting = interpolate(believed.IMPROVED_STARTING, -change.rise / change.error)
     return (starting, 0.0, overtrained, broken, broken)
+
+
+def _spoils(point: ValidationPoint) -> bool:
+    """Worse than the bare base model on held-out and training pictures: a lower loss later is no proof of mending."""
+    change = against_base(point)
+    if change is None or not point.train or not point.train_base or min(point.train, point.train_base) <= 0:
+        return False
+    return min(math.log1p(change.rise), math.log(point.train / point.train_base)) >= believed.HARM_SPOILS
 
 
 def _unshared_sign(drift: Drift) -> float:
@@ -180,11 +196,11 @@ def _lost_sign(drift: Drift) -> float:
     return weight * interpolate(believed.LOST, drift.rise / drift.gained)
 
 
-def _shared_harm(point: ValidationPoint, harm: float) -> float:
-    """Share of the harm, 0..1, that training items suffer too: so far it is damage, no learning by heart."""
+def _by_heart(point: ValidationPoint, harm: float) -> float:
+    """How far training items have gained what held-out ones lost, 0..1: only so far harm is learning by heart."""
     if harm <= 0 or not point.train or not point.train_base or min(point.train, point.train_base) <= 0:
-        return 0.0
-    return min(1.0, max(0.0, math.log(point.train / point.train_base) / harm))
+        return 1.0
+    return min(1.0, max(0.0, math.log(point.train_base / point.train) / harm))
 
 
 def _harm_sign(point: ValidationPoint, harm: float) -> float:

@@ -100,6 +100,28 @@ def test_a_benefit_that_is_lost_on_training_pictures_too_is_no_overtraining():
     assert (by_heart.onset.overtrained, by_heart.onset.broken) == (3000, None)
 
 
+@pytest.mark.parametrize("later", [0.08, 0.06])
+def test_what_lost_its_captions_is_not_called_mended_because_its_loss_falls(later):
+    """The lab's guided-01: worse than the bare base model on all pictures, later better, and no caption followed."""
+    gain = {0: 0.1, 2000: 5.0}
+    curve = {step: 0.09 if step < 2000 else 0.13 if step < 3000 else later for step in STEPS}
+    diagnosis = diagnose(a_run(gain=gain, validation=validation(curve, train=curve)))
+    assert diagnosis.onset.broken in (2000, 2500)
+    assert diagnosis.course[-1].state is State.BROKEN
+    calm = {step: min(value, 0.09) for step, value in curve.items()}
+    assert diagnose(a_run(gain=gain, validation=validation(calm, train=calm))).onset.broken is None
+
+
+def test_harm_that_training_pictures_have_no_gain_from_is_no_overtraining():
+    """The lab's guided-01 after 50 steps: held-out pictures worse by an eighth, training pictures hardly better."""
+    curve = dict.fromkeys(STEPS, 0.113)
+    harmed, by_heart = (
+        diagnose(a_run(validation=validation(curve, train=dict.fromkeys(STEPS, train)))) for train in (0.098, 0.07)
+    )
+    assert harmed.onset.overtrained is None
+    assert by_heart.onset.overtrained is not None
+
+
 def test_still_falling_validation_outweighs_the_band():
     steps = range(1000, 26000, 1000)
     curve = {step: 0.1 - step * 1e-6 for step in steps}

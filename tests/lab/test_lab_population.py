@@ -6,10 +6,12 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.lab.population import HALVES, INTENTS, by_name, long_runs, population
+from benchmarks.lab.population import ADDED, HALVES, INTENTS, by_name, long_runs, population
 from hndoctor.formats.layout import parse_structure
 from hndoctor.formats.schedule import parse_schedule
 from trainer.planning import dropouts
+
+FIRST, LAST = (64036, "3.1e-3", "tuning"), (12649, "4e-4:100, 4e-5:1500, 4e-6:10000, 4e-7:25000", "test")
 
 
 def test_the_same_seed_gives_the_same_population() -> None:
@@ -29,6 +31,15 @@ def test_any_beginning_is_a_balanced_sample(length: int) -> None:
     assert all(abs(made[name] - count * length / total) <= 1.5 for name, (count, _) in INTENTS.items())
     halves = Counter(one.half for one in population()[:length])
     assert abs(halves[HALVES[0]] - halves[HALVES[1]]) <= 0.3 * length
+
+
+def test_what_was_added_later_left_the_configurations_before_it_as_they_were() -> None:
+    before = sum(count for count, _ in INTENTS.values())
+    assert {one.intent for one in population()[:before]} == set(INTENTS)
+    assert {one.intent for one in population()[before:]} == set(ADDED)
+    first, last = population()[0], long_runs()[-1]  # as drawn when only these were there
+    assert (first.seed, first.learn_rate, first.half) == FIRST
+    assert (last.seed, last.learn_rate, last.half) == LAST
 
 
 def test_the_halves_share_no_seed_no_training_picture_and_no_configuration() -> None:
