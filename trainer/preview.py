@@ -18,6 +18,7 @@ from hndoctor.formats.infotext import Infotext, compose
 from trainer.base import BaseModel
 from trainer.config import Config
 from trainer.diffusion import Injection
+from trainer.network import Hypernetwork
 from trainer.objective import as_float
 from trainer.sampler import Noise, guided, resolve, sample
 
@@ -38,10 +39,11 @@ class Previewer:
     size: tuple[int, int]  # width and height in pixels
 
     @torch.no_grad()
-    def draw(self, bare: bool = False) -> tuple[Image.Image, ...]:
-        """One picture a prompt; `bare`: by the base model alone, as a reference."""
+    def draw(self, bare: bool = False, network: Hypernetwork | None = None) -> tuple[Image.Image, ...]:
+        """One picture a prompt; `bare`: by the base model alone, as a reference; else by another network if given."""
         quiet: AbstractContextManager[None] = self.injection.disabled() if bare else nullcontext()
-        with self._evaluating(), quiet:
+        other: AbstractContextManager[None] = self.injection.using(network) if network else nullcontext()
+        with other, self._evaluating(), quiet:
             latents = torch.cat([self._latents(contexts) for contexts in self._groups()])
         return decode(self.base, latents)
 
@@ -61,8 +63,9 @@ class Previewer:
     def _groups(self) -> list[Tensor]:
         """Neighbouring prompts of equal length, a few at a time: (prompts, tokens, width)."""
         groups: list[list[Tensor]] = []
+        alone = resolve(self.config.preview_sampler, self.config.preview_scheduler).sampler.alone
         for context in self.contexts:
-            if groups and len(groups[-1]) < TOGETHER and groups[-1][0].shape == context.shape:
+            if groups and len(groups[-1]) < (1 if alone else TOGETHER) and groups[-1][0].shape == context.shape:
                 groups[-1].append(context)
             else:
                 groups.append([context])
@@ -73,7 +76,7 @@ class Previewer:
         shape = (int(base.unet.config.in_channels), self.size[1] // base.factor, self.size[0] // base.factor)
         negative = self.negative[None].expand(len(contexts), -1, -1)
         predict = guided(as_float(base.unet), base.schedule, contexts, negative, config.preview_cfg)
-        noise = Noise([config.preview_seed] * len(contexts), shape, config.preview_noise)
+        noise = Noise([config.preview_seed] * len(contexts), shape, config.preview_noise, config.preview_ensd)
         half = HALVES.get(config.precision)
         with torch.autocast(base.device.type, half, enabled=half is not None):
             return sample(config.preview_sampler, base.schedule, predict, noise, config.preview_steps, base.device,
@@ -84,6 +87,7 @@ class Previewer:
         config = self.config
         choice = resolve(config.preview_sampler, config.preview_scheduler)
         whole = int(config.preview_cfg)
+        ensd = {"ENSD": str(config.preview_ensd)} if config.preview_ensd and choice.sampler.ensd else {}
         return compose(
             Infotext(
                 prompt=prompt,
@@ -97,7 +101,7 @@ class Previewer:
                 model_hash=self.base.hash,
                 model=self.base.name,
                 clip_skip=config.clip_skip if config.clip_skip > 1 else None,
-                extra={"RNG": config.preview_noise.upper()},
+                extra=ensd | {"RNG": config.preview_noise.upper()},
             )
         )
 

@@ -15,7 +15,7 @@ from trainer.base import BaseModel
 from trainer.board import require_tensorboard
 from trainer.config import Config, check
 from trainer.data import Batch
-from trainer.errors import TrainerError
+from trainer.errors import TrainerError, why
 from trainer.events import Event, Notice, Plan
 from trainer.loop import Course
 from trainer.material import Material, prepare
@@ -126,7 +126,7 @@ def _claim(folder: RunFolder, found: Found | None, overwrite: bool) -> None:
             folder.clear()
         folder.create()
     except OSError as error:
-        raise TrainerError(f"{folder.root}: cannot be made ({error.strerror or error}); choose another out") from None
+        raise TrainerError(f"{folder.root}: cannot be made ({why(error)}); choose another out") from None
 
 
 def _training(

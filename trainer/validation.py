@@ -104,12 +104,8 @@ class Validation:
 
     def held_out_of(self, network: Hypernetwork) -> float:
         """The held-out loss of another network, such as the moving average."""
-        before = self.injection.networks
-        self.injection.networks = (network,)
-        try:
+        with self.injection.using(network):
             return _mean(self._losses(self.held_out))
-        finally:
-            self.injection.networks = before
 
     def _bare(self, key: str) -> Baseline:
         with self.injection.disabled():
