@@ -40,6 +40,7 @@ PACKAGES = {  # package -> the tests that are nearest to it
     "hndoctor/formats": ("tests/formats", "tests/weights", "tests/setup"),
 }
 HEAVY = ("hypothesis", "numpy", "PIL.Image", "pytest", "safetensors.numpy", "scipy.linalg", "scipy.stats", "torch")
+IGNORED = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # hypothesis is loaded before pytest could touch it
 PATIENCE = 240.0  # seconds for the tests of one mutant; an endless loop counts as noticed
 LEFT_OUT = (  # decorators make the records what they are; the last two need names to work on
     "core/RemoveDecorator", "core/ExceptionReplacer", "core/VariableInserter", "core/VariableReplacer",
@@ -143,9 +144,9 @@ def tests_for(module: str) -> list[str]:
     return [str(path.relative_to(TREE)) for path in sorted(files, key=distance)]
 
 
-def noticed(mutant: Mutant | None) -> tuple[str, float]:
-    """("killed", "survived" or "endless", seconds) of one mutant; of the tests as they are, where there is none."""
-    tests = tests_for(mutant.module) if mutant else [folder for folders in PACKAGES.values() for folder in folders]
+def noticed(module: str) -> tuple[str, float]:
+    """("killed", "survived" or "endless", seconds): what the tests say of the module as it lies in the tree now."""
+    tests = tests_for(module)
     begun, child = time.monotonic(), os.fork()
     if child == 0:
         os.setsid()
@@ -154,8 +155,8 @@ def noticed(mutant: Mutant | None) -> tuple[str, float]:
             os.dup2(quiet, stream)
         import pytest
 
-        os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *dict.fromkeys(tests)])))
-    while time.monotonic() - begun < PATIENCE or mutant is None:
+        os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *IGNORED, *tests])))
+    while time.monotonic() - begun < PATIENCE:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return ("survived" if status == 0 else "killed"), time.monotonic() - begun
@@ -184,7 +185,7 @@ def tried(mutant: Mutant) -> dict[str, object]:
     whole = place.read_bytes()
     try:
         place.write_text(text, encoding="utf-8")
-        outcome, seconds = noticed(mutant)
+        outcome, seconds = noticed(mutant.module)
     finally:
         place.write_bytes(whole)
     return {**asdict(mutant), "outcome": outcome, "seconds": round(seconds, 1), "change": difference}
@@ -244,6 +245,9 @@ def main() -> None:
     sys.path[:0] = [str(TREE)]
     for name in HEAVY:
         __import__(name)
+    for module in {next(p for p in PACKAGES if one.module.startswith(p)): one.module for one in chosen}.values():
+        if noticed(module)[0] != "survived":
+            sys.exit(f"the tests of {module} fail without any mutant: {' '.join(tests_for(module))}")
     end, results = time.monotonic() + 60 * given.minutes, []
     with RESULTS.open("a", encoding="utf-8") as file:
         for mutant in chosen:
