@@ -59,8 +59,11 @@ def send(data: bytes, url: str) -> None:
         store, name = fsspec.core.url_to_fs(url)
         try:
             _put(store, name, data)
-        except FileNotFoundError:  # a store with folders
-            store.makedirs(store._parent(name), exist_ok=True)
+        except FileNotFoundError:  # a store with folders; nothing is made at its top, where a bucket would be
+            parent = PurePosixPath(store._parent(name))
+            if not store.exists(str(PurePosixPath(*parent.parts[:2] if parent.is_absolute() else parent.parts[:1]))):
+                raise
+            store.makedirs(str(parent), exist_ok=True)
             _put(store, name, data)
 
 

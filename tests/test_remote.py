@@ -179,3 +179,15 @@ def test_a_report_that_cannot_be_sent_is_said_and_the_others_are_written(store, 
     said = capsys.readouterr().err
     assert "not written: memory://bucket/reports/001-x/vitals.json: access denied" in said
     assert store.exists("/bucket/reports/002-x/health.html")
+
+
+def test_no_bucket_is_made_for_a_misspelt_url(store, monkeypatch):
+    def nowhere(*words, **more):
+        raise FileNotFoundError("the bucket does not exist")
+
+    monkeypatch.setattr(type(store), "open", nowhere)
+    made = []
+    monkeypatch.setattr(type(store), "makedirs", lambda self, path, **more: made.append(path))
+    with pytest.raises(RemoteError, match="the bucket does not exist"):
+        send(b"x", "memory://bukcet/deep/report.txt")
+    assert made == []

@@ -227,3 +227,8 @@ def test_overtrained_where_no_checkpoint_lies_says_what_to_look_for():
     assert (told.action, told.checkpoint, told.step) == (Action.STOP, None, None)
     assert re.search(r"saved well before step \d,\d{3}; none lies here", told.sentence)
     assert told.because
+
+
+def test_a_run_that_lies_elsewhere_is_named_by_its_url():
+    told = advice(a_run(**EXPLODED, run="s3://bucket/runs/x"))
+    assert " --resume s3://bucket/runs/x/hypernetworks/x-3000.pt " in told.how_hndoctor[0]
