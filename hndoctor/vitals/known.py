@@ -46,7 +46,7 @@ class Known:
             optimizer = replace(optimizer, modified=optim.stat().st_mtime)
         else:
             return None
-        return replace(before, modified=path.stat().st_mtime, optimizer=optimizer)
+        return replace(before, modified=path.stat().st_mtime_ns / 1e9, optimizer=optimizer)
 
     def preview(self, name: str, path: Path) -> Preview | None:
         """The record of a preview, if its file is as it was."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from hndoctor.formats import HypernetworkFile, OptimizerFile, Refused, TensorFile, read
+from hndoctor.formats.folders import relative
 from hndoctor.formats.hashes import generation, sha256
 from hndoctor.formats.loaders import misread_by, refused_by
 from hndoctor.formats.source import Snapshot, snapshot
@@ -59,6 +59,12 @@ class Memory:
         """What the next checkpoint can still be compared with."""
         kept = (self.before, self.earlier, self.first, self.best)
         return Past(*(one.still() if one else None for one in kept))
+
+
+def kept(path: Path) -> Kept | None:
+    """A network read for comparisons only; None where the file is something else.  Raises Refused and OSError."""
+    state, file = snapshot(path), read(path, sha256=False, content=False)
+    return Kept(file, state) if isinstance(file, HypernetworkFile) else None
 
 
 def measure_checkpoint(
@@ -201,11 +207,3 @@ def _unreadable(where: CheckpointPath, root: Path, kind: Refusal, reason: str) -
     except OSError:
         size, modified = 0, 0.0
     return Unreadable(relative(where.path, root), where.step, kind, reason, size, modified)
-
-
-def relative(path: Path, root: Path) -> str:
-    """A path as records hold it: POSIX, as seen from the run's folder."""
-    try:
-        return PurePath(os.path.relpath(path, root)).as_posix()
-    except ValueError:  # another drive
-        return path.as_posix()
