@@ -9,7 +9,7 @@ from hndoctor.diagnose import parameters as believed
 from hndoctor.diagnose.chain import Row
 from hndoctor.diagnose.stations import Stop
 from hndoctor.records import Vitals
-from hndoctor.rules.dose import GUIDE_RATE, Base, Clock, base_of, clock_of
+from hndoctor.rules.dose import Base, Clock, base_of, clock_of
 from hndoctor.rules.windows import normal
 
 
@@ -43,10 +43,11 @@ class Prior:
 
     def breaks_between(self, before: int, step: int, times: float = 1.0) -> float:
         """P(breakage between two steps): it grows with the rate, beyond the dose."""
-        rate = self.clock.rate(step) / self.base.scale
-        dose = (self.clock.at(step) - self.clock.at(before)) / self.base.scale
-        hazard = believed.BREAK_PER_DOSE * max(rate / GUIDE_RATE, 1e-9) ** believed.BREAK_POWER
-        return -math.expm1(-times * hazard * max(0.0, dose))
+        usual, rate = believed.BREAK_USUAL[self.base.kind], max(self.clock.rate(step), 1e-12)
+        power = math.log(believed.BREAK_RUINOUS[self.base.kind] / usual) / math.log(self.base.ruinous / self.base.usual)
+        hazard = usual * (rate / self.base.usual) ** power
+        steps = (self.clock.at(step) - self.clock.at(before)) / rate  # times sqrt(batch)
+        return -math.expm1(-times * hazard * max(0.0, steps))
 
     @property
     def words(self) -> str:

@@ -26,8 +26,11 @@ CEILING_RATE_UNKNOWN = 0.35  # the same where no file tells the rate; guess
 LEARNT_MEDIAN = 0.006  # dose by which a network shows an effect: 1,200 steps at 5e-6; guess from G19 (5k usable)
 LEARNT_SPREAD = 0.8  # guess
 
-BREAK_PER_DOSE = 0.5  # hazard of breakage per unit of dose at 5e-6: 5 % over 20,000 steps; guess from G19-G21
-BREAK_POWER = 0.4  # it grows with rate/5e-6 to this power: 5e-3 breaks 98 % within 100 steps (G20); guess
+# Hazard of breakage per step at the base model's usual rate and at its ruinous one; between them it is a power of the
+# rate.  SD1: 5 % over 20,000 steps and 98 % within 100 (guess from G19-G21).  The pocket model: the best of six by log
+# score (lab/fit) together with fewest false alarms of weights and of losses alone; little depends on it
+BREAK_USUAL = {"sd1": 2.5e-6, "sd2": 2.5e-6, "pocket": 1e-4, "unknown": 2.5e-6}
+BREAK_RUINOUS = {"sd1": 0.04, "sd2": 0.04, "pocket": 0.01, "unknown": 0.04}
 BREAK_OVERTRAINED = 2.0  # times that when overtrained: it "starts to kill the network" (G21); guess
 DEAD_AT_START = {"Normal": 0.002, "other": 0.3}  # by initialisation, without layer norm (G18); guess
 RECOVERY = 0.5  # chance that going back and lowering the rate mends it, at a resumption only; guess
@@ -37,19 +40,18 @@ RECOVERY = 0.5  # chance that going back and lowering the rate mends it, at a re
 CERTAIN = 30.0  # weights that are not finite: nothing outweighs it
 
 # gain ‖h(x)‖/‖x‖, largest module -> broken.  Random weights of a gain of 2 lose the caption, of 8 make colourful noise
-# (science.md §E), but what is learned may reach far more.  Lab, tuning half: by-heart-01 and slow-03 rise to 5.4 and
-# 8.5 with captions followed and a low loss, ruined-02 is broken at 6.9-9.6, the others from 35 on.  So between 2 and 9
-# gain alone decides little.  Heights: chosen by hand.
+# (science.md §E), but what is learned may reach far more.  Lab, tuning half: by-heart-01, slow-03 and drilled-01 rise
+# to 5.4, 8.5 and 9.9 with captions followed and a low loss, guided-01 and ruined-02 are broken at 5.1 and 6.9-9.6, the
+# others from 23 on.  So between 2 and 9 gain alone decides little.  Heights: the best of four by log score (lab/fit).
 GAIN: Curve = (
     (0.2, -4.0),
     (0.5, -3.0),
     (1.0, -1.5),
     (1.5, -0.5),
     (2.0, 0.0),
-    (4.0, 0.7),
-    (6.0, 1.2),
-    (9.0, 2.5),
-    (16.0, 7.0),
+    (4.0, 0.3),
+    (9.0, 1.5),
+    (16.0, 5.0),
     (32.0, 14.0),
 )
 GAIN_CERTAIN, GAIN_LIKELY, GAIN_HARMLESS = 8.0, 2.0, 0.5  # science.md §E
