@@ -88,7 +88,11 @@ RISE_WEIGHT = 0.5  # neighbouring validations are not independent (science.md §
 # sudden-02 loses 92 % on both within three steps of a ruinous rate, gain and previews still as before.  Heights: guess
 LOST: Curve = ((0.1, 0.0), (0.3, 1.0), (0.6, 2.5), (1.0, 3.5))
 LOST_RISE, LOST_ERRORS = 0.1, 2.0
-GAP: Curve = ((0.02, 0.0), (0.05, 0.5), (0.1, 1.5), (0.2, 2.5))  # train-held-out gap -> overtrained (science.md §B.1)
+# Share of what training items gained (as ln of their loss) that held-out items did not -> overtrained; counted from
+# GAP_LEARNT on.  On SD1 it is about .7 at the best and 1 where all benefit is gone (science.md §B.1: 1.5 % of .05, and
+# none of .13); in the lab's tuning half sound checkpoints have up to .46 (memorised-03)
+GAP: Curve = ((0.7, 0.0), (0.9, 0.7), (1.0, 1.5), (1.2, 2.5))
+GAP_LEARNT = 0.03
 # ln(held out / bare base) -> broken.  Lab, tuning half: 15 sound checkpoints lie at -0.06 to -0.9; of a run whose
 # captions are lost (ruined-02) three lie at 0.00 to 0.10 and one at 0.6.  The heights were chosen by hand.
 HARM_BROKEN: Curve = (
