@@ -40,6 +40,7 @@ class Draw:
     plain: bool = False  # without layer norm and dropout, which slow learning by heart
     structures: tuple[str, ...] = STRUCTURES
     datasets: tuple[str, ...] = STYLES
+    activations: tuple[str, ...] = ACTIVATIONS
 
 
 Intent = Callable[[random.Random], Draw]
@@ -136,6 +137,14 @@ def _memorised(rng: random.Random) -> Draw:
     )  # fmt: skip
 
 
+def _worn(rng: random.Random) -> Draw:
+    """What `drilled-05` was on its way to when it ended: nothing that breaks early, four pictures, 2,000 steps."""
+    return Draw(
+        _rate(rng, 1.6e-3, 2.4e-3), 200, 10, 4, batch_size=1, plain=True, structures=("1, 6, 1",),
+        datasets=("gameboy", "amberglass"), activations=("relu", "leakyrelu"),
+    )  # fmt: skip
+
+
 INTENTS: dict[str, tuple[int, Intent]] = {
     "overtraining": (4, _overtraining),
     "healthy": (12, _healthy),
@@ -155,7 +164,8 @@ ADDED: dict[str, tuple[int, Intent]] = {
     "drilled": (16, _drilled),
     "steady": (6, _steady),
     "memorised": (10, _memorised),
+    "worn": (8, _worn),
 }
-"""Drawn when 22 runs of the others were kept and none was overtrained, and the last when three of `drilled` were kept
-and again none was: told by the oracle's losses, whatever the diagnosis says of them."""
+"""Drawn when 22 runs of the others were kept and none was overtrained; `memorised` and `worn` when the first of those
+before them had broken instead.  That was told by the oracle's losses, whatever the diagnosis says of them."""
 ALL = {**INTENTS, "long": (LONG, _long), **ADDED}  # in an order that configurations follow from: only ever add

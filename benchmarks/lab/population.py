@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from benchmarks.lab.intents import ACTIVATIONS, ADDED, ALL, INTENTS, LONG, NEGATIVE, Change, Intent
+from benchmarks.lab.intents import ADDED, ALL, INTENTS, LONG, NEGATIVE, Change, Intent
 
 SEED = 1123  # of the whole population
 HALVES = ("tuning", "test")
@@ -89,7 +89,7 @@ def _made(intent: str, at: int, seed: int) -> Configuration:
     draw = ALL[intent][1](rng)
     half = HALVES[(at + [*ALL].index(intent)) % 2]  # by turns, beginning differently
     harsh = draw.weight_init != "Normal"
-    structure, activation = rng.choice(draw.structures), rng.choice(ACTIVATIONS)
+    structure, activation = rng.choice(draw.structures), rng.choice(draw.activations)
     return Configuration(
         name=f"{intent}-{at + 1:02d}",
         intent=intent,
