@@ -19,6 +19,7 @@ from benchmarks.lab.population import HALVES
 from benchmarks.lab.store import Kept
 from benchmarks.lab.truth import BROKEN, HARMED, truth_of
 from hndoctor.diagnose.hazard import prior_of
+from hndoctor.diagnose.parameters import ONSET_TIMES
 
 BAND = 1.2816  # standard deviations of the logarithm that 80 % lie within
 
@@ -42,10 +43,11 @@ def onset_of(kept: Kept) -> Onset | None:
     prior, truth = prior_of(kept.vitals), truth_of(kept.oracle)
     sound = [n for n, state in zip(truth.numbers, truth.states, strict=True) if state not in (BROKEN, HARMED)]
     step = truth.overtrained or max(sound, default=0)
-    low, high = (prior.median * math.exp(sign * BAND * prior.spread) for sign in (-1, 1))
+    carried = prior.median / ONSET_TIMES[prior.base.kind]  # by width alone, as it was before the lab
+    low, high = (carried * math.exp(sign * BAND * prior.spread) for sign in (-1, 1))
     found = Onset(
         kept.configuration.name, kept.configuration.pictures, kept.configuration.layer_structure,
-        prior.clock.at(step), truth.overtrained is not None, prior.median, low, high,
+        prior.clock.at(step), truth.overtrained is not None, carried, low, high,
     )  # fmt: skip
     return found if found.overtrained or found.at > found.middle else None
 

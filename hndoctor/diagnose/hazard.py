@@ -57,12 +57,16 @@ class Prior:
         source = {
             "sd1": "the guide's band for Stable Diffusion 1 (9,000-25,000 steps at 5e-6)",
             "sd2": "the guide's band for Stable Diffusion 1, widened for Stable Diffusion 2",
-            "pocket": f"the guide's band carried to the pocket model by width (× {self.base.scale:.1f}), tentatively",
+            "pocket": f"the pocket model's own band (benchmarks/lab), {_times(self.base)} times the guide's",
             "unknown": "a wide band: the base model is not known",
         }[self.base.kind]
         pictures = f"{self.pictures} pictures" if self.pictures else "an unknown number of pictures"
         rate = f"rates from {self.clock.told}" if self.clock.told else "no file tells the rate, so dose says little"
         return f"{source}; {pictures}; {band}; {rate}"
+
+
+def _times(base: Base) -> str:
+    return f"{base.scale * believed.ONSET_TIMES[base.kind]:.0f}"
 
 
 def prior_of(vitals: Vitals) -> Prior:
@@ -73,6 +77,7 @@ def prior_of(vitals: Vitals) -> Prior:
     median = (
         believed.ONSET_MEDIAN
         * base.scale
+        * believed.ONSET_TIMES[base.kind]
         * ((pictures or believed.ONSET_PICTURES) / believed.ONSET_PICTURES) ** believed.ONSET_POWER
     )
     spread = believed.ONSET_SPREAD if pictures else believed.SPREAD_PICTURES_UNKNOWN

@@ -14,6 +14,9 @@ ONSET_MEDIAN = 0.075  # of overtraining on SD1 with 50 pictures: middle of the g
 ONSET_SPREAD = 0.4  # of its logarithm: puts 80 % inside the guide's band (science.md §B.5)
 ONSET_PICTURES = 50  # pictures at which the median holds (science.md §B.5)
 ONSET_POWER = 0.5  # median grows with the number of pictures to this power (science.md §0.5: n^0.55)
+# times the guide's band carried by width and pictures: dose x width does not carry it to the pocket model.  Lab, tuning
+# half: seven runs passed 1.7 to 22 times the carried middle and were not overtrained; memorised-03 ends so at 22
+ONSET_TIMES = {"sd1": 1.0, "sd2": 1.0, "pocket": 25.0, "unknown": 1.0}
 ONSET_ASTRAY = 0.15  # share of runs to which none of this applies (science.md §B.5) ...
 ONSET_ASTRAY_RANGE = (1e-3, 3.0)  # ... whose onset is log-uniform between these doses (science.md §B.5)
 SPREAD_PICTURES_UNKNOWN = 0.6  # instead of ONSET_SPREAD (science.md §B.5)
