@@ -214,8 +214,12 @@ def _harm_sign(point: ValidationPoint, harm: float) -> float:
 
 
 def _gap_sign(point: ValidationPoint) -> float:
+    """Training items are learned, held-out ones are not: how much of what they gained is theirs alone."""
     wide = gap(point)
-    return 0.0 if wide is None else believed.RISE_WEIGHT * interpolate(believed.GAP, wide)
+    if wide is None or not point.train or not point.train_base:
+        return 0.0
+    learnt = math.log(point.train_base / point.train)
+    return 0.0 if learnt < believed.GAP_LEARNT else believed.RISE_WEIGHT * interpolate(believed.GAP, wide / learnt)
 
 
 def rise_sign(drift: Drift) -> float:

@@ -113,6 +113,16 @@ def test_healthy_and_finished_stops_healthy_and_unfinished_trains_on():
     assert 6000 < first.end < 20000, "the rate falls before the band of overtraining (G22)"
 
 
+def test_finished_uses_what_held_out_pictures_say_was_better():
+    curve = {step: 0.06 if step == 4000 else 0.06 * 1.0005 if step == 6000 else 0.07 for step in STEPS}
+    told = advice(a_run(validation=validation(curve, train=curve)))
+    assert (told.action, told.step) == (Action.STOP, 6000), "within a standard error of the best"
+    curve[6000] = 0.066
+    told = advice(a_run(validation=validation(curve, train=curve)))
+    assert (told.action, told.step) == (Action.STOP, 4000)
+    assert "held-out pictures" in told.sentence
+
+
 def test_the_pair_is_copied_where_the_rate_stays_and_left_where_it_falls():
     checkpoints = tuple(a_checkpoint(step, optimizer=an_optimizer(5e-6, hash_matches=True)) for step in STEPS)
     same = advice(a_run(checkpoints=checkpoints, settings=Settings(learn_rate="5e-6", steps=8000, images=50)))
