@@ -13,7 +13,7 @@ from trainer.board import Board
 from trainer.config import Config, absolute, to_toml
 from trainer.errors import TrainerError
 from trainer.events import Event, Finished, Notice, Plan, Previewed, Saved, Started, Stepped, Validated
-from trainer.interrupts import Stop
+from trainer.interrupts import LeftError, Stop
 from trainer.loop import Course, DivergedError, run
 from trainer.optimizer_kinds import meant
 from trainer.pictures import Picture, PictureSet
@@ -158,10 +158,15 @@ class Training:
 
     def _validate(self, number: int) -> Iterator[Event]:
         assert self.validation is not None
-        point = self.validation.measure(number)
-        more: dict[str, Any] = {"bins": bins(point.items), "base_bins": bins(point.base_items)}
-        if self.course.ema is not None:
-            more["ema"] = self.validation.held_out_of(self.course.ema.network)
+        stop = self.course.stop
+        try:
+            point = self.validation.measure(number, stop)
+            more: dict[str, Any] = {"bins": bins(point.items), "base_bins": bins(point.base_items)}
+            if self.course.ema is not None:
+                more["ema"] = self.validation.held_out_of(self.course.ema.network, stop)
+        except LeftError:
+            yield Notice(f"validation {number} was left to stop at once; a resumed run makes up for it", number)
+            return
         try:
             self.folder.log_validation(point, more)
         except OSError as error:
@@ -170,7 +175,10 @@ class Training:
 
     def _preview(self, number: int, bare: bool = False) -> Iterator[Event]:
         try:
-            pictures = self.previewer.draw(bare)
+            pictures = self.previewer.draw(bare, self.course.stop)
+        except LeftError:
+            yield Notice(f"preview {number} was left to stop at once; a resumed run draws it", number)
+            return
         except (RuntimeError, MemoryError) as error:
             if not memory.is_shortage(error):
                 raise
