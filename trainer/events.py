@@ -93,6 +93,7 @@ class Previewed:
 
     paths: tuple[Path, ...]
     number: int
+    average: bool = False  # by the moving average, not by the weights that are trained
 
 
 @dataclass(frozen=True)

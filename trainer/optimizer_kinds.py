@@ -34,7 +34,7 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
 )
 """Optimizers of other libraries: class name -> module."""
 
-_UNFIT = frozenset({"Optimizer", "LBFGS", "SparseAdam", "Muon"})  # need closures, sparse gradients, matrices alone
+UNFIT = frozenset({"Optimizer", "LBFGS", "SparseAdam", "Muon"})  # need closures, sparse gradients, matrices alone
 
 
 def make(
@@ -81,7 +81,7 @@ def _kind(name: str) -> Any:
         except AttributeError:
             raise TrainerError(f'optimizer "{name}": this {library} has none of that name; update it') from None
     kind = getattr(torch.optim, name, None)
-    if not (inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer)) or name in _UNFIT:
+    if not (inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer)) or name in UNFIT:
         raise TrainerError(
             f'optimizer "{name}": not one of torch.optim\'s classes that fit, nor of {", ".join(EXTRAS)}; use AdamW'
         )

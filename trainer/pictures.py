@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from hndoctor.formats.captions import PICTURE_SUFFIXES, CaptionError, read_caption
-from trainer.errors import TrainerError
+from trainer.errors import TrainerError, why
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _read(path: Path, folder: Path, repeats: int, how: Reading) -> Picture | str
             raise TrainerError(f"filename_regex: {error}") from None
         return str(error)
     except OSError as error:
-        return f"cannot be read ({error.strerror or error})"
+        return f"cannot be read ({why(error)})"
     if told.source and told.problem and told.problem.startswith("cannot be read"):
         return f"its caption {told.source.name} {told.problem}"
     content, caption = hashlib.sha256(raw), told.text

@@ -16,7 +16,7 @@ from trainer.errors import TrainerError
 from trainer.events import Plan
 from trainer.network import Hypernetwork
 from trainer.pictures import PictureSet, Reading, read_folder
-from trainer.processes import expected
+from trainer.processes import expected, fewer_than_asked
 
 
 def structure(config: Config) -> tuple[float, ...]:
@@ -112,7 +112,7 @@ def make(config: Config, there: tuple[int, ...], pictures: PictureSet, start: in
 
 
 def _warnings(config: Config, pictures: PictureSet) -> list[str]:
-    told = [*pictures.notes, *_skipped(pictures)]
+    told = [*pictures.notes, *_skipped(pictures), *filter(None, [fewer_than_asked()])]
     told += _caption_warnings(config, pictures)
     if config.lr_scheduler != "constant" and "," in config.learn_rate:
         told.append(f"lr_scheduler {config.lr_scheduler} bends a schedule that falls by itself: both multiply")

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
-from hndoctor.cli import gating, scanning
+from hndoctor.cli import gating, reports
 from hndoctor.cli.console import UsageError, error_console, shown
 from hndoctor.records import Diagnosis, PlanVitals, Setup, Severity, Verdict
 
@@ -96,8 +96,8 @@ def check(asked: Asked, wanted: gating.Wanted, form: str, out: Path | None) -> i
     result = gating.sifted(judged(setup), wanted)
     diagnosis, passed = result.kept, gating.suppressed([result])
     html = form == "html"
-    text = page(setup, diagnosis, asked.lang) if html else scanning.rendered(form, (diagnosis,), (), wanted, passed)
-    scanning.deliver(text, out)
+    text = page(setup, diagnosis, asked.lang) if html else reports.rendered(form, (diagnosis,), (), wanted, passed)
+    reports.deliver(text, out)
     gating.tell([result], wanted, 0, quiet=False)
     if form == "html" and out is not None:
         error_console().print(Text(f"report: {shown(str(out))}"), soft_wrap=True)

@@ -17,10 +17,9 @@ from hndoctor.cli.settings import Ignore, Settings, checked_codes, checked_evide
 from hndoctor.records import Diagnosis, Finding, PictureJudgement, Severity, Verdict
 
 if TYPE_CHECKING:
-    from hndoctor.cli.scanning import Scanned
     from hndoctor.render.sarif import Suppressed
 
-__all__ = ["BaselineError", "Wanted", "codes", "exit_code", "gate", "narrowed", "wanted_from"]
+__all__ = ["BaselineError", "Wanted", "codes", "exit_code", "gate", "sifted", "wanted_from"]
 
 PASS, FAIL, UNEXAMINED = 0, 1, 2
 HTML = "html"
@@ -146,11 +145,6 @@ def _because(ignore: Ignore) -> str:
     return f"{ignore.reason} (until {ignore.expires})" if ignore.expires else ignore.reason
 
 
-def narrowed(diagnosis: Diagnosis, wanted: Wanted, known: frozenset[Mark] = frozenset()) -> Diagnosis:
-    """The diagnosis with only the findings that count."""
-    return sifted(diagnosis, wanted, known).kept
-
-
 def exit_code(diagnoses: Sequence[Diagnosis], wanted: Wanted, pictures: Sequence[PictureJudgement] = ()) -> int:
     """1: a finding is severe enough, or an ignore has expired; else 2: a run, or required evidence, could not be
     examined; else 0."""
@@ -185,39 +179,48 @@ def also_from(told: Sequence[str], formats: Sequence[str]) -> tuple[tuple[str, P
     return tuple(made)
 
 
-def gate(
-    paths: Sequence[Path], wanted: Wanted, output: Output, *, update: bool = False, crew: Crew = ALONE
-) -> int:
+def gate(paths: Sequence[Path], wanted: Wanted, output: Output, *, update: bool = False, crew: Crew = ALONE) -> int:
     """Scan without writing beside the runs, keep what counts, print, and return the exit code."""
-    from hndoctor.cli import scanning
+    from hndoctor.cli.reports import Reports
+    from hndoctor.cli.scanning import Examined, examined
 
     if update and wanted.baseline is None:
         raise UsageError("--update-baseline needs --baseline FILE")
     known = read_baseline(wanted.baseline) if wanted.baseline is not None and not update else frozenset()
-    scanned = scanning.examine(paths, keep=False, quiet=output.quiet, crew=crew)
-    results = [sifted(d, wanted, known) for d in scanned.diagnoses]
+    pages = [Reports(file, output.lang) for form, file in output.also if form == HTML]
+    found: dict[int, Diagnosis] = {}
+    pictures: list[PictureJudgement] = []
+    for one in examined(paths, keep=False, quiet=output.quiet, crew=crew):
+        if isinstance(one, Examined):
+            found[one.place] = one.diagnosis
+            for reports in pages:
+                reports.add(one)
+        else:
+            pictures.append(one)
+    diagnoses = [found[place] for place in sorted(found)]
+    for reports in pages:
+        reports.index(paths, diagnoses)
+    results = [sifted(d, wanted, known) for d in diagnoses]
     marks = frozenset().union(*(one.marks for one in results))
     if update and wanted.baseline is not None:
         write_baseline(wanted.baseline, marks)
-        results = [sifted(d, wanted, marks) for d in scanned.diagnoses]
+        results = [sifted(d, wanted, marks) for d in diagnoses]
     kept = tuple(one.kept for one in results)
-    emit(paths, results, scanned, wanted, output)
+    emit(results, pictures, wanted, output)
     tell(results, wanted, len(known - marks), quiet=output.quiet)
-    return exit_code(kept, wanted, scanned.pictures)
+    return exit_code(kept, wanted, pictures)
 
 
-def emit(paths: Sequence[Path], results: Sequence[Sifted], scanned: Scanned, wanted: Wanted, output: Output) -> None:
+def emit(results: Sequence[Sifted], pictures: Sequence[PictureJudgement], wanted: Wanted, output: Output) -> None:
     """Print in the format asked for, to stdout or into a file, and write the others that were asked for."""
-    from hndoctor.cli import scanning
+    from hndoctor.cli.reports import deliver, rendered
 
     kept, passed = tuple(one.kept for one in results), suppressed(results)
     for form, file in output.also:
-        if form == HTML:
-            scanning.write_index(paths, scanned, scanning.write_reports(scanned, file, output.lang), file, output.lang)
-        else:
-            scanning.deliver(scanning.rendered(form, kept, scanned.pictures, wanted, passed), file)
+        if form != HTML:
+            deliver(rendered(form, kept, pictures, wanted, passed), file)
     if not output.quiet:
-        scanning.deliver(scanning.rendered(output.form, kept, scanned.pictures, wanted, passed), output.out)
+        deliver(rendered(output.form, kept, pictures, wanted, passed), output.out)
 
 
 def tell(results: Sequence[Sifted], wanted: Wanted, gone: int, *, quiet: bool) -> None:

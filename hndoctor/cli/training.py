@@ -173,6 +173,8 @@ def wishes_to_stop() -> Iterator[Stop]:
 
     def wish(number: int, frame: FrameType | None) -> None:
         stop.requested = True
+        if os.environ.get("WORLD_SIZE", "1") != "1":
+            return  # launchers pass a Ctrl-C on that the terminal has sent already, and end what does not end
         for known, handler in before.items():
             signal.signal(known, handler)
 

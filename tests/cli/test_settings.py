@@ -30,7 +30,7 @@ def settled(tmp_path: Path, text: str) -> Settings:
 
 def kept(settings: Settings, today: date = TODAY, **said: str) -> list[tuple[str, str]]:
     wanted = gating.wanted_from(settings, today, **said)  # type: ignore[arg-type]
-    return [(f.code, f.severity.value) for f in gating.narrowed(RUN, wanted).findings]
+    return [(f.code, f.severity.value) for f in gating.sifted(RUN, wanted).kept.findings]
 
 
 def test_severities_are_the_projects_and_the_longest_code_speaks_first(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_an_ignore_has_a_reason_a_scope_and_an_end(tmp_path: Path) -> None:
     assert kept(told) == [("HN101", "error"), ("HN309", "warning")]  # HN309 is about no picture
     assert kept(told, date(2026, 11, 24)) == [("HN101", "error"), ("HN301", "error"), ("HN309", "warning")]
     wanted = gating.wanted_from(told, date(2026, 11, 24), ignore="HN")
-    assert gating.exit_code([gating.narrowed(RUN, wanted)], wanted) == gating.FAIL  # an expired ignore fails by itself
+    assert gating.exit_code([gating.sifted(RUN, wanted).kept], wanted) == gating.FAIL  # an expired ignore fails by itself
     assert kept(settled(tmp_path, text.replace("runs/*", "other/*").format("2027-01-01")))[1] == ("HN301", "error")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from PIL import Image
 
 from trainer import seeding
-from trainer.buckets import bucket_sizes, nearest
+from trainer.buckets import bucket_sizes, nearest, sizes_for
 from trainer.config import Config
 from trainer.data import Latents, TrainingData, split, template_lines
 from trainer.errors import TrainerError
@@ -276,6 +277,14 @@ def test_buckets_are_on_the_grid_within_the_area_and_turned_both_ways(changed: C
     for wrong in ({"bucket_step": 40}, {"bucket_min": 768}):
         with pytest.raises(TrainerError, match="bucket_"):
             bucket_sizes((512, 512), 64, changed(**wrong))
+
+
+def test_pictures_keep_their_own_size_as_in_the_web_ui(changed: Callable[..., Config]) -> None:
+    base = SimpleNamespace(native_size=64, grid=16)
+    sizes = [(100, 70), (64, 64), (10, 50)]
+    pictures = [Picture(Path("a.png"), "", "", size=size) for size in sizes]
+    found = sizes_for(pictures, changed(varsize=True), base)  # type: ignore[arg-type]  # a stand-in
+    assert found == [(96, 64), (64, 64), (16, 48)]
 
 
 def test_a_picture_goes_to_the_nearest_aspect() -> None:

@@ -20,7 +20,7 @@ from trainer.config.settings import (
     VERSION,
     Config,
 )
-from trainer.errors import TrainerError
+from trainer.errors import TrainerError, why
 from trainer.hub import name_of
 from trainer.values import KINDS, literal
 
@@ -83,7 +83,7 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise TrainerError(f"{path}: there is no such file; name a configuration in TOML") from None
     except OSError as error:
-        raise TrainerError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise TrainerError(f"{path}: cannot be read ({why(error)})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TrainerError(f"{path}: is not TOML: {error}") from None
 

@@ -82,10 +82,12 @@ class Config:
     tag_drop_out: float = 0.0
     caption_drop_out: float = 0.0
     emphasis: str = "Original"  # of (brackets) in captions and prompts, the web UI's names
+    comma_backtrack: int = 20  # tokens after a comma that move on where a chunk of 75 is full (web UI); 0: none
     latent_sampling: str = "once"
     width: int = 0  # pixels; 0: the base model's own
     height: int = 0
     resize: str = "crop"  # "distort": squeezed into the frame, as the web UI does
+    varsize: bool = False  # pictures keep their own size, cut to the base model's grid (web UI, "Do not resize images")
     buckets: bool = False  # pictures keep their aspect: a few sizes of about width × height pixels
     bucket_step: int = 0  # pixels; 0: what the base model needs
     bucket_min: int = 0  # pixels of the shorter side; 0: half the frame's
@@ -106,6 +108,8 @@ class Config:
     preview_sampler: str = "Euler a"
     preview_scheduler: str = "Automatic"  # the sampler's own, as in web UI 1.9 and 1.10
     preview_noise: str = "cpu"  # "nv": an NVIDIA card's, on any machine
+    preview_ensd: int = 0  # what the seed of fresh noise differs by (web UI, "Eta noise seed delta"; NovelAI: 31337)
+    preview_ema: bool = False  # the moving average's previews too, beside its networks
     preview_sheet: bool = False  # all prompts of a step in one picture, beside the single ones
     preview_negative_prompt: str = ""  # networks previewed with one give garbage without it (G25)
 
