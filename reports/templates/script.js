@@ -336,7 +336,7 @@
       if (!told) { out.append(make("p", words["heat.missing"], "hint")); return; }
       out.append(make("h4", say("heat.cell", { name: told[0], step: columns[column][1] })));
       const list = make("dl");
-      told.forEach((text, i) => { if (i) { const pair = make("div"); pair.append(make("dt", words[`heat.n_${names[i]}`]), make("dd", text)); list.append(pair); } });
+      told.forEach((text, i) => { if (i && text !== "–") { const pair = make("div"); pair.append(make("dt", words[`heat.n_${names[i]}`]), make("dd", text)); list.append(pair); } });
       out.append(list);
     };
     const paint = (measure) => {

@@ -44,7 +44,8 @@ def test_an_ignore_has_a_reason_a_scope_and_an_end(tmp_path: Path) -> None:
     assert kept(told) == [("HN101", "error"), ("HN309", "warning")]  # HN309 is about no picture
     assert kept(told, date(2026, 11, 24)) == [("HN101", "error"), ("HN301", "error"), ("HN309", "warning")]
     wanted = gating.wanted_from(told, date(2026, 11, 24), ignore="HN")
-    assert gating.exit_code([gating.sifted(RUN, wanted).kept], wanted) == gating.FAIL  # an expired ignore fails by itself
+    only = gating.sifted(RUN, wanted).kept
+    assert gating.exit_code([only], wanted) == gating.FAIL  # an expired ignore fails by itself
     assert kept(settled(tmp_path, text.replace("runs/*", "other/*").format("2027-01-01")))[1] == ("HN301", "error")
 
 
