@@ -43,7 +43,7 @@ pytest: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 fuzz: $(VENV)/.test ## 100,000 spoilt files: the right numbers or a refusal, nothing else
-	HNDOCTOR_FUZZ=100000 $(BIN)/python -m pytest tests/formats/test_mutations.py --timeout 0
+	HNDOCTOR_FUZZ=100000 $(BIN)/python -m pytest tests/formats/test_mutations.py tests/formats/test_properties.py --timeout 0
 
 bench-scan: $(VENV)/.test ## what reading and measuring a checkpoint costs, against numpy and peers
 	$(BIN)/python -m benchmarks.scan
