@@ -107,6 +107,8 @@ def make(config: Config, there: tuple[int, ...], pictures: PictureSet, start: in
             for stop, segment in zip(rates.ends, rates.segments, strict=True)
         ),
         dose=rates.dose(samples, start),
+        samples=samples,
+        save_every=every,
         warnings=tuple(_warnings(config, pictures)),
     )
 

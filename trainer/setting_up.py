@@ -63,7 +63,7 @@ def set_up(config: Config, resume: Path | str | bool | None, overwrite: bool) ->
     known = planning.measured(known, seconds)
     notices.append(short)
     notices += _begin(folder, found, course, resume, overwrite)
-    yield from (Notice(text) for text in (*known.warnings, *notices) if text)
+    yield from (Notice(text) for text in notices if text)
     return _training(folder, course, known, base, material, pictures, found)
 
 
