@@ -525,6 +525,16 @@ def test_the_plan_tells_what_the_run_then_is(changed: Change) -> None:
     assert told.sizes == (20, 16, 24)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "edited"),
+    [("a [cat:dog:0.5]", True), ("[cat|dog]", True), ("cat AND dog", True), ("[cat]", False), (r"\[a:1\]", False),
+     ("(cat:1.3), [dull]", False), ("AND1", False)],
+)  # fmt: skip
+def test_prompt_editing_is_said_not_to_happen(changed: Change, prompt: str, edited: bool) -> None:
+    warned = [w for w in plan(changed(preview_prompts=(prompt,))).warnings if "plain text" in w]
+    assert bool(warned) == edited
+
+
 def test_the_plan_warns(changed: Change) -> None:
     told = plan(changed(learn_rate="5e-3:5", use_dropout=True)).warnings
     assert any("5e-3" in text for text in told)
