@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trainer import base as bases
 from trainer import course as courses
-from trainer import planning, processes, saving
+from trainer import optimizer_kinds, planning, processes, saving
 from trainer import resume as resuming
 from trainer.base import BaseModel
 from trainer.board import require_tensorboard
@@ -35,6 +35,7 @@ def set_up(config: Config, resume: Path | str | bool | None, overwrite: bool) ->
     """All of it, in the order in which mistakes are cheapest to find."""
     check(config)
     resolve(config.preview_sampler, config.preview_scheduler)
+    optimizer_kinds.require(config.optimizer, config.optimizer_args)
     require_tensorboard(config)
     folder = RunFolder(config.run, config.name)
     device = bases.choose_device(processes.local(config.device))

@@ -525,6 +525,12 @@ def test_the_plan_tells_what_the_run_then_is(changed: Change) -> None:
     assert told.sizes == (20, 16, 24)
 
 
+def test_a_wrong_optimizer_is_refused_before_anything_is_read(changed: Change) -> None:
+    for values in ({"optimizer": "Adamm"}, {"optimizer_args": ("beta=1",)}):
+        with pytest.raises(TrainerError, match=r"optimizer"):
+            next(train(changed(**values, data=Path("nowhere"), base_model="nothing")))
+
+
 @pytest.mark.parametrize(
     ("prompt", "edited"),
     [("a [cat:dog:0.5]", True), ("[cat|dog]", True), ("cat AND dog", True), ("[cat]", False), (r"\[a:1\]", False),
