@@ -7,17 +7,26 @@ from collections.abc import Iterator
 from trainer import memory
 from trainer.errors import why
 from trainer.events import Event, Notice, Previewed
+from trainer.interrupts import NEVER, LeftError, Stop
 from trainer.network import Hypernetwork
 from trainer.preview import Previewer, sheet
 from trainer.runfolder import RunFolder
 
 
 def draw(
-    previewer: Previewer, folder: RunFolder, number: int, bare: bool = False, average: Hypernetwork | None = None
+    previewer: Previewer,
+    folder: RunFolder,
+    number: int,
+    bare: bool = False,
+    average: Hypernetwork | None = None,
+    stop: Stop = NEVER,
 ) -> Iterator[Event]:
     """The previews of a number: by the base model alone, by the moving average, or by the network that is trained."""
     try:
-        pictures = previewer.draw(bare, average)
+        pictures = previewer.draw(bare, average, stop)
+    except LeftError:
+        yield Notice(f"preview {number} was left to stop at once; a resumed run draws it", number)
+        return
     except (RuntimeError, MemoryError) as error:
         if not memory.is_shortage(error):
             raise

@@ -18,6 +18,7 @@ from hndoctor.formats.infotext import Infotext, compose
 from trainer.base import BaseModel
 from trainer.config import Config
 from trainer.diffusion import Injection
+from trainer.interrupts import NEVER, Stop
 from trainer.network import Hypernetwork
 from trainer.objective import as_float
 from trainer.sampler import Noise, guided, resolve, sample
@@ -39,13 +40,18 @@ class Previewer:
     size: tuple[int, int]  # width and height in pixels
 
     @torch.no_grad()
-    def draw(self, bare: bool = False, network: Hypernetwork | None = None) -> tuple[Image.Image, ...]:
-        """One picture a prompt; `bare`: by the base model alone, as a reference; else by another network if given."""
+    def draw(
+        self, bare: bool = False, network: Hypernetwork | None = None, stop: Stop = NEVER
+    ) -> tuple[Image.Image, ...]:
+        """One picture a prompt; `bare`: by the base model alone, as a reference; else by another network if given.
+
+        Raises `LeftError` when `stop` is set.
+        """
         quiet: AbstractContextManager[None] = self.injection.disabled() if bare else nullcontext()
         other: AbstractContextManager[None] = self.injection.using(network) if network else nullcontext()
         with other, self._evaluating(), quiet:
-            latents = torch.cat([self._latents(contexts) for contexts in self._groups()])
-        return decode(self.base, latents)
+            latents = torch.cat([self._latents(contexts, stop) for contexts in self._groups()])
+        return decode(self.base, latents, stop)
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
@@ -71,11 +77,17 @@ class Previewer:
                 groups.append([context])
         return [torch.stack(group) for group in groups]
 
-    def _latents(self, contexts: Tensor) -> Tensor:
+    def _latents(self, contexts: Tensor, stop: Stop) -> Tensor:
         config, base = self.config, self.base
         shape = (int(base.unet.config.in_channels), self.size[1] // base.factor, self.size[0] // base.factor)
         negative = self.negative[None].expand(len(contexts), -1, -1)
-        predict = guided(as_float(base.unet), base.schedule, contexts, negative, config.preview_cfg)
+        unet = as_float(base.unet)
+
+        def heeding(*inputs: Tensor) -> Tensor:
+            stop.heed()
+            return unet(*inputs)
+
+        predict = guided(heeding, base.schedule, contexts, negative, config.preview_cfg)
         noise = Noise([config.preview_seed] * len(contexts), shape, config.preview_noise, config.preview_ensd)
         half = HALVES.get(config.precision)
         with torch.autocast(base.device.type, half, enabled=half is not None):
@@ -125,13 +137,18 @@ def sheet(pictures: Sequence[Image.Image]) -> Image.Image:
     return grid
 
 
-def decode(base: BaseModel, latents: Tensor) -> tuple[Image.Image, ...]:
+def decode(base: BaseModel, latents: Tensor, stop: Stop = NEVER) -> tuple[Image.Image, ...]:
     """Pictures of latents: clamped, and cut (not rounded) to 8 bits as the web UI does; what is no number is black."""
     home = base.vae.device
     base.vae.to(base.device)
     scaled = latents / float(base.vae.config.scaling_factor)
-    pictures = [base.vae.decode(one[None].to(base.vae.dtype), return_dict=False)[0][0] for one in scaled]
-    base.vae.to(home)
+    pictures = []
+    try:
+        for one in scaled:
+            stop.heed()
+            pictures.append(base.vae.decode(one[None].to(base.vae.dtype), return_dict=False)[0][0])
+    finally:
+        base.vae.to(home)
     return tuple(Image.fromarray(_bytes(picture)) for picture in pictures)
 
 

@@ -128,6 +128,18 @@ def check_data(folder: RunFolder, pictures: PictureSet, config: Config) -> str |
     )
 
 
+def check_base(folder: RunFolder, now: str | None, name: str) -> None:
+    """Refuse a base model that is not the one that the run began with: its network was learned on another."""
+    told = folder.told().get("base_model")
+    told = told if isinstance(told, dict) else {}
+    before = told.get("hash")
+    if before and now and before != now:
+        raise TrainerError(
+            f"{folder.root}: the run began on the base model {told.get('name')} with hash {before}, and this one, "
+            f"{name}, has hash {now}; name the one of before as base_model, or begin a run of another name"
+        )
+
+
 def take_up(found: Found, course: Course) -> list[str]:
     """Load the optimizer's state and the moving average; gives a notice for each that begins anew."""
     notices = []

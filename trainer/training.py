@@ -13,7 +13,7 @@ from trainer.board import Board
 from trainer.config import Config, absolute, to_toml
 from trainer.errors import TrainerError, why
 from trainer.events import Event, Finished, Notice, Plan, Saved, Started, Stepped, Validated
-from trainer.interrupts import Stop
+from trainer.interrupts import LeftError, Stop
 from trainer.loop import Course, DivergedError, run
 from trainer.optimizer_kinds import meant
 from trainer.pictures import Picture, PictureSet
@@ -157,10 +157,15 @@ class Training:
 
     def _validate(self, number: int) -> Iterator[Event]:
         assert self.validation is not None
-        point = self.validation.measure(number)
-        more: dict[str, Any] = {"bins": bins(point.items), "base_bins": bins(point.base_items)}
-        if self.course.ema is not None:
-            more["ema"] = self.validation.held_out_of(self.course.ema.network)
+        stop = self.course.stop
+        try:
+            point = self.validation.measure(number, stop)
+            more: dict[str, Any] = {"bins": bins(point.items), "base_bins": bins(point.base_items)}
+            if self.course.ema is not None:
+                more["ema"] = self.validation.held_out_of(self.course.ema.network, stop)
+        except LeftError:
+            yield Notice(f"validation {number} was left to stop at once; a resumed run makes up for it", number)
+            return
         try:
             self.folder.log_validation(point, more)
         except OSError as error:
@@ -168,9 +173,10 @@ class Training:
         yield Validated(point)
 
     def _preview(self, number: int, bare: bool = False) -> Iterator[Event]:
-        yield from drawing.draw(self.previewer, self.folder, number, bare)
+        stop = self.course.stop
+        yield from drawing.draw(self.previewer, self.folder, number, bare, stop=stop)
         if self.course.config.preview_ema and self.course.ema and not bare:
-            yield from drawing.draw(self.previewer, self.folder, number, average=self.course.ema.network)
+            yield from drawing.draw(self.previewer, self.folder, number, average=self.course.ema.network, stop=stop)
 
     # --- saving -------------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from benchmarks.lab.truth import BROKEN, OVERTRAINED, Measures, is_broken, mean,
 from hndoctor import judge
 from hndoctor.diagnose.channels import is_finite
 from hndoctor.diagnose.stations import step_of
+from hndoctor.prescribe.rates import FLOOR
 from hndoctor.records import Action, Diagnosis
 from hndoctor.rules.dose import POCKET_RATE, clock_of
 from trainer import pocket
@@ -33,6 +34,7 @@ from trainer.config import Config
 from trainer.session import train
 
 FOLLOWED = "followed.json"
+GRID = (4, 10, 40)  # divisors of the rate
 GUIDE_AGAIN = f"{POCKET_RATE * 10:g}:20, {POCKET_RATE:g}:300, {POCKET_RATE / 10:g}"  # the guide's, carried (G23)
 
 
@@ -61,7 +63,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Follow on every sick run that has not been yet, then print the table."""
     args = _arguments(argv)
     sick = [one for one in store.all_kept(args.runs) if one.configuration.half == args.half and is_sick(one)]
-    todo = [one for one in sick if not (args.runs / one.configuration.name / FOLLOWED).exists()]
+    wanted = args.only or [one.configuration.name for one in sick]
+    todo = [one for one in sick if one.configuration.name in wanted]
+    todo = [one for one in todo if not (args.runs / one.configuration.name / FOLLOWED).exists()]
     todo = [one for one in todo if (args.work / one.configuration.name).is_dir()] if args.work else []
     if todo:
         with one_thread():
@@ -69,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             for kept in todo:
                 if is_past(args.until):
                     break
-                outcomes = list(follow(lab, kept, args.model, args.work))
+                outcomes = list(follow(lab, kept, args.model, args.work, args.grid))
                 told = json.dumps([asdict(one) for one in outcomes], indent=1) + "\n"
                 (args.runs / kept.configuration.name / FOLLOWED).write_text(told, encoding="utf-8", newline="\n")
                 print(kept.configuration.name, {one.treatment: round(one.benefit, 4) for one in outcomes}, flush=True)
@@ -83,6 +87,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--work", type=Path, help="where the runs' checkpoints lie; without: only the table")
     parser.add_argument("--model", type=Path, default=pocket.path())
     parser.add_argument("--judge", type=Path, default=JUDGE)
+    parser.add_argument("--grid", action="store_true", help="an oracle grid of checkpoint and rate too")
+    parser.add_argument("--only", nargs="+", help="names of runs")
     parser.add_argument("--half", choices=HALVES, default="test")
     parser.add_argument("--until", default="", help="begin no run after this time of day, HH:MM")
     return parser.parse_args(argv)
@@ -93,7 +99,7 @@ def is_sick(kept: Kept) -> bool:
     return truth_of(kept.oracle).last in (BROKEN, OVERTRAINED)
 
 
-def treatments(kept: Kept, diagnosis: Diagnosis, folder: Path) -> Iterator[Treatment]:
+def treatments(kept: Kept, diagnosis: Diagnosis, folder: Path, grid: bool = False) -> Iterator[Treatment]:
     """hndoctor's, and what people do."""
     files = sorted(kept.vitals.checkpoints, key=step_of)
     rate = clock_of(kept.vitals).rate(step_of(files[-1]))
@@ -106,6 +112,18 @@ def treatments(kept: Kept, diagnosis: Diagnosis, folder: Path) -> Iterator[Treat
     if half:
         yield Treatment("half the steps back, a tenth of the rate", f"{rate / 10:g}", folder / half[-1].path)
     yield replace(_again(POCKET_RATE), learn_rate=GUIDE_AGAIN, name="start again at the guide's schedule")
+    if finite:
+        # "several thousand steps back" (G31) is before the beginning of these short runs: the first checkpoint
+        yield Treatment("the guide's text literally (5e-7)", f"{FLOOR:g}", folder / finite[0].path)
+    if grid:
+        yield from _grid([folder / one.path for one in finite], rate)
+
+
+def _grid(files: Sequence[Path], rate: float) -> Iterator[Treatment]:
+    """The oracle's: going on from any of three checkpoints at any of three rates; the best is known only afterwards."""
+    for file in dict.fromkeys(files[at * (len(files) - 1) // 4] for at in range(3)):
+        for divisor in GRID:
+            yield Treatment(f"grid: {file.stem} at {rate / divisor:g}", f"{rate / divisor:g}", file)
 
 
 def _again(rate: float) -> Treatment:
@@ -124,12 +142,12 @@ def _prescribed(diagnosis: Diagnosis, folder: Path) -> Treatment:
     return Treatment("hndoctor", advice.schedule or f"{advice.learning_rate:g}", file)
 
 
-def follow(lab: Lab, kept: Kept, model: Path, work: Path) -> Iterator[Outcome]:
+def follow(lab: Lab, kept: Kept, model: Path, work: Path, grid: bool = False) -> Iterator[Outcome]:
     """Do each, and measure what it gives."""
     one, place = kept.configuration, work / kept.configuration.name
     folder, subject, trained = place / "run" / one.name, lab.subject(one.dataset), trained_of(lab, one)
     config = config_of(one, model, place)
-    for treatment in treatments(kept, judge(kept.vitals), folder):
+    for treatment in treatments(kept, judge(kept.vitals), folder, grid):
         begun = monotonic()
         file = treatment.use or _treated(treatment, config, place / "treated")
         found = lab.measure(one.steps, file, subject, trained, kept.oracle.base) if file else Measures(0, finite=False)
@@ -173,6 +191,8 @@ def table(kept: Sequence[Kept], runs: Path) -> Iterator[str]:
     for one in kept:
         rows = json.loads((runs / one.configuration.name / FOLLOWED).read_text(encoding="utf-8"))
         benefits = {row["treatment"]: row["benefit"] for row in rows}
+        grid = [benefits.pop(name) for name in [*benefits] if name.startswith("grid: ")]
+        benefits |= {"best of the oracle grid": max(grid)} if grid else {}
         best, as_is = max(*benefits.values(), _best_saved(one)), benefits["continue as is"]
         if best - as_is <= 1e-4:
             continue

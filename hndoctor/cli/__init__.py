@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from hndoctor.cli import quick
-from hndoctor.cli.console import fail, mendable
+from hndoctor.cli.console import StoppedError, fail, mendable
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     try:
         _run(sys.argv[1:])
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, StoppedError):
         fail("stopped by Ctrl-C; what was finished until then is kept", code=130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away: nobody is left to tell

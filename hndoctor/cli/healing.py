@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from hndoctor.cli import scanning, telling, training
+import hndoctor
+from hndoctor.cli import telling, training
 from hndoctor.cli.console import escape
 from hndoctor.records import Action, Diagnosis, Prescription, State
 
@@ -64,7 +65,7 @@ def until_sick(
 
 def broken(run: Path) -> Diagnosis | None:
     """The diagnosis of the run as it lies there, if its newest station is broken."""
-    diagnosis = scanning.examine([run], keep=True, quiet=True).diagnoses[0]
+    diagnosis = hndoctor.scan(run)[0]
     judged = [station for station in diagnosis.course if station.p]
     return diagnosis if judged and judged[-1].state is State.BROKEN else None
 

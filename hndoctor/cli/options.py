@@ -85,7 +85,7 @@ SettingsFile = Annotated[
     typer.Option("--settings", metavar="FILE", help="Use this hndoctor.toml or pyproject.toml, not the nearest one."),
 ]
 Lang = Annotated[Language, typer.Option("--lang", help="The language of the reports.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Write the output here instead of to stdout.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Write the output here, a URL too, instead of to stdout.")]
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Runs, folders of runs, checkpoints, pictures.")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Measure this many runs at a time, each in a process.")]
-Dask = Annotated[str, typer.Option(metavar="ADDRESS", help="Measure runs on this Dask cluster (tcp://host:8786).")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Measure in this many processes.")]
+Dask = Annotated[str, typer.Option(metavar="ADDRESS", help="Measure on this Dask cluster (tcp://host:8786).")]

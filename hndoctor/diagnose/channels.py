@@ -11,6 +11,7 @@ from hndoctor.diagnose import parameters as believed
 from hndoctor.diagnose.chain import Row, interpolate
 from hndoctor.diagnose.stations import Stop
 from hndoctor.records import Checkpoint, ValidationPoint, Vitals
+from hndoctor.rules.alignment import is_by_chance
 from hndoctor.rules.paired import Drift, against_base, drifts, gap
 from hndoctor.rules.windows import mean_of
 
@@ -89,7 +90,8 @@ def _weights(stop: Stop, gain_before: float | None) -> Row | None:
 
 def _gain_sign(checkpoint: Checkpoint, before: float | None) -> float:
     gain = gain_of(checkpoint)
-    sign = _rms_sign(checkpoint) if gain is None else interpolate(believed.GAIN, gain)
+    curve = believed.GAIN_BY_CHANCE if is_by_chance(checkpoint) else believed.GAIN
+    sign = _rms_sign(checkpoint) if gain is None else interpolate(curve, gain)
     if gain is not None and before and gain > believed.GAIN_HARMLESS and gain > believed.GROWTH * before:
         sign += believed.GROWTH_WEIGHT
     dead = [module.dead_units for module in checkpoint.modules if module.dead_units is not None]
@@ -212,8 +214,12 @@ def _harm_sign(point: ValidationPoint, harm: float) -> float:
 
 
 def _gap_sign(point: ValidationPoint) -> float:
+    """Training items are learned, held-out ones are not: how much of what they gained is theirs alone."""
     wide = gap(point)
-    return 0.0 if wide is None else believed.RISE_WEIGHT * interpolate(believed.GAP, wide)
+    if wide is None or not point.train or not point.train_base:
+        return 0.0
+    learnt = math.log(point.train_base / point.train)
+    return 0.0 if learnt < believed.GAP_LEARNT else believed.RISE_WEIGHT * interpolate(believed.GAP, wide / learnt)
 
 
 def rise_sign(drift: Drift) -> float:

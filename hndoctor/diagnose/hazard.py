@@ -9,7 +9,7 @@ from hndoctor.diagnose import parameters as believed
 from hndoctor.diagnose.chain import Row
 from hndoctor.diagnose.stations import Stop
 from hndoctor.records import Vitals
-from hndoctor.rules.dose import GUIDE_RATE, Base, Clock, base_of, clock_of
+from hndoctor.rules.dose import Base, Clock, base_of, clock_of
 from hndoctor.rules.windows import normal
 
 
@@ -43,10 +43,11 @@ class Prior:
 
     def breaks_between(self, before: int, step: int, times: float = 1.0) -> float:
         """P(breakage between two steps): it grows with the rate, beyond the dose."""
-        rate = self.clock.rate(step) / self.base.scale
-        dose = (self.clock.at(step) - self.clock.at(before)) / self.base.scale
-        hazard = believed.BREAK_PER_DOSE * max(rate / GUIDE_RATE, 1e-9) ** believed.BREAK_POWER
-        return -math.expm1(-times * hazard * max(0.0, dose))
+        usual, rate = believed.BREAK_USUAL[self.base.kind], max(self.clock.rate(step), 1e-12)
+        power = math.log(believed.BREAK_RUINOUS[self.base.kind] / usual) / math.log(self.base.ruinous / self.base.usual)
+        hazard = usual * (rate / self.base.usual) ** power
+        steps = (self.clock.at(step) - self.clock.at(before)) / rate  # times sqrt(batch)
+        return -math.expm1(-times * hazard * max(0.0, steps))
 
     @property
     def words(self) -> str:
@@ -56,12 +57,16 @@ class Prior:
         source = {
             "sd1": "the guide's band for Stable Diffusion 1 (9,000-25,000 steps at 5e-6)",
             "sd2": "the guide's band for Stable Diffusion 1, widened for Stable Diffusion 2",
-            "pocket": f"the guide's band carried to the pocket model by width (× {self.base.scale:.1f}), tentatively",
+            "pocket": f"the pocket model's own band (benchmarks/lab), {_times(self.base)} times the guide's",
             "unknown": "a wide band: the base model is not known",
         }[self.base.kind]
         pictures = f"{self.pictures} pictures" if self.pictures else "an unknown number of pictures"
         rate = f"rates from {self.clock.told}" if self.clock.told else "no file tells the rate, so dose says little"
         return f"{source}; {pictures}; {band}; {rate}"
+
+
+def _times(base: Base) -> str:
+    return f"{base.scale * believed.ONSET_TIMES[base.kind]:.0f}"
 
 
 def prior_of(vitals: Vitals) -> Prior:
@@ -72,6 +77,7 @@ def prior_of(vitals: Vitals) -> Prior:
     median = (
         believed.ONSET_MEDIAN
         * base.scale
+        * believed.ONSET_TIMES[base.kind]
         * ((pictures or believed.ONSET_PICTURES) / believed.ONSET_PICTURES) ** believed.ONSET_POWER
     )
     spread = believed.ONSET_SPREAD if pictures else believed.SPREAD_PICTURES_UNKNOWN

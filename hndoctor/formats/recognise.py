@@ -47,6 +47,10 @@ def recognise(root: Any, shelf: Shelf, facts: Facts) -> HypernetworkFile | Optim
     if isinstance(root, dict):
         if sizes := [key for key in root if type(key) is int and _is_pair_like(root[key])]:
             return _hypernetwork(root, sizes, shelf, facts)
+        if any(isinstance(key, str) and key.isdecimal() and _is_pair_like(root[key]) for key in root):
+            raise Refused(
+                Refusal.DAMAGED, "its sizes are stored as text, not as numbers: every loader passes over them"
+            )
         if isinstance(root.get("optimizer_state_dict"), dict):
             return _optimizer(root["optimizer_state_dict"], root, shelf, facts)
         if isinstance(root.get("state"), dict) and isinstance(root.get("param_groups"), list):

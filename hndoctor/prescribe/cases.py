@@ -10,7 +10,7 @@ from hndoctor.diagnose.channels import is_finite
 from hndoctor.diagnose.words import refused
 from hndoctor.prescribe import how
 from hndoctor.prescribe.actions import Case, restart, resume, use
-from hndoctor.prescribe.choice import Candidate, acceptable, before_breakage, before_overtraining
+from hndoctor.prescribe.choice import Candidate, acceptable, before_breakage, before_overtraining, best_so_far
 from hndoctor.prescribe.rates import (
     CHECKPOINTS_AHEAD,
     FIRST_DIVISOR,
@@ -125,8 +125,11 @@ def _interval(case: Case) -> int:
 
 
 def finished(case: Case) -> Prescription:
-    """All planned steps are done and the network is sound: use it."""
-    return use(case, case.candidates[-1], "all planned steps are done and nothing is wrong", done=True)
+    """All planned steps are done and the network is sound: use it, or what held-out pictures say was better."""
+    chosen = best_so_far(case.candidates, case.vitals)
+    if chosen is case.candidates[-1]:
+        return use(case, chosen, "all planned steps are done and nothing is wrong", done=True)
+    return use(case, chosen, "all planned steps are done, and held-out pictures were at their best there")
 
 
 def healthy(case: Case) -> Prescription:

@@ -78,6 +78,14 @@ def before_overtraining(candidates: Sequence[Candidate], vitals: Vitals, onset: 
     return calm[-1] if calm else last_sound(early)
 
 
+def best_so_far(candidates: Sequence[Candidate], vitals: Vitals) -> Candidate:
+    """The last one, unless by validation an earlier one is better by more than a standard error."""
+    rises = _rises(candidates, vitals)
+    best = min(rises, key=lambda one: one[1], default=None)
+    worse = any(one is candidates[-1] and rise > error for one, rise, error in rises)
+    return best[0] if best and worse else candidates[-1]
+
+
 def _rises(candidates: Sequence[Candidate], vitals: Vitals) -> list[tuple[Candidate, float, float]]:
     """(candidate, relative rise over the best of them, standard error of the paired difference)."""
     points = {point.step: point for point in vitals.validation if point.held_out > 0}

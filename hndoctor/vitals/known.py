@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from hndoctor.calibration import whole
 from hndoctor.collect import beside
 from hndoctor.formats.checksum import content_key_of
 from hndoctor.records import Checkpoint, Preview, Refusal, Run, Unreadable, Vitals
@@ -46,12 +47,14 @@ class Known:
             optimizer = replace(optimizer, modified=optim.stat().st_mtime)
         else:
             return None
-        return replace(before, modified=path.stat().st_mtime, optimizer=optimizer)
+        return replace(before, modified=path.stat().st_mtime_ns / 1e9, optimizer=optimizer)
 
     def preview(self, name: str, path: Path) -> Preview | None:
-        """The record of a preview, if its file is as it was."""
+        """The record of a preview, if its file is as it was and nothing is measured today that it lacks."""
         before = self.previews.get(name)
-        return before if before and self._unchanged(path, before.bytes, before.modified) else None
+        if before is None or not whole(before.scores):
+            return None
+        return before if self._unchanged(path, before.bytes, before.modified) else None
 
     def _same(self, path: Path, size: int, modified: float, content: str) -> bool:
         """Untouched; or touched, or copied, and still the same bytes."""

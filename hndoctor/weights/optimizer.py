@@ -12,7 +12,7 @@ import numpy as np
 from hndoctor.formats.hashes import generation, old_hash
 from hndoctor.formats.types import Array, OptimizerFile
 from hndoctor.records import OptimizerVitals
-from hndoctor.weights.tensors import Tally, blocks, clamped, rows_of, tally
+from hndoctor.weights.tallies import Tally, blocks, clamped, rows_of, tally
 
 
 def measure_optimizer(file: OptimizerFile, checkpoint_path: Path, sha256: str, name: str = "") -> OptimizerVitals:

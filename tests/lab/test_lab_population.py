@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.lab.population import ADDED, HALVES, INTENTS, by_name, long_runs, population
+from benchmarks.lab.intents import ADDED, INTENTS
+from benchmarks.lab.population import HALVES, by_name, long_runs, population
 from hndoctor.formats.layout import parse_structure
 from hndoctor.formats.schedule import parse_schedule
 from trainer.planning import dropouts

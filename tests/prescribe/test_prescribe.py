@@ -113,6 +113,16 @@ def test_healthy_and_finished_stops_healthy_and_unfinished_trains_on():
     assert 6000 < first.end < 20000, "the rate falls before the band of overtraining (G22)"
 
 
+def test_finished_uses_what_held_out_pictures_say_was_better():
+    curve = {step: 0.06 if step == 4000 else 0.06 * 1.0005 if step == 6000 else 0.07 for step in STEPS}
+    told = advice(a_run(validation=validation(curve, train=curve)))
+    assert (told.action, told.step) == (Action.STOP, 6000), "within a standard error of the best"
+    curve[6000] = 0.066
+    told = advice(a_run(validation=validation(curve, train=curve)))
+    assert (told.action, told.step) == (Action.STOP, 4000)
+    assert "held-out pictures" in told.sentence
+
+
 def test_the_pair_is_copied_where_the_rate_stays_and_left_where_it_falls():
     checkpoints = tuple(a_checkpoint(step, optimizer=an_optimizer(5e-6, hash_matches=True)) for step in STEPS)
     same = advice(a_run(checkpoints=checkpoints, settings=Settings(learn_rate="5e-6", steps=8000, images=50)))
@@ -218,3 +228,17 @@ def test_after_a_rate_was_raised_the_new_one_stays_below_the_one_that_was_sound(
     assert advice.action is Action.RESUME
     assert advice.step <= 3000
     assert advice.learning_rate <= 2.5e-6
+
+
+def test_overtrained_where_no_checkpoint_lies_says_what_to_look_for():
+    curve = {step: 0.09 + max(0, step - 3000) * 1e-5 for step in range(500, 8001, 500)}
+    train = {step: 0.08 - 5e-6 * step for step in curve}
+    told = advice(a_run(steps=(), validation=validation(curve, train=train)))
+    assert (told.action, told.checkpoint, told.step) == (Action.STOP, None, None)
+    assert re.search(r"saved well before step \d,\d{3}; none lies here", told.sentence)
+    assert told.because
+
+
+def test_a_run_that_lies_elsewhere_is_named_by_its_url():
+    told = advice(a_run(**EXPLODED, run="s3://bucket/runs/x"))
+    assert " --resume s3://bucket/runs/x/hypernetworks/x-3000.pt " in told.how_hndoctor[0]

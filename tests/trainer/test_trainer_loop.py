@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.train_ways import ready
 from trainer.config import Config
 from trainer.loop import gradients
-from trainer.setting_up import set_up
-from trainer.training import Training
 
 
 class Reads(TorchDispatchMode):
@@ -24,16 +23,6 @@ class Reads(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.count += "_local_scalar_dense" in str(func)
         return func(*args, **(kwargs or {}))
-
-
-def ready(config: Config) -> Training:
-    setting_up = set_up(config, None, False)
-    while True:
-        try:
-            next(setting_up)
-        except StopIteration as finished:
-            training: Training = finished.value
-            return training
 
 
 @pytest.mark.parametrize("values", [{}, {"min_snr_gamma": 5.0}, {"precision": "fp16"}, {"use_weight": True}])
