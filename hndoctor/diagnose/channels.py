@@ -41,7 +41,7 @@ def _without_breakage(row: Row) -> Row:
 
 def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]) -> tuple[Seen, ...]:
     """What is seen at every stop.  `noise`: probability of noise by the path of the preview."""
-    drift = {one.step: one for one in drifts(vitals.validation)}
+    drift = {one.step: one for one in drifts(vitals.validation, from_base=True)}
     shown = sum(bool(_noises(stop, noise)) for stop in stops)
     gain: float | None = None
     spoilt = False
@@ -54,7 +54,7 @@ def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]
             "validation": _validation(stop, drift, spoilt),
         }
         found.append(Seen({name: row for name, row in parts.items() if row is not None}))
-        spoilt = spoilt or any(map(_spoils, stop.validation))
+        spoilt = spoilt or any(_spoils(point, drift.get(point.step)) for point in stop.validation)
         gain = max((g for one in stop.checkpoints if (g := gain_of(one)) is not None), default=gain)
     return tuple(found)
 
@@ -174,8 +174,13 @@ def _validation(stop: Stop, drift: Mapping[int, Drift], spoilt: bool) -> Row | N
     return (starting, 0.0, overtrained, broken, broken)
 
 
-def _spoils(point: ValidationPoint) -> bool:
-    """Worse than the bare base model on held-out and training pictures: a lower loss later is no proof of mending."""
+def _spoils(point: ValidationPoint, drift: Drift | None) -> bool:
+    """Much of what was learned is lost on all pictures, or they are worse than under the bare base model.
+
+    A lower loss later is no proof of mending.
+    """
+    if drift is not None and _lost_sign(drift) >= believed.LOST_SPOILS:
+        return True
     change = against_base(point)
     if change is None or not point.train or not point.train_base or min(point.train, point.train_base) <= 0:
         return False
