@@ -18,6 +18,7 @@ from trainer import course as courses
 from trainer import models, seeding
 from trainer.config import Config
 from trainer.data import Batch
+from trainer.lock import RunLock
 from trainer.loop import Course, run
 from trainer.network import Hypernetwork
 from trainer.processes import ALONE
@@ -40,7 +41,12 @@ def prepared(model: str, batch: int, folder: Path) -> Training:
         name="speed", data=data, out=folder, base_model=model, batch_size=batch, steps=10**6, learn_rate="1e-6",
         image_every=0, save_every=0, csv_every=0,
     )  # fmt: skip
-    setting_up = set_up(config, None, False)
+    return ready(config)
+
+
+def ready(config: Config) -> Training:
+    """A training before its first step; nothing is told."""
+    setting_up = set_up(config, None, False, RunLock(config.run))
     while True:
         try:
             next(setting_up)

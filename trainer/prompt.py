@@ -81,7 +81,7 @@ class TextEncoder:
     def _tokens(self, piece: Piece) -> list[int]:
         if piece.is_break:
             return []
-        return list(self.tokenizer(piece.text, truncation=False, add_special_tokens=False)["input_ids"])
+        return list(self.tokenizer(piece.text, truncation=False, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _encode_chunk(self, chunk: Chunk) -> Tensor:
         missing = self.length - len(chunk.tokens)

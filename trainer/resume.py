@@ -73,7 +73,10 @@ def chosen(path: Path, config: Config) -> Found:
     """The named checkpoint.  Raises `TrainerError` if it cannot be read, or is broken already."""
     network = Hypernetwork.load(path)
     if not network.is_finite():
-        raise TrainerError(f"{path}: has NaN or infinity in its weights, which no training mends; take an earlier one")
+        raise TrainerError(
+            f"{path}: has NaN or infinity in {network.first_broken()} (stored at step {network.step}), "
+            "which no training mends; take an earlier one"
+        )
     file = optimizers.stored(path)
     if isinstance(file, str):
         return Found(path, network, None, file)

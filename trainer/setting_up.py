@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trainer import base as bases
 from trainer import course as courses
-from trainer import planning, processes, saving
+from trainer import optimizer_kinds, planning, processes, saving
 from trainer import resume as resuming
 from trainer.base import BaseModel
 from trainer.board import require_tensorboard
@@ -38,6 +38,7 @@ def set_up(
     """All of it, in the order in which mistakes are cheapest to find.  The caller gives `lock` back."""
     check(config)
     resolve(config.preview_sampler, config.preview_scheduler)
+    optimizer_kinds.require(config.optimizer, config.optimizer_args)
     require_tensorboard(config)
     folder = RunFolder(config.run, config.name)
     device = bases.choose_device(processes.local(config.device))
@@ -70,7 +71,7 @@ def set_up(
     known = planning.measured(known, seconds)
     notices.append(short)
     notices += _begin(folder, found, course, resume, overwrite, lock)
-    yield from (Notice(text) for text in (*known.warnings, *notices) if text)
+    yield from (Notice(text) for text in notices if text)
     return _training(folder, course, known, base, material, pictures, found)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 import hndoctor
-from hndoctor.cli import training
+from hndoctor.cli import telling, training
 from hndoctor.cli.console import escape
 from hndoctor.records import Action, Diagnosis, Prescription, State
 
@@ -48,7 +48,7 @@ def until_sick(
     from trainer.events import Previewed, Saved
 
     sick: list[Diagnosis] = []
-    with training.wishes_to_stop() as stop, closing(session.train(config, stop=stop, **how)) as events:
+    with training.wishes_to_stop(console.print) as stop, closing(session.train(config, stop=stop, **how)) as events:
 
         def until() -> Any:
             for event in events:
@@ -59,7 +59,7 @@ def until_sick(
                     sick.append(found)
                     return
 
-        finished = training.follow(console, until(), config.name)
+        finished = telling.follow(console, until(), config.name)
     return finished, sick[0] if sick else None
 
 

@@ -47,6 +47,25 @@ def test_no_folder_no_pictures_and_no_readable_picture_are_errors(tmp_path: Path
         read_folder(tmp_path)
 
 
+def test_what_is_odd_is_taken_and_told(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green")]
+    frames[0].save(tmp_path / "anim.gif", save_all=True, append_images=frames[1:])
+    for name in ("utf16.png", "binary.png", "fine.png"):
+        paint(tmp_path / name)
+    (tmp_path / "utf16.txt").write_bytes("red cat".encode("utf-16"))
+    (tmp_path / "binary.txt").write_bytes(bytes(range(256)))
+    (tmp_path / "fine.txt").write_bytes(b"red cat,\r\nsky\r\n")
+    (tmp_path / "folder.png").mkdir()
+    found = read_folder(tmp_path)
+    assert [picture.name for picture in found.pictures] == ["anim.gif", "binary.png", "fine.png", "utf16.png"]
+    assert found.skipped == ()
+    assert [picture.caption for picture in found.pictures][2:] == ["red cat,\nsky\n", "red cat"]
+    animated, binary, utf16 = found.notes
+    assert animated == "animated, the first frame is taken: anim.gif"
+    assert "binary.png has control characters" in binary
+    assert "utf16.png is saved with UTF-16" in utf16
+
+
 def test_the_fingerprint_follows_names_bytes_and_captions(tmp_path: Path) -> None:
     paint(tmp_path / "a.png")
     paint(tmp_path / "b.png")

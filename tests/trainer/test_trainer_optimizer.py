@@ -134,6 +134,8 @@ def test_a_library_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
     ("name", "args", "said"),
     [
         ("AdamWW", (), "torch.optim's classes"),
+        ("adamw", (), 'did you mean "AdamW"?'),
+        ("Prodigi", (), 'did you mean "Prodigy"?'),
         ("LBFGS", (), "torch.optim's classes"),
         ("Muon", (), "torch.optim's classes"),
         ("AdamW", ("beta=0.9",), "AdamW has betas"),
