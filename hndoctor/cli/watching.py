@@ -204,7 +204,9 @@ def sound(alarm: Alarm, diagnosis: Diagnosis, console: Console) -> list[subproce
 def view(known: Watched, interval: float) -> Group:
     """What the live terminal shows."""
     said = f"looked at {datetime.now():%H:%M:%S}, every {interval:g} s; Ctrl-C ends"
-    return Group(table(known), Text(said if known.diagnoses else f"nothing to follow yet; {said}", "dim"))
+    seen = {station.state for diagnosis in known.diagnoses.values() for station in diagnosis.course[-SHOWN:]}
+    meant = ", ".join(f"{letter} {state.value}" for state, (letter, _) in STATES.items() if state in seen)
+    return Group(table(known), Text(f"{meant or 'nothing to follow yet'}; {said}", "dim"))
 
 
 def table(known: Watched) -> Table:

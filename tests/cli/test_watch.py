@@ -154,6 +154,7 @@ def test_the_live_view_says_what_there_is(known: watching.Watched, dying: Path) 
     assert "dying" in shown.get()
     assert "broken" in shown.get()
     assert "Ctrl-C ends" in shown.get()
+    assert "X broken" in shown.get()  # what the letters of the course mean
 
 
 def test_the_report_is_opened_where_that_was_asked(call, dying: Path, monkeypatch: pytest.MonkeyPatch) -> None:
