@@ -62,7 +62,7 @@ mutants: $(VENV)/.test ## how many of COUNT small mistakes, drawn with SEED, the
 	$(BIN)/python .ci/mutants.py --count $(COUNT) --seed $(SEED)
 
 fuzz: $(VENV)/.test ## 100,000 spoilt files: the right numbers or a refusal, nothing else
-	HNDOCTOR_FUZZ=100000 $(BIN)/python -m pytest tests/formats/test_mutations.py --timeout 0
+	HNDOCTOR_FUZZ=100000 $(BIN)/python -m pytest tests/formats/test_mutations.py tests/formats/test_properties.py --timeout 0
 
 bench-scaling: export OMP_NUM_THREADS = 1
 bench-scaling: $(VENV)/.test ## time and memory of a scan against the number and size of checkpoints and the number of runs

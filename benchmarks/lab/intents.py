@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 STYLES = ("redfig", "gameboy", "amberglass", "lantern")  # three styles and one object (trainer/pocket/datasets.py)
 STRUCTURES = ("1, 2, 1", "1, 2, 1", "1, 2, 1", "1, 1.5, 1.5, 1", "1, 3, 1", "1, 6, 1", "1, 2, 2, 2, 1")
@@ -145,6 +145,19 @@ def _worn(rng: random.Random) -> Draw:
     )  # fmt: skip
 
 
+def _familiar(rng: random.Random) -> Draw:
+    """Few pictures in a look that the base model knows: little to gain, as on Stable Diffusion, and soon by heart."""
+    return Draw(
+        _rate(rng, 1.5e-4, 1.5e-3), rng.choice((20, 30)), 9, rng.choice((4, 6, 8, 12)), batch_size=1, plain=True,
+        datasets=("known",),
+    )  # fmt: skip
+
+
+def _broad(rng: random.Random) -> Draw:
+    """The same with many pictures, which must not be called overtrained as soon."""
+    return replace(_familiar(rng), pictures=rng.choice((100, 150)))
+
+
 INTENTS: dict[str, tuple[int, Intent]] = {
     "overtraining": (4, _overtraining),
     "healthy": (12, _healthy),
@@ -165,7 +178,9 @@ ADDED: dict[str, tuple[int, Intent]] = {
     "steady": (6, _steady),
     "memorised": (10, _memorised),
     "worn": (8, _worn),
+    "familiar": (16, _familiar),
+    "broad": (8, _broad),
 }
-"""Drawn when 22 runs of the others were kept and none was overtrained; `memorised` and `worn` when the first of those
-before them had broken instead.  That was told by the oracle's losses, whatever the diagnosis says of them."""
+"""Drawn when 22 runs of the others were kept and none was overtrained; the later ones when the first of those before
+them had not lasted in it either.  That was told by the oracle's losses, whatever the diagnosis says of them."""
 ALL = {**INTENTS, "long": (LONG, _long), **ADDED}  # in an order that configurations follow from: only ever add

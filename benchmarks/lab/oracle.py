@@ -17,15 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.lab import material
 from benchmarks.lab.truth import Measures, does_harm, mean
 from benchmarks.pocket import judge as judging
 from trainer.diffusion import apply_hypernetwork
 from trainer.errors import TrainerError
 from trainer.network import Hypernetwork
 from trainer.objective import Objective
-from trainer.pocket import datasets
 from trainer.pocket.make_vae import tensor
-from trainer.pocket.scenes import Scene, random_scene
+from trainer.pocket.scenes import Scene
 from trainer.sampler import NoiseSchedule
 
 HELD_OUT = 16  # pictures for the loss
@@ -36,7 +36,6 @@ SAMPLES = 10  # generated pictures, of held-out captions
 STEPS, CFG = 7, 4.0  # of DPM-Solver++ (2M)
 READ = ("light", "ground", "object")  # attributes that a change of palette leaves readable
 PIXELS = 16  # side of the small pictures in which nearest neighbours are looked for
-AWAY = 100_000  # pictures from this index on are never written for training (trainer/pocket/datasets.held_out)
 SEED = 77  # of the fixed noises
 
 
@@ -76,8 +75,8 @@ class Lab:
         return self._subjects[name]
 
     def trained(self, name: str, seed: int, indices: Sequence[int]) -> Trained:
-        """The training pictures of a run, by their place in what `datasets.write` wrote."""
-        pairs = [datasets.picture(name, seed, at) for at in indices]
+        """The training pictures of a run, by their place in what `material.write` wrote."""
+        pairs = [material.picture(name, seed, at) for at in indices]
         pictures = np.stack([np.asarray(picture) for picture, _ in pairs])
         texts = [text for _, text in pairs]
         return Trained(self._items(pictures[:TRAINED], texts[:TRAINED]), _small(pictures))
@@ -113,9 +112,9 @@ class Lab:
     # --- the parts ----------------------------------------------------------------------------------------------------
 
     def _subject(self, name: str) -> Subject:
-        pairs = datasets.held_out(name, DRAWN)
+        pairs = [material.picture(name, 0, material.AWAY + at) for at in range(DRAWN)]
         pictures, texts = np.stack([np.asarray(p) for p, _ in pairs]), [text for _, text in pairs]
-        scenes = tuple(_scene(name, AWAY + at) for at in range(DRAWN))
+        scenes = tuple(material.scene_of(name, 0, material.AWAY + at) for at in range(DRAWN))
         items = self._items(pictures[:HELD_OUT], texts[:HELD_OUT])
         made = judging.generate(self.pipe, texts[:SAMPLES], SEED, STEPS, CFG, SAMPLES)
         features = self._style(pictures)
@@ -211,15 +210,6 @@ def _memorised(made: np.ndarray, trained: np.ndarray, held_out: np.ndarray) -> f
         return np.asarray(np.linalg.norm(made[:, None] - to[None, :count], axis=2).min(1))
 
     return float(np.log((nearest(held_out) + 1e-6) / (nearest(trained) + 1e-6)).mean())
-
-
-def _scene(name: str, at: int) -> Scene:
-    """The scene of a data set's picture, as `datasets.picture` draws it."""
-    scene = random_scene(np.random.default_rng((7919, datasets.NAMES.index(name), 0, at)))
-    if name != "lantern":
-        return scene
-    sky = "blue" if scene.sky == "purple" else scene.sky
-    return replace(scene, sky=sky, object="balloon", colour="white", palette="plain", hand="plain")
 
 
 @contextmanager

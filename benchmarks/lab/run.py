@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
-from benchmarks.lab import store
+from benchmarks.lab import material, store
 from benchmarks.lab.alpha import mean_alpha
 from benchmarks.lab.oracle import Lab, Trained, one_thread
 from benchmarks.lab.population import HALVES, Configuration, by_name, long_runs, population
@@ -27,7 +27,6 @@ from hndoctor.vitals import measure_run
 from trainer import pocket, seeding
 from trainer.config import Config
 from trainer.events import Finished, Saved
-from trainer.pocket import datasets
 from trainer.session import train
 
 JUDGE = Path(".lab/judge.pt")  # trained in some minutes where it is not there
@@ -193,7 +192,7 @@ def config_of(one: Configuration, model: Path, folder: Path) -> Config:
 def _write(data: Path, one: Configuration, seed: int) -> None:
     """The user's pictures, those that the trainer holds out among them."""
     shutil.rmtree(data, ignore_errors=True)
-    datasets.write(one.dataset, data, one.pictures + one.validation, seed)
+    material.write(one.dataset, data, one.pictures + one.validation, seed)
 
 
 if __name__ == "__main__":

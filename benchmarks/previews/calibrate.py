@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.previews import pairs as pairing
+from benchmarks.previews.evidence import LIKE_SOUND, SOUND, grey_task, noise_tasks, severity_tasks, task
 from benchmarks.previews.families import unit
 from benchmarks.previews.fitting import Floats, balanced, covariance, logistic, recalibrated, units_of
 from benchmarks.previews.measure import PACKED
 from benchmarks.previews.measuring import NAMES, Table, load
-from benchmarks.previews.tasks import STEADY, Task, left_out, transformed
+from benchmarks.previews.tasks import Task, agreeing, left_out, transformed
 from benchmarks.previews.writing import KEPT, Calibrated, branch, kept, rendered, widened
 from hndoctor.calibration import FORMS, Branch
 from hndoctor.calibration.beside import COMPARED, FRIED, fried_features
@@ -31,21 +32,10 @@ from hndoctor.calibration.logistic import NINETY
 __all__ = ["TABLE", "Calibrated", "calibrated", "kept", "text_of", "tuning_rows"]
 TABLE = Path(__file__).parents[2] / "hndoctor" / "calibration" / "table.py"
 SEED = 0
-SOUND = ("photo", "art", "pocket")
-LIKE_SOUND = (*SOUND, "bare", "dying sound")
-DECEPTIVE = 0.1  # weight of a deceptive family: alone it may look like noise
-FOUND = 3.0  # weight of a family of noise decoded in Stable Diffusion's own latent space, the real thing
-SEVERITY_RIDGE = 1e-2  # a tenth of it makes the worst ladders that were left out .1 worse
-PIXELS = 4.0  # weight of a family of pixel noise: two families beside a dozen of latent noise
+COLOURED = 10.0  # M3 of a picture whose colours can burn: a grey one that is tinted gains any number of times
 #: Log odds of noise before a picture is looked at: one in five of those that somebody asks about (guess).  With it one
 #: in a hundred pictures of families left out is called noise
 PRIOR = -1.386
-BLOBS = ("smooth 1.5", "smooth 2", "smooth 3")
-LIKE_BLOBS = (*BLOBS, "smooth 0.7", "smooth 1", "mixed", "pink", "brushed")  # in part: no contradiction to blobs
-COLOURED = 10.0  # M3 of a picture whose colours can burn: a grey one that is tinted gains any number of times
-GREY = ("broad_gradient_kurtosis", "gradient_kurtosis", "calm_tile_rms", "tile_rms_variation", "spectral_flatness",
-        "local_grey_entropy", "long_lag_autocorrelation", "coherence", "colourfulness", "spectral_slope",
-        "saturation", "high_frequency_ratio", "repetition")  # fmt: skip
 Say = Callable[[str], None]
 
 
@@ -58,29 +48,6 @@ class Alone:
     held_out: Floats  # of colourful noise, fine or in blobs
 
 
-def task(table: Table, noise: NDArray[np.bool_], sound: NDArray[np.bool_], **more: object) -> Task:
-    """What tells `noise` from `sound`, families weighed equally; other rows are only scored."""
-    families, units = table.family, units_of(table.family)
-    factor = np.where(table.group == "deceptive", DECEPTIVE, 1.0)
-    real = np.char.startswith(families.astype(str), "found") | np.char.startswith(families.astype(str), "approx")
-    factor = np.where(real, FOUND, np.where(table.group == "pixel noise", PIXELS, factor))
-    weight = balanced(families, noise, noise | sound, factor)
-    return Task(table, noise.astype(float), weight, units, **more)  # type: ignore[arg-type]
-
-
-def noise_tasks(table: Table) -> dict[str, Task]:
-    """The four branches of colourful noise: fine and in blobs, of large and of small pictures."""
-    units = units_of(table.family)
-    pictures = np.isin(table.group, (*LIKE_SOUND, "deceptive"))
-    colourful = np.isin(table.group, ("noise", "pixel noise", "dying"))
-    blobs, like_blobs = np.isin(units, BLOBS), np.isin(units, LIKE_BLOBS)
-    found = {}
-    for size, rows in (("large", ~table.small), ("small", table.small)):
-        found[f"fine noise, {size}"] = task(table, colourful & ~blobs & rows, pictures & rows, steady=STEADY)
-        found[f"blobs, {size}"] = task(table, colourful & like_blobs & rows, pictures & rows, steady=STEADY)
-    return found
-
-
 def alone(table: Table, say: Say) -> Alone:
     """Fit and recalibrate the branches of colourful noise."""
     branches: dict[str, Branch] = {}
@@ -91,7 +58,7 @@ def alone(table: Table, say: Say) -> Alone:
         slopes[name] = round(recalibrated(odds, wanted.truth, wanted.weight), 3)
         first = fitted(wanted, slopes[name])
         held[name] = slopes[name] * odds + PRIOR
-        first = replace(first, intercept=round(first.intercept + PRIOR, 4))
+        first = expected(first)
         branches[name] = widened(first, widening(first, wanted, held[name]))
         say(f"{name}: slope held out {slopes[name]:.2f}")
     sizes = [either(held[f"fine noise, {s}"], held[f"blobs, {s}"]) for s in ("large", "small")]
@@ -101,6 +68,11 @@ def alone(table: Table, say: Say) -> Alone:
 def either(one: Floats, other: Floats) -> Floats:
     """Log odds that one or the other holds, were they independent: those of 1 − (1 − p)(1 − q)."""
     return np.asarray(np.logaddexp(np.logaddexp(one, other), one + other))
+
+
+def expected(one: Branch) -> Branch:
+    """A branch that was fitted to as much noise as not, for as little of it as is to be expected."""
+    return replace(one, intercept=round(one.intercept + PRIOR, 4))
 
 
 def fitted(wanted: Task, slope: float = 1.0, spread: bool = True) -> Branch:
@@ -131,33 +103,15 @@ def plain(table: Table, measures: tuple[str, ...], positive: NDArray[np.bool_]) 
     return fitted(task(table, positive, others, measures=measures))
 
 
-def grey_task(table: Table) -> Task:
-    """Noise without colour, against everything that is sound."""
-    return task(table, table.group == "grey noise", np.isin(table.group, (*LIKE_SOUND, "deceptive")), measures=GREY)
-
-
 def others(table: Table) -> dict[str, Branch]:
     """All branches that need no held-out odds."""
     return {name: fitted(wanted, spread=False) for name, wanted in severity_tasks(table).items()} | {
-        "grey noise": fitted(grey_task(table)),
+        "grey noise": expected(fitted(grey_task(table))),
         "blank": plain(table, ("contrast",), table.group == "blank"),
         "repeated": plain(table, ("repetition",), table.group == "repeated"),
         "fried": frying(table),
         "tile": tile_branch(table),
     }
-
-
-def severity_tasks(table: Table) -> dict[str, Task]:
-    """How far a picture has drowned: a logistic of ladders, and of what lies at their ends."""
-    found = {}
-    for size, rows in (("large", ~table.small), ("small", table.small)):
-        ladder = (table.group == "ladder") & rows
-        ends = np.isin(table.group, ("noise", *SOUND)) & rows
-        truth = np.where(ladder, table.severity, (table.group == "noise").astype(float))
-        weight = ladder / max(1, ladder.sum()) + 0.5 * balanced(table.family, truth > 0.5, ends, np.ones(len(truth)))
-        units = units_of(table.family)
-        found[f"severity, {size}"] = Task(table, truth, weight, units, steady=STEADY, ridge=SEVERITY_RIDGE)
-    return found
 
 
 def frying(table: Table) -> Branch:
@@ -180,20 +134,11 @@ def relative(table: Table, odds: Floats, widths: dict[str, float]) -> dict[str, 
         x = np.array([[form.of(v) for form, v in zip(COMPARED.values(), row, strict=True)] for row in x])
         families = np.array([f"{p.family}/{p.way}" for p in pairs])
         noise = np.array([p.noise for p in pairs])
-        kept = rising(x, noise, families)
+        weight = balanced(families, noise, np.ones(len(noise), bool), np.ones(len(noise)))
+        kept = agreeing(x, noise.astype(float), weight)
         first = _plainly(tuple(np.array(tuple(COMPARED))[kept].tolist()), x[:, kept], noise, families)
-        found[name] = replace(first, intercept=round(first.intercept + PRIOR, 4))
+        found[name] = expected(first)
     return found
-
-
-def rising(x: Floats, truth: NDArray[np.bool_], families: NDArray[np.str_]) -> list[int]:
-    """The columns that rise with noise beside the others, as each does by itself: those that fall go, the worst first."""
-    kept, weight = list(range(x.shape[1])), balanced(families, truth, np.ones(len(truth), bool), np.ones(len(truth)))
-    while True:
-        weights = logistic(x[:, kept], truth.astype(float), weight).coefficients[1:]
-        if weights.min() >= 0:
-            return kept
-        del kept[int(weights.argmin())]
 
 
 def _plainly(names: tuple[str, ...], x: Floats, truth: NDArray[np.bool_], families: NDArray[np.str_]) -> Branch:

@@ -46,7 +46,7 @@ def tuning(places: Places) -> dict[str, Maker]:
         "art small": lambda: makers.art(drawn_over.ART, "art", True, 6, 7),
         "busy": lambda: makers.art(drawn_busy.BUSY, "art", False, 6, 9),
         "busy small": lambda: makers.art(drawn_busy.BUSY, "art", True, 4, 9),
-        "grey art": lambda: makers.grey_art(4),
+        "grey art": lambda: makers.grey_art(2),
         "steady": lambda: makers.steady(2),
         "deceptive": lambda: makers.art(drawn_over.DECEPTIVE, "deceptive", False, 6, 17),
         "deceptive small": lambda: makers.art(drawn_over.DECEPTIVE, "deceptive", True, 4, 17),

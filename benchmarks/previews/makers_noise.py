@@ -69,8 +69,13 @@ def grey(count: int) -> Iterator[Sample]:
                 z = noises.latents(np.random.default_rng((12, side, i, k)), side, kind)
                 grey = noises.linear_decoder(z).mean(axis=2).astype(np.uint8)
                 yield Sample("grey noise", f"grey {kind}", np.repeat(grey[..., None], 3, axis=2))
-            static = np.random.default_rng((13, side, i)).integers(0, 256, (side, side, 1), dtype=np.uint8)
-            yield Sample("grey noise", "grey static", static.repeat(3, axis=2))
+            rng = np.random.default_rng((13, side, i))
+            bits = rng.integers(0, 2, (side, side, 1), dtype=np.uint8) * np.uint8(255)
+            bell = np.clip(rng.normal(127, rng.uniform(30, 70), (side, side, 1)), 0, 255).astype(np.uint8)
+            static = rng.integers(0, 256, (side, side, 1), dtype=np.uint8)
+            for family, grey in (("static", static), ("bits", bits), ("bell", bell)):
+                quality = QUALITIES[i % len(QUALITIES)]
+                yield Sample("grey noise", f"grey {family}", as_jpeg(grey.repeat(3, axis=2), quality))
 
 
 def ladders(name: str, decoder: noises.Decoder, inverse: Inverse, side: int, count: int) -> Iterator[Sample]:

@@ -64,6 +64,17 @@ def transformed(measure: str, values: Floats) -> Floats:
     return kept if form.offset is None else np.asarray(np.log(kept + form.offset))
 
 
+def agreeing(x: Floats, truth: Floats, weight: Floats) -> list[int]:
+    """The columns whose weights have the sign that each has alone; of the others the worst is left out, and so on."""
+    noise, other = (np.average(x, axis=0, weights=weight * side) for side in (truth >= 0.5, truth < 0.5))
+    up, kept = np.sign(noise - other), list(range(x.shape[1]))
+    while True:
+        weights = logistic(x[:, kept], truth, weight).coefficients[1:] * up[kept]
+        if weights.min() >= 0:
+            return kept
+        del kept[int(weights.argmin())]
+
+
 def left_out(task: Task) -> Floats:
     """Log odds of every row by a fit that did not see what it is held out with."""
     whole, odds = task.fit(), np.full(len(task.truth), np.nan)

@@ -36,6 +36,11 @@ class UsageError(Exception):
     """A command was called in a way that cannot be carried out; the message says how to mend it."""
 
 
+class ReaderGoneError(Exception):
+    """Whoever read our output went away.  Not an OSError, as the library of commands would make an exit code 1 of it,
+    which says that something is wrong with a run."""
+
+
 class StoppedError(Exception):
     """Ctrl-C was pressed, and what was under way has been brought to an end."""
 

@@ -171,7 +171,9 @@ def _side_by_side(
 def _pool(crew: Crew, asked: Event) -> Iterator[Pool]:
     if crew.dask:
         with _cluster(crew.dask) as (executor, cores):
-            yield Pool(executor, max(1, min(cores, MOST_RUNS)), asked)
+            if not cores:
+                say(f"--dask {crew.dask}: the cluster has no workers yet; waiting for them (Ctrl-C ends it)")
+            yield Pool(executor, min(cores or MOST_RUNS, MOST_RUNS), asked)
         return
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from hndoctor.cli.console import ReaderGoneError
+
 
 class Commands(TyperGroup):
     """Every option has a variable of the environment: HNDOCTOR_, the command, the option, as `--fail-on` of `gate` has
@@ -21,6 +23,13 @@ class Commands(TyperGroup):
                 long = next((one for one in option.opts if one.startswith("--")), None)
                 if long is not None:
                     option.envvar = f"HNDOCTOR_{name}_{long[2:]}".replace("-", "_").upper()
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a reader that goes away is told apart from all other errors."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise ReaderGoneError from None
 
 
 class FailOn(StrEnum):

@@ -10,9 +10,10 @@ from statistics import median
 from hndoctor.diagnose import parameters as believed
 from hndoctor.diagnose.chain import Row, interpolate
 from hndoctor.diagnose.stations import Stop
-from hndoctor.records import Checkpoint, ValidationPoint, Vitals
+from hndoctor.diagnose.validation import spoils, validation_row
+from hndoctor.records import Checkpoint, Vitals
 from hndoctor.rules.alignment import is_by_chance
-from hndoctor.rules.paired import Drift, against_base, drifts, gap
+from hndoctor.rules.paired import drifts
 from hndoctor.rules.windows import mean_of
 
 STARTING, HEALTHY, OVERTRAINED, BREAKING, BROKEN = range(5)  # BREAKING: the first stop after breakage, where signs lag
@@ -42,7 +43,7 @@ def _without_breakage(row: Row) -> Row:
 
 def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]) -> tuple[Seen, ...]:
     """What is seen at every stop.  `noise`: probability of noise by the path of the preview."""
-    drift = {one.step: one for one in drifts(vitals.validation)}
+    drift = {one.step: one for one in drifts(vitals.validation, from_base=True)}
     shown = sum(bool(_noises(stop, noise)) for stop in stops)
     gain: float | None = None
     spoilt = False
@@ -52,10 +53,10 @@ def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]
             "weights": _weights(stop, gain),
             "previews": _previews(stop, noise, shown),
             "losses": _losses(stop),
-            "validation": _validation(stop, drift, spoilt),
+            "validation": validation_row(stop, drift, spoilt),
         }
         found.append(Seen({name: row for name, row in parts.items() if row is not None}))
-        spoilt = spoilt or any(map(_spoils, stop.validation))
+        spoilt = spoilt or any(spoils(point, drift.get(point.step)) for point in stop.validation)
         gain = max((g for one in stop.checkpoints if (g := gain_of(one)) is not None), default=gain)
     return tuple(found)
 
@@ -150,101 +151,3 @@ def _mean_sign(stop: Stop) -> float:
         return 0.0
     new = min(1.0, fresh / len(finite))  # points that the stop before has not counted already
     return min(1.0, len(finite) / believed.LOSS_FULL) * new * interpolate(believed.LOSS, mean_of(finite).mean)
-
-
-# --- validation -------------------------------------------------------------------------------------------------------
-
-
-def _validation(stop: Stop, drift: Mapping[int, Drift], spoilt: bool) -> Row | None:
-    """`spoilt`: before this stop the network was already worse than the bare base model on all pictures.
-
-    Where it was, or has lost what it had learned on all, a loss below the bare base model's is no proof of health.
-    """
-    if not stop.validation:
-        return None
-    point = stop.validation[-1]
-    change, risen = against_base(point), drift.get(point.step)
-    overtrained = believed.RISE_WEIGHT * (_unshared_sign(risen) if risen else 0.0) + _gap_sign(point)
-    starting, broken = 0.0, _lost_sign(risen) if risen else 0.0
-    spoilt = spoilt or broken > 0
-    if change is not None:
-        harm = math.log1p(change.rise)
-        overtrained += _by_heart(point, harm) * interpolate(believed.HARM_OVERTRAINED, harm)
-        sign = _harm_sign(point, harm)
-        broken += max(0.0, sign) if spoilt else sign
-        starting = interpolate(believed.IMPROVED_STARTING, -change.rise / change.error)
-    return (starting, 0.0, overtrained, broken, broken)
-
-
-def _spoils(point: ValidationPoint) -> bool:
-    """Worse than the bare base model on held-out and training pictures: a lower loss later is no proof of mending."""
-    change = against_base(point)
-    if change is None or not point.train or not point.train_base or min(point.train, point.train_base) <= 0:
-        return False
-    return min(math.log1p(change.rise), math.log(point.train / point.train_base)) >= believed.HARM_SPOILS
-
-
-def _unshared_sign(drift: Drift) -> float:
-    """A rise speaks for overtraining as far as the training items do not share it."""
-    sign = rise_sign(drift)
-    return (1 - drift.shared) * sign if sign > 0 else sign
-
-
-def _lost_sign(drift: Drift) -> float:
-    """A benefit that is lost on training items too speaks for breakage, if it is more than a ripple."""
-    if drift.gained <= 0 or drift.rise < believed.LOST_ERRORS * drift.error:
-        return 0.0
-    weight = drift.shared * min(1.0, drift.rise / believed.LOST_RISE)
-    return weight * interpolate(believed.LOST, drift.rise / drift.gained)
-
-
-def _by_heart(point: ValidationPoint, harm: float) -> float:
-    """How far training items have gained what held-out ones lost, 0..1: only so far harm is learning by heart."""
-    if harm <= 0 or not point.train or not point.train_base or min(point.train, point.train_base) <= 0:
-        return 1.0
-    return min(1.0, max(0.0, math.log(point.train_base / point.train) / harm))
-
-
-def _harm_sign(point: ValidationPoint, harm: float) -> float:
-    """Harm speaks for breakage as far as training items share it; what only held-out items show may be overtraining."""
-    if not point.train or not point.train_base or min(point.train, point.train_base) <= 0:
-        sign = interpolate(believed.HARM_BROKEN, harm)
-        return believed.HARM_UNSHARED * sign if sign > 0 else sign
-    return interpolate(believed.HARM_BROKEN, min(harm, math.log(point.train / point.train_base)))
-
-
-def _gap_sign(point: ValidationPoint) -> float:
-    """Training items are learned, held-out ones are not: how much of what they gained is theirs alone."""
-    wide = gap(point)
-    if wide is None or not point.train or not point.train_base:
-        return 0.0
-    learnt = math.log(point.train_base / point.train)
-    return 0.0 if learnt < believed.GAP_LEARNT else believed.RISE_WEIGHT * interpolate(believed.GAP, wide / learnt)
-
-
-def rise_sign(drift: Drift) -> float:
-    """ln P(this rise | overtrained) / P(this rise | not).
-
-    Overtrained: the true rise is half-normal, its scale what was gained before, within bounds; not: a small part of it.
-    """
-    low, high = believed.RISE_SCALE
-    over = _likelihood(drift, max(min(high, max(low, drift.gained)), believed.RISE_SHARE * drift.gained))
-    ratio = over / _likelihood(drift, believed.RISE_SOUND * drift.gained)
-    return max(-believed.RISE_CAP, min(believed.RISE_CAP, math.log(ratio)))
-
-
-_GRID = 40  # points of the integral over the true rise, 0 to 4 scales
-
-
-def _likelihood(drift: Drift, scale: float) -> float:
-    """Of the rise, its truth half-normal; Student-t tails (4 degrees) so that no outlier decides."""
-    if scale <= 0:
-        return _tails(drift.rise / drift.error)
-    grid = [(at + 0.5) * 4 * scale / _GRID for at in range(_GRID)]
-    weights = [math.exp(-((true / scale) ** 2) / 2) for true in grid]
-    risen = math.fsum(w * _tails((drift.rise - true) / drift.error) for w, true in zip(weights, grid, strict=True))
-    return risen / math.fsum(weights)
-
-
-def _tails(z: float) -> float:
-    return float((1 + z * z / 4) ** -2.5)

@@ -114,6 +114,9 @@ HARM_BROKEN: Curve = (
 # what comes back first is the style's colours.  Lab, tuning half: guided-01 is worse by 10 % at 100 steps, 20 % better
 # at 200, and its captions are lost at both
 HARM_SPOILS = 0.05
+# the same from this sign of a lost benefit on.  Lab, tuning half: memorised-03 loses 45 % of it at 1,250 steps, and its
+# captions with it, and has most of its loss back at 2,500; sound runs lose up to 11 %, which is no sign
+LOST_SPOILS = 1.0
 # share of that weight where training items are not told: of 22 public curves one rises by half and is no breakage
 HARM_UNSHARED = 0.5
 HARM_OVERTRAINED: Curve = (

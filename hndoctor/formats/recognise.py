@@ -135,7 +135,7 @@ def _optimizer(inner: dict[Any, Any], outer: Mapping[Any, Any], shelf: Shelf, fa
         if type(index) is not int or not isinstance(entry, dict):
             raise Refused(Refusal.DAMAGED, "its optimizer state is not listed by parameter number")
         entries[index] = {str(k): _state_value(v, shelf) for k, v in entry.items() if is_tensor(v) or _is_number(v)}
-    plain_groups = tuple(plain_values(group, ()) | _params(group) for group in groups)
+    plain_groups = tuple(plain_values(group, ()) | _scalars(group, shelf) | _params(group) for group in groups)
     name, hashed = outer.get("optimizer_name"), outer.get("hash")
     return OptimizerFile(
         facts.path,
@@ -150,6 +150,12 @@ def _optimizer(inner: dict[Any, Any], outer: Mapping[Any, Any], shelf: Shelf, fa
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float))
+
+
+def _scalars(group: Mapping[Any, Any], shelf: Shelf) -> dict[str, Any]:
+    """Numbers that torch holds as tensors, as it does the learning rate of a captured step."""
+    found = {str(key): _state_value(value, shelf) for key, value in group.items() if is_tensor(value)}
+    return {key: value for key, value in found.items() if isinstance(value, float)}
 
 
 def _params(group: Mapping[Any, Any]) -> dict[str, Any]:

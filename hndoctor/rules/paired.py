@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from hndoctor.records import ValidationPoint
@@ -27,12 +27,15 @@ class Drift:
     shared: float = 0.0  # share of the rise that the training items' loss rose along: damage, no learning by heart
 
 
-def drifts(points: Iterable[ValidationPoint]) -> tuple[Drift, ...]:
-    """One for each point, in order of step; the best so far includes the point itself (rise 0)."""
+def drifts(points: Iterable[ValidationPoint], from_base: bool = False) -> tuple[Drift, ...]:
+    """One for each point, in order of step; the best so far includes the point itself (rise 0).
+
+    `from_base`: the bare base model is the best until a point is better.
+    """
     ordered = sorted((point for point in points if point.held_out > 0), key=lambda point: point.step)
     rough = roughness(ordered)
     found: list[Drift] = []
-    best: ValidationPoint | None = None
+    best = _bare(ordered[0]) if from_base and ordered and ordered[0].held_out_base > 0 else None
     for point in ordered:
         if best is None or point.held_out < best.held_out:
             best = point
@@ -41,6 +44,11 @@ def drifts(points: Iterable[ValidationPoint]) -> tuple[Drift, ...]:
         rise = point.held_out / best.held_out - 1
         found.append(Drift(point.step, best.step, rise, error, gained, _shared(point, best, rise)))
     return tuple(found)
+
+
+def _bare(point: ValidationPoint) -> ValidationPoint:
+    """The bare base model, measured as a point was."""
+    return replace(point, step=0, held_out=point.held_out_base, train=point.train_base, items=point.base_items)
 
 
 def _shared(point: ValidationPoint, best: ValidationPoint, rise: float) -> float:

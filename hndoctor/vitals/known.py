@@ -26,6 +26,7 @@ class Known:
     previews: dict[str, Preview] = field(default_factory=dict)
     taken: float = 0.0
     unreadable: dict[str, Unreadable] = field(default_factory=dict)
+    order: tuple[str, ...] = ()  # of the checkpoints: each was compared with those before it
 
     def refused(self, name: str, path: Path) -> Unreadable | None:
         """The refusal of a checkpoint, if its file is as it was; one still being written is looked at again."""
@@ -79,9 +80,15 @@ def known_of(run: Run) -> Known:
 
 
 def _known(vitals: Vitals, taken: float) -> Known:
+    records: list[Checkpoint | Unreadable] = [*vitals.checkpoints, *vitals.unreadable]
     return Known(
         {checkpoint.path: checkpoint for checkpoint in vitals.checkpoints},
         {preview.path: preview for preview in (*vitals.previews, *vitals.training) if preview.unreadable is None},
         taken,
         {refused.path: refused for refused in vitals.unreadable},
+        tuple(one.path for one in sorted(records, key=_place)),
     )
+
+
+def _place(one: Checkpoint | Unreadable) -> tuple[bool, int, str]:
+    return one.step is None, one.step or 0, one.path

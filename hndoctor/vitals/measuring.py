@@ -170,8 +170,10 @@ def _held_out(run: Run, vitals: Vitals) -> dict[Path, float]:
 
 def _taken_over(run: Run, known: Known) -> list[Checkpoint | Unreadable]:
     found: list[Checkpoint | Unreadable] = []
-    for where in run.checkpoints:
+    for where, same in zip(run.checkpoints, known.order, strict=False):
         name = relative(where.path, run.root)
+        if name != same:
+            break  # something before it came or went
         try:
             record = known.refused(name, where.path) or known.checkpoint(name, where.path, where.optim)
         except OSError:

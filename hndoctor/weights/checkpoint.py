@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from hndoctor.formats.types import Array
 from hndoctor.records import Checkpoint, CheckpointPath, NetworkMetadata, OptimizerVitals, Refusal, Unreadable
 from hndoctor.weights.changes import Past
 from hndoctor.weights.measure import Directions, measure, measure_tensors
-from hndoctor.weights.optimizer import measure_optimizer
+from hndoctor.weights.optimizer import Shape, measure_optimizer
 from hndoctor.weights.tallies import Tallies
 
 READ_AGAIN = (0.2, 0.8)  # seconds to wait for a trainer that is saving: 88 MB take it about half of one (guess)
@@ -127,7 +127,7 @@ def _whole(
 ) -> tuple[Checkpoint, Memory]:
     past, warm = (memory.past(), memory.directions) if memory else (Past(), None)
     tensors, modules, directions = measure(file, past, warm, rough, counted)
-    optimizer, hashed = _optimizer(where, root, rough)
+    optimizer, hashed = _optimizer(where, root, rough, [tensor.shape for tensor in tensors])
     made = Checkpoint(
         path=relative(where.path, root),
         step=where.step,
@@ -159,7 +159,7 @@ def _remembered(kept: Kept, memory: Memory | None, directions: Directions, held_
 def _partial(
     file: TensorFile, where: CheckpointPath, root: Path, state: Snapshot, rough: bool, counted: Tallies
 ) -> Checkpoint:
-    optimizer, hashed = _optimizer(where, root, rough)
+    optimizer, hashed = _optimizer(where, root, rough, None)
     return Checkpoint(
         path=relative(where.path, root),
         step=where.step,
@@ -178,7 +178,9 @@ def _partial(
     )
 
 
-def _optimizer(where: CheckpointPath, root: Path, rough: bool) -> tuple[OptimizerVitals | None, str]:
+def _optimizer(
+    where: CheckpointPath, root: Path, rough: bool, shapes: Sequence[Shape] | None
+) -> tuple[OptimizerVitals | None, str]:
     """The optimizer state beside a network, and the network's SHA-256 where the state is tied to it by that."""
     if where.optim is None:
         return None, ""
@@ -190,7 +192,7 @@ def _optimizer(where: CheckpointPath, root: Path, rough: bool) -> tuple[Optimize
         if not isinstance(file, OptimizerFile):
             raise Refused(Refusal.FOREIGN, "not an optimizer state")
         hashed = sha256(where.path) if generation(file.hash) == 2 else ""
-        made = measure_optimizer(file, where.path, hashed, name)
+        made = measure_optimizer(file, where.path, hashed, name, shapes)
         return replace(made, bytes=size, modified=modified, content=file.content), hashed
     except Refused as refused:
         reason = refused.reason

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
+from threading import Event, Timer
 
 import pytest
 
@@ -221,6 +221,20 @@ def test_a_worker_killed_in_the_middle_of_its_chunk_is_replaced(runs: Path, clus
     told = dict(crews.measured(found, Crew(dask=address), keep=True, show=show, asked=asked))
     assert told == alone(found)
     assert "going on with one here" not in capfd.readouterr().err
+
+
+def test_a_cluster_without_workers_is_waited_for_until_ctrl_c(runs: Path, cluster, capfd) -> None:
+    address, workers = cluster
+    for worker in workers:
+        worker.kill()
+        worker.wait()
+    asked = Event()
+    timer = Timer(1.0, asked.set)
+    timer.start()
+    told = measured(find_runs(runs), Crew(dask=address), asked)
+    timer.cancel()
+    assert all(not vitals.checkpoints for vitals in told.values())
+    assert "has no workers yet; waiting for them" in capfd.readouterr().err
 
 
 def test_no_scheduler_is_one_line(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

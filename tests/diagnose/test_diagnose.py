@@ -122,6 +122,24 @@ def test_harm_that_training_pictures_have_no_gain_from_is_no_overtraining():
     assert by_heart.onset.overtrained is not None
 
 
+def test_what_was_never_better_than_the_base_model_can_be_overtrained():
+    """The lab's familiar-07: training pictures are learned from the first step on, held-out ones only get worse."""
+    curve = {step: 0.1 + step * 4e-7 for step in STEPS}
+    learnt = {step: 0.1 - step * 3e-6 for step in STEPS}
+    by_heart, harmed = (diagnose(a_run(validation=validation(curve, train=train))) for train in (learnt, curve))
+    assert by_heart.onset.overtrained is not None
+    assert harmed.onset.overtrained is None
+
+
+def test_a_benefit_once_lost_on_all_pictures_is_not_regained_by_learning_some_by_heart():
+    """The lab's memorised-03: captions are lost with the benefit, and do not come back with the loss."""
+    curve = {step: 0.06 if step < 2000 else 0.08 if step < 3000 else 0.064 for step in STEPS}
+    learnt = {step: value if step < 3000 else 0.058 for step, value in curve.items()}
+    diagnosis = diagnose(a_run(gain={0: 0.5, 2000: 6.0}, validation=validation(curve, train=learnt)))
+    assert diagnosis.onset.broken in (2000, 2500)
+    assert diagnosis.course[-1].state is State.BROKEN
+
+
 def test_still_falling_validation_outweighs_the_band():
     steps = range(1000, 26000, 1000)
     curve = {step: 0.1 - step * 1e-6 for step in steps}

@@ -293,6 +293,7 @@ def test_an_unknown_gain_is_not_silent_unless_nan_explains_it():
         ({"nonfinite": 7}, Severity.ERROR, "7 moments are not finite"),
         ({"zero_second_moment": 1.0}, None, "no gradient ever came"),
         ({"tensors": 0}, Severity.INFO, "no moments"),
+        ({"misfits": 3}, None, "the moments of 3 parameters have another shape than the network's tensors"),
         ({"step": 900}, None, "has counted 900 steps, its network 499"),
         ({"unreadable": "it was cut short"}, None, "a-500.pt.optim: it was cut short"),
     ],

@@ -178,6 +178,16 @@ def test_a_run_with_a_damaged_file_is_not_measured_again_either(folder, counted)
     assert measure_run(only(folder)) == measure_run(only(folder), cache=False)
 
 
+@pytest.mark.parametrize("gone", [500, 1000, 2000])
+def test_what_followed_a_file_that_is_gone_is_compared_anew(folder, counted, gone):
+    save(measure_run(only(folder)), beside(only(folder), "vitals.json"))
+    (folder / "hypernetworks" / f"x-{gone}.pt").unlink()
+    counted.clear()
+    shrunk = measure_run(only(folder))
+    assert (counted == []) is (gone == 2000)
+    assert shrunk == measure_run(only(folder), cache=False)
+
+
 def test_a_copied_run_is_recognised_by_its_content(folder, counted):
     optim = folder / "hypernetworks" / "x-2000.pt.optim"
     state = {0: {"step": 9.0, "exp_avg": np.ones(4, np.float32), "exp_avg_sq": np.ones(4, np.float32)}}

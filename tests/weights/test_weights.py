@@ -461,6 +461,25 @@ def test_both_hash_generations(tmp_path):
         assert (found.hash_matches, found.hash_generation) == expected
 
 
+def test_moments_must_have_the_shapes_of_the_networks_tensors(tmp_path):
+    _, _, state, groups = trained()
+    file = optimizer_file(tmp_path / "a.optim", state, groups)
+
+    def misfits(*shapes):
+        return measure_optimizer(file, tmp_path, "", "", shapes or None).misfits
+
+    assert misfits((6, 4), (6,)) == misfits((6, 4), (6,), (9,)) == misfits() == 0
+    assert (misfits((6,), (6, 4)), misfits((4, 6), (6,)), misfits((6, 4))) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("step", [math.nan, -4, 10**30, "x"])
+def test_impossible_steps_of_an_optimizer_are_not_believed(tmp_path, step):
+    _, _, state, groups = trained()
+    for entry in state.values():
+        entry["step"] = step
+    assert measure_optimizer(optimizer_file(tmp_path / "a.optim", state, groups), tmp_path, "").step is None
+
+
 @pytest.mark.parametrize(
     "groups", [(), ({},), ({"lr": None, "params": [0]},), ({"lr": 1e-3, "betas": (1, 2, 3), "params": [0, 9]},)]
 )

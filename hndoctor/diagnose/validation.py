@@ -1,0 +1,112 @@
+"""What held-out pictures say at a stop, with training pictures measured alike: learning by heart, and damage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from hndoctor.diagnose import parameters as believed
+from hndoctor.diagnose.chain import Row, interpolate
+from hndoctor.diagnose.stations import Stop
+from hndoctor.records import ValidationPoint
+from hndoctor.rules.paired import Drift, against_base, gap
+
+
+def validation_row(stop: Stop, drift: Mapping[int, Drift], spoilt: bool) -> Row | None:
+    """`spoilt`: before this stop the network was already worse than the bare base model on all pictures.
+
+    Where it was, or has lost what it had learned on all, a loss below the bare base model's is no proof of health.
+    """
+    if not stop.validation:
+        return None
+    point = stop.validation[-1]
+    change, risen = against_base(point), drift.get(point.step)
+    overtrained = believed.RISE_WEIGHT * (_unshared_sign(risen) if risen else 0.0) + _gap_sign(point)
+    starting, broken = 0.0, _lost_sign(risen) if risen else 0.0
+    spoilt = spoilt or broken > 0
+    if change is not None:
+        harm = math.log1p(change.rise)
+        overtrained += _by_heart(point, harm) * interpolate(believed.HARM_OVERTRAINED, harm)
+        sign = _harm_sign(point, harm)
+        broken += max(0.0, sign) if spoilt else sign
+        starting = interpolate(believed.IMPROVED_STARTING, -change.rise / change.error)
+    return (starting, 0.0, overtrained, broken, broken)
+
+
+def spoils(point: ValidationPoint, drift: Drift | None) -> bool:
+    """Much of what was learned is lost on all pictures, or they are worse than under the bare base model.
+
+    A lower loss later is no proof of mending.
+    """
+    if drift is not None and _lost_sign(drift) >= believed.LOST_SPOILS:
+        return True
+    change = against_base(point)
+    if change is None or not point.train or not point.train_base or min(point.train, point.train_base) <= 0:
+        return False
+    return min(math.log1p(change.rise), math.log(point.train / point.train_base)) >= believed.HARM_SPOILS
+
+
+def _unshared_sign(drift: Drift) -> float:
+    """A rise speaks for overtraining as far as the training items do not share it."""
+    sign = rise_sign(drift)
+    return (1 - drift.shared) * sign if sign > 0 else sign
+
+
+def _lost_sign(drift: Drift) -> float:
+    """A benefit that is lost on training items too speaks for breakage, if it is more than a ripple."""
+    if drift.gained <= 0 or drift.rise < believed.LOST_ERRORS * drift.error:
+        return 0.0
+    weight = drift.shared * min(1.0, drift.rise / believed.LOST_RISE)
+    return weight * interpolate(believed.LOST, drift.rise / drift.gained)
+
+
+def _by_heart(point: ValidationPoint, harm: float) -> float:
+    """How far training items have gained what held-out ones lost, 0..1: only so far harm is learning by heart."""
+    if harm <= 0 or not point.train or not point.train_base or min(point.train, point.train_base) <= 0:
+        return 1.0
+    return min(1.0, max(0.0, math.log(point.train_base / point.train) / harm))
+
+
+def _harm_sign(point: ValidationPoint, harm: float) -> float:
+    """Harm speaks for breakage as far as training items share it; what only held-out items show may be overtraining."""
+    if not point.train or not point.train_base or min(point.train, point.train_base) <= 0:
+        sign = interpolate(believed.HARM_BROKEN, harm)
+        return believed.HARM_UNSHARED * sign if sign > 0 else sign
+    return interpolate(believed.HARM_BROKEN, min(harm, math.log(point.train / point.train_base)))
+
+
+def _gap_sign(point: ValidationPoint) -> float:
+    """Training items are learned, held-out ones are not: how much of what they gained is theirs alone."""
+    wide = gap(point)
+    if wide is None or not point.train or not point.train_base:
+        return 0.0
+    learnt = math.log(point.train_base / point.train)
+    return 0.0 if learnt < believed.GAP_LEARNT else believed.RISE_WEIGHT * interpolate(believed.GAP, wide / learnt)
+
+
+def rise_sign(drift: Drift) -> float:
+    """ln P(this rise | overtrained) / P(this rise | not).
+
+    Overtrained: the true rise is half-normal, its scale what was gained before, within bounds; not: a small part of it.
+    """
+    low, high = believed.RISE_SCALE
+    over = _likelihood(drift, max(min(high, max(low, drift.gained)), believed.RISE_SHARE * drift.gained))
+    ratio = over / _likelihood(drift, believed.RISE_SOUND * drift.gained)
+    return max(-believed.RISE_CAP, min(believed.RISE_CAP, math.log(ratio)))
+
+
+_GRID = 40  # points of the integral over the true rise, 0 to 4 scales
+
+
+def _likelihood(drift: Drift, scale: float) -> float:
+    """Of the rise, its truth half-normal; Student-t tails (4 degrees) so that no outlier decides."""
+    if scale <= 0:
+        return _tails(drift.rise / drift.error)
+    grid = [(at + 0.5) * 4 * scale / _GRID for at in range(_GRID)]
+    weights = [math.exp(-((true / scale) ** 2) / 2) for true in grid]
+    risen = math.fsum(w * _tails((drift.rise - true) / drift.error) for w, true in zip(weights, grid, strict=True))
+    return risen / math.fsum(weights)
+
+
+def _tails(z: float) -> float:
+    return float((1 + z * z / 4) ** -2.5)
