@@ -167,7 +167,7 @@ def validation_got_worse(vitals: Vitals) -> Iterator[Sign]:
     worse = [drift for drift in drifts(vitals.validation) if _is_worse(drift)]
     if worse and _is_worse(drifts(vitals.validation)[-1]):
         now = drifts(vitals.validation)[-1]
-        message = f"held-out loss is {now.rise:.1%} above its best, which was at step {now.best_step}"
+        message = f"held-out loss is {now.rise:.1%} above its best (step {now.best_step})"
         first = next(drift for drift in worse if drift.best_step == now.best_step or drift.step == now.step)
         yield Sign(message, step=first.step, value=now.rise, limit=WORSE, confidence=normal(now.rise / now.error - 1.5))
 
