@@ -71,9 +71,9 @@ def percent(share: float | None) -> str:
     """``98 %``; what is neither nothing nor certain never looks so: ``<1 %``, ``>99 %``."""
     if share is None:
         return "–"
-    if 0 < share < 0.005:
+    if 0 < share <= 0.005:
         return "<1 %"
-    if 0.995 < share < 1:
+    if 0.995 <= share < 1:
         return ">99 %"
     return f"{share * 100:.0f} %"
 

@@ -36,7 +36,6 @@ def _complaints(
         return
     if optimizer.nonfinite:
         yield f"{optimizer.nonfinite:,} moments are not finite", float(optimizer.nonfinite), 0.0, Severity.ERROR
-    if optimizer.misfits:
     if optimizer.tensors == 0:
         yield "it holds no moments at all", 0.0, None, Severity.INFO
     elif optimizer.zero_second_moment >= ZERO_MOMENTS:
