@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint types imports pytest fuzz bench-scan bench-train bench-previews bench-report bench-accuracy lab lab-full docs stress clean
+.PHONY: help demo test lint types imports pytest audit licences packages coverage mutants fuzz bench-scan bench-scaling bench-train bench-previews bench-report bench-accuracy lab lab-full docs stress clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -26,7 +26,7 @@ $(VENV)/.test: $(VENV)/.train
 demo: $(VENV)/.train ## train a healthy and a dying hypernetwork, scan both, write the report
 	$(BIN)/hndoctor demo
 
-test: lint types imports pytest ## everything that CI runs
+test: lint types imports audit licences pytest ## everything that CI runs
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -42,8 +42,31 @@ pytest: $(VENV)/.test
 	-@$(PYTHON) .ci/browser.py
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+audit: $(VENV)/.test ## known weaknesses in what is installed; says so where the index cannot be asked
+	$(BIN)/python .ci/audit.py
+
+licences: $(VENV)/.test ## the licence of everything that is installed, against the list of those allowed
+	$(BIN)/python .ci/licences.py
+
+packages: $(VENV)/.test ## build sdist and wheel; install and run the wheel in each Python from 3.11 to 3.13 that is here
+	$(BIN)/python .ci/packages.py
+
+coverage: export OMP_NUM_THREADS = 1
+coverage: $(VENV)/.test ## run all tests under coverage; fails below 95 % of the branches of hndoctor and 90 % of trainer's
+	$(BIN)/python .ci/covered.py
+
+COUNT ?= 200
+SEED  ?= 0
+mutants: $(VENV)/.test ## how many of COUNT small mistakes, drawn with SEED, the tests notice; goes on where it stopped
+	@$(PIP) install -c constraints.txt -e ".[mutants]"
+	$(BIN)/python .ci/mutants.py --count $(COUNT) --seed $(SEED)
+
 fuzz: $(VENV)/.test ## 100,000 spoilt files: the right numbers or a refusal, nothing else
-	HNDOCTOR_FUZZ=100000 $(BIN)/python -m pytest tests/formats/test_mutations.py --timeout 0
+	HNDOCTOR_FUZZ=100000 $(BIN)/python -m pytest tests/formats/test_mutations.py tests/formats/test_properties.py --timeout 0
+
+bench-scaling: export OMP_NUM_THREADS = 1
+bench-scaling: $(VENV)/.test ## time and memory of a scan against the number and size of checkpoints and the number of runs
+	$(BIN)/python -m benchmarks.scaling
 
 bench-scan: $(VENV)/.test ## what reading and measuring a checkpoint costs, against numpy and peers
 	$(BIN)/python -m benchmarks.scan
@@ -79,4 +102,4 @@ bench-accuracy: $(VENV)/.test ## how right the diagnosis is on the lab's stored 
 	$(BIN)/python -m benchmarks.lab.accuracy
 
 clean: ## remove the virtual environment and what tools left
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build site
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .mutants .coverage* dist build site

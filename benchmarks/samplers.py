@@ -1,10 +1,11 @@
 """Our samplers beside k-diffusion's own, over the same noise and a toy model: how far apart they end.
 
     pip install --no-deps k-diffusion torchsde trampoline torchdiffeq
-    python -m benchmarks.samplers [--unipc path/to/uni_pc.py]
+    python -m benchmarks.samplers [--unipc path/to/uni_pc.py] [--restart path/to/sd_samplers_extra.py]
 
 `uni_pc.py` is its authors' (github.com/wl-zhao/UniPC, example/stable-diffusion/ldm/models/diffusion/uni_pc), whose
-formulas the web UI took over.  `--values` prints what `tests/trainer/samplers_known.py` holds instead of the table.
+formulas the web UI took over; `sd_samplers_extra.py` is the web UI's own (modules/).
+`--values` prints what `tests/trainer/samplers_known.py` holds instead of the table.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from trainer.sampler import Noise, NoiseSchedule, resolve, sample
 
 SHAPE = (4, 2, 2)
 SEED, STEPS = 3, 10
+MORE_STEPS = 40  # of Restart, which is Heun's method below 20 and climbs twice from 36 on
+OWN_LEVELS = {"DPM fast": "dpm_fast", "DPM adaptive": "dpm_adaptive"}
 FUNCTIONS = {
     "Euler": "euler", "Euler a": "euler_ancestral", "Heun": "heun", "DPM2": "dpm_2", "DPM2 a": "dpm_2_ancestral",
     "LMS": "lms", "DPM++ 2M": "dpmpp_2m", "DPM++ 2S a": "dpmpp_2s_ancestral", "DPM++ SDE": "dpmpp_sde",
@@ -90,9 +93,9 @@ class Theirs:
         model.apply_model = lambda x, t, cond=None: noise(x, t)
         self.denoiser = external.CompVisDenoiser(model, quantize=False)
 
-    def sigmas(self, name: str, label: str) -> Tensor:
+    def sigmas(self, name: str, label: str, steps: int = STEPS) -> Tensor:
         choice = resolve(name, label)
-        steps = STEPS + choice.sampler.discards
+        steps += choice.sampler.discards
         ends = (float(self.denoiser.sigmas[0]), float(self.denoiser.sigmas[-1]))
         if choice.schedule == "Uniform":
             found = self.denoiser.get_sigmas(steps)
@@ -112,21 +115,50 @@ class Theirs:
             options["solver_type"] = "heun"
         if name.endswith(" a"):
             self.sampling.torch = FromGenerator(generator)
+        function = getattr(self.sampling, f"sample_{FUNCTIONS[name]}")
+        return self._run(lambda model: function(model, x, sigmas, **options))
+
+    @torch.no_grad()
+    def sample_own(self, name: str) -> Tensor:
+        """Samplers that choose their levels by themselves, as the web UI calls them."""
+        least, most = float(self.denoiser.sigmas[0]), float(self.denoiser.sigmas[-1])
+        generator = torch.Generator().manual_seed(SEED)
+        x = torch.randn(SHAPE, generator=generator)[None] * most
+        steps = {"n": STEPS} if name == "DPM fast" else {}
+        function = getattr(self.sampling, f"sample_{OWN_LEVELS[name]}")
+        self.sampling.torch = FromGenerator(generator)
+        return self._run(lambda model: function(model, x, least, most, **steps, disable=True, eta=1.0))
+
+    @torch.no_grad()
+    def restart(self, path: Path) -> Tensor:
+        """Restart by the web UI's own file."""
+        generator = torch.Generator().manual_seed(SEED)
+        sigmas = self.sigmas("Restart", "Karras", MORE_STEPS)
+        x = torch.randn(SHAPE, generator=generator)[None] * sigmas[0]
+        function = loaded(path).restart_sampler
+        self.sampling.torch = FromGenerator(generator)
+        return self._run(lambda model: function(model, x, sigmas, disable=True))
+
+    def _run(self, solve: Callable[[Callable[[Tensor, Tensor], Tensor]], Tensor]) -> Tensor:
         try:
-            function = getattr(self.sampling, f"sample_{FUNCTIONS[name]}")
-            return function(lambda x, sigma: self.denoiser(x, sigma, cond=None), x, sigmas, **options)
+            return solve(lambda x, sigma: self.denoiser(x, sigma, cond=None))
         finally:
             self.sampling.torch = torch
 
 
-def unipc(path: Path, levels: NoiseSchedule) -> Tensor:
-    """UniPC by its authors, with the web UI's settings."""
-    spec = importlib.util.spec_from_file_location("uni_pc_of_its_authors", path)
+def loaded(path: Path) -> Any:
+    """A file of others as a module."""
+    spec = importlib.util.spec_from_file_location(f"others_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    noise = toy(levels)
+    return module
+
+
+def unipc(path: Path, levels: NoiseSchedule) -> Tensor:
+    """UniPC by its authors, with the web UI's settings."""
+    module, noise = loaded(path), toy(levels)
     solver = module.UniPC(
         lambda x, t, *_: noise(x, (t - 1 / 1000) * 1000),
         module.NoiseScheduleVP("discrete", alphas_cumprod=levels.alphas.float()),
@@ -137,13 +169,17 @@ def unipc(path: Path, levels: NoiseSchedule) -> Tensor:
         return solver.sample(x, steps=STEPS, skip_type="time_uniform", method="multistep", order=3)
 
 
-def pairs(path: Path | None) -> Iterator[tuple[str, str, Tensor]]:
+def pairs(path: Path | None, of_restart: Path | None) -> Iterator[tuple[str, str, Tensor]]:
     """Sampler, schedule, and what theirs arrives at."""
     levels = schedule()
     theirs = Theirs(levels)
     for name in FUNCTIONS:
         for label in ("Uniform", "Karras", "Exponential"):
             yield name, label, theirs.sample(name, label)
+    for name in OWN_LEVELS:
+        yield name, "Automatic", theirs.sample_own(name)
+    if of_restart:
+        yield "Restart", "Karras", theirs.restart(of_restart)
     if path:
         yield "UniPC", "Automatic", unipc(path, levels)
 
@@ -151,15 +187,17 @@ def pairs(path: Path | None) -> Iterator[tuple[str, str, Tensor]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--unipc", type=Path)
+    parser.add_argument("--restart", type=Path)
     parser.add_argument("--values", action="store_true")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     levels = schedule()
-    for name, label, theirs in pairs(arguments.unipc):
+    for name, label, theirs in pairs(arguments.unipc, arguments.restart):
         if arguments.values:
             print(f"    ({name!r}, {label!r}): ({', '.join(f'{v:.7g}' for v in theirs.flatten()[:4].tolist())}),")
             continue
-        ours = sample(name, levels, toy(levels), Noise([SEED], SHAPE), STEPS, torch.device("cpu"), label)
+        steps = MORE_STEPS if name == "Restart" else STEPS
+        ours = sample(name, levels, toy(levels), Noise([SEED], SHAPE), steps, torch.device("cpu"), label)
         print(f"{name:18} {label:12} relative difference {float((ours - theirs).norm() / theirs.norm()):.1e}")
 
 

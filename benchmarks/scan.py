@@ -31,7 +31,7 @@ from hndoctor.formats.hashes import sha256
 from hndoctor.formats.write import write_hypernetwork
 from hndoctor.records import CheckpointPath
 from hndoctor.weights import Past, measure, measure_checkpoint
-from hndoctor.weights.tensors import tally
+from hndoctor.weights.tallies import Tallies, tally
 
 SIZES = (768, 320, 640, 1280)  # the web UI's default: 1, 2, 1 of these has 88 MB
 LONG_AGO = 1e9  # a modification time at which a file counts as settled and may be mapped
@@ -114,6 +114,15 @@ def _tallies(file: HypernetworkFile) -> None:
             tally(array)
 
 
+def _both(path: Path) -> None:
+    counted = Tallies()
+    file = read(path, sha256=False, content=False, watch=counted.watch)
+    assert isinstance(file, HypernetworkFile)
+    for module in file.modules:
+        for array in module.tensors.values():
+            counted.of(array)
+
+
 def rows(paths: list[Path]) -> dict[str, Callable[[], object]]:
     """What is measured."""
     first, before, now = (network(path) for path in paths[:3])
@@ -126,7 +135,7 @@ def rows(paths: list[Path]) -> dict[str, Callable[[], object]]:
     return {
         "non-finite, zeros, norms, min, max": lambda: _tallies(now),
         "read: proven, CRC of every byte": lambda: network(paths[2]),
-        "both: integrity, norms, min, max": lambda: _tallies(network(paths[2])),
+        "both: integrity, norms, min, max": lambda: _both(paths[2]),
         "read, with the content key": lambda: network(paths[2], content=True),
         "SHA-256 (only where an .optim needs it)": lambda: sha256(paths[2]),
         "read and measure as gate does": lambda: measure_checkpoint(where, paths[2].parent, None, None, True),

@@ -174,6 +174,7 @@ class OptimizerVitals:
     bytes: int = 0
     modified: float = 0.0
     content: str = ""  # XXH3 of its bytes, 32 hex digits
+    misfits: int = 0  # parameters whose moments have no tensor of their shape in the network
 
 
 @dataclass(frozen=True)

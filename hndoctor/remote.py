@@ -1,4 +1,5 @@
-"""Runs that lie elsewhere (`s3://…`, and whatever else fsspec knows): copied here, examined as any other.
+"""Runs that lie elsewhere (`s3://…`, and whatever else fsspec knows): copied here, examined as any other; reports sent
+there.
 
 A whole copy, and not reading at a distance: every byte of a checkpoint is needed to prove it sound, and nothing may
 change under a file that is mapped.  Only what a run is made of is copied.
@@ -50,6 +51,40 @@ def url_of(path: Path | str) -> str | None:
     return f"{found[1].lower()}://{'/' if found[1].lower() == 'file' else ''}{rest}"
 
 
+def send(data: bytes, url: str) -> None:
+    """Write one object, whole or not at all where its store knows how.  Raises RemoteError."""
+    with _plain_errors(url):
+        import fsspec
+
+        store, name = fsspec.core.url_to_fs(url)
+        try:
+            _put(store, name, data)
+        except FileNotFoundError:  # a store with folders; nothing is made at its top, where a bucket would be
+            parent = PurePosixPath(store._parent(name))
+            if not store.exists(str(PurePosixPath(*parent.parts[:2] if parent.is_absolute() else parent.parts[:1]))):
+                raise
+            store.makedirs(str(parent), exist_ok=True)
+            _put(store, name, data)
+
+
+def _put(store: Any, name: str, data: bytes) -> None:
+    with store.transaction, store.open(name, "wb") as file:
+        file.write(data)
+
+
+@contextmanager
+def _plain_errors(url: str) -> Iterator[None]:
+    """Whatever a store raises, in one line."""
+    try:
+        yield
+    except RemoteError:
+        raise
+    except ImportError as problem:
+        raise RemoteError(f"{url}: {_line(problem)}; pip install 'hndoctor[remote]'") from None
+    except Exception as problem:  # noqa: BLE001  (each store raises its own)
+        raise RemoteError(f"{url}: {_line(problem) or type(problem).__name__}") from None
+
+
 @contextmanager
 def here(path: Path | str) -> Iterator[Here]:
     """The path itself, or a copy of what its URL names, which lasts until the end.  Raises RemoteError."""
@@ -58,14 +93,8 @@ def here(path: Path | str) -> Iterator[Here]:
         yield Here(Path(path))
         return
     with tempfile.TemporaryDirectory(prefix="hndoctor-") as folder:
-        try:
+        with _plain_errors(url):
             copy = _copied(url, Path(folder))
-        except RemoteError:
-            raise
-        except ImportError as problem:
-            raise RemoteError(f"{url}: {_line(problem)}; pip install 'hndoctor[remote]'") from None
-        except Exception as problem:  # noqa: BLE001  (each store raises its own)
-            raise RemoteError(f"{url}: {_line(problem) or type(problem).__name__}") from None
         yield Here(copy, url)
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from hndoctor.rules.engine import Sign
 
 # A busy machine must not fail a test: no deadlines, and the same examples each time, so that a red run can be repeated.
 settings.register_profile(
@@ -15,3 +20,19 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test asks a hub for anything
+
+
+@pytest.fixture(autouse=True)
+def every_sign_keeps_its_promises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a rule says in any test: a confidence is a probability, numbers are numbers, sentences are whole."""
+    made = Sign.__init__
+
+    def checked(sign: Sign, *given: object, **named: object) -> None:
+        made(sign, *given, **named)  # type: ignore[arg-type]
+        assert 0 < sign.confidence <= 1, sign
+        assert all(number is None or math.isfinite(number) for number in (sign.value, sign.limit)), sign
+        assert sign.step is None or sign.step >= 0, sign
+        assert sign.message == sign.message.strip(), sign
+        assert not re.search(r"\b(nan|inf)\b|  ", sign.message), sign
+
+    monkeypatch.setattr(Sign, "__init__", checked)

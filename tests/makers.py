@@ -47,7 +47,8 @@ def a_checkpoint(
 
 
 def an_optimizer(rate: float | None = None, **more: Any) -> OptimizerVitals:
-    return replace(OptimizerVitals("x.pt.optim", "AdamW", rate, None, None, None, None), **more)
+    told = {"hash": "0123456789"} if more.get("hash_matches") is not None else {}
+    return replace(OptimizerVitals("x.pt.optim", "AdamW", rate, None, None, None, None), **(told | more))
 
 
 def a_preview(step: int, noise: float = 0.02, index: int = 0) -> Preview:

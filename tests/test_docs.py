@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,3 +45,14 @@ def test_the_pages_ask_nothing_of_the_network(site: Path) -> None:
         text = page.read_text(encoding="utf-8")
         assert 'src="http' not in text
         assert 'rel="stylesheet" href="http' not in text
+
+
+def test_the_labs_figures_stand_in_the_manual_as_in_the_readme(site: Path) -> None:
+    page = (site / "diagnosis.html").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = readme[readme.index("- **The diagnosis in the lab**") :]
+    figures = re.findall(r"\d+/\d+ = \d\.\d\d \[[^]]+\]", told)
+    assert len(figures) >= 8
+    assert [figure for figure in figures if figure not in page] == []
+    assert "<table>" in page
+    assert "the lab's figures" not in page

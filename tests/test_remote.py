@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 import hndoctor
+from hndoctor import remote
 from hndoctor.cli import main
 from hndoctor.formats.write import write_hypernetwork, write_optimizer
 from hndoctor.records import Verdict
-from hndoctor.remote import RemoteError, here, url_of
+from hndoctor.remote import RemoteError, here, send, url_of
 from tests.formats.conftest import numpy_modules
 
 
@@ -118,3 +119,75 @@ def test_a_file_that_changes_while_it_is_copied_is_not_judged(store, monkeypatch
     monkeypatch.setattr(type(store), "get_file", growing)
     with pytest.raises(RemoteError, match="still being written"), here("memory://bucket/x"):
         pass
+
+
+def test_reports_are_written_to_urls(store, tmp_path):
+    assert command("scan", "memory://bucket/x", "--out", "memory://bucket/reports/x") == 0
+    assert sorted(store.ls("/bucket/reports/x", detail=False)) == [
+        "/bucket/reports/x/health.html", "/bucket/reports/x/vitals.json",
+    ]  # fmt: skip
+    assert store.cat("/bucket/reports/x/health.html").startswith(b"<!doctype html>")
+    (again,) = hndoctor.scan("memory://bucket/reports/x/vitals.json")
+    assert again.course == hndoctor.scan("memory://bucket/x")[0].course
+    assert command("gate", "memory://bucket/x", "--out", "memory://bucket/gate.txt", "--also",
+                   "json=memory://bucket/deep/down/gate.json") == 0  # fmt: skip
+    assert json.loads(store.cat("/bucket/deep/down/gate.json"))["runs"][0]["run"] == "memory://bucket/x"
+    assert b"HEALTHY" in store.cat("/bucket/gate.txt")
+
+
+def test_several_runs_are_reported_below_a_url_with_their_index(store, capsys):
+    store.cp("/bucket/x", "/bucket/y", recursive=True)
+    assert command("scan", "memory://bucket", "--out", "memory://bucket/reports") == 0
+    assert "report: memory://bucket/reports/index.html" in capsys.readouterr().err
+    page = store.cat("/bucket/reports/index.html").decode()
+    for number, name in ((1, "x"), (2, "x")):  # named by its files
+        assert store.exists(f"/bucket/reports/{number:03d}-{name}/health.html")
+        assert f'href="./{number:03d}-{name}/health.html"' in page
+
+
+def test_a_report_goes_to_a_store_with_folders_that_are_not_there_yet(store, tmp_path):
+    assert command("scan", "memory://bucket/x", "--out", (tmp_path / "new" / "deep").as_uri()) == 0
+    assert sorted(path.name for path in (tmp_path / "new" / "deep").iterdir()) == ["health.html", "vitals.json"]
+
+
+def test_a_write_that_fails_leaves_the_object_as_it_was(store, monkeypatch):
+    store.pipe("/bucket/report.txt", b"of before")
+    monkeypatch.setattr(fsspec.implementations.memory.MemoryFile, "write", full)
+    with pytest.raises(RemoteError, match=r"memory://bucket/report.txt: the store is full"):
+        send(b"of now", "memory://bucket/report.txt")
+    monkeypatch.undo()
+    assert store.cat("/bucket/report.txt") == b"of before"
+    send(b"of now", "memory://bucket/report.txt")
+    assert store.cat("/bucket/report.txt") == b"of now"
+
+
+def full(self, data):
+    raise OSError("the store is full")
+
+
+def test_a_report_that_cannot_be_sent_is_said_and_the_others_are_written(store, monkeypatch, capsys):
+    store.cp("/bucket/x", "/bucket/y", recursive=True)
+    real = remote.send
+
+    def refused(data, url):
+        if "001-x" in url or url.endswith("index.html"):
+            raise RemoteError(f"{url}: access denied")
+        real(data, url)
+
+    monkeypatch.setattr(remote, "send", refused)
+    command("scan", "memory://bucket", "--out", "memory://bucket/reports")
+    said = capsys.readouterr().err
+    assert "not written: memory://bucket/reports/001-x/vitals.json: access denied" in said
+    assert store.exists("/bucket/reports/002-x/health.html")
+
+
+def test_no_bucket_is_made_for_a_misspelt_url(store, monkeypatch):
+    def nowhere(*words, **more):
+        raise FileNotFoundError("the bucket does not exist")
+
+    monkeypatch.setattr(type(store), "open", nowhere)
+    made = []
+    monkeypatch.setattr(type(store), "makedirs", lambda self, path, **more: made.append(path))
+    with pytest.raises(RemoteError, match="the bucket does not exist"):
+        send(b"x", "memory://bukcet/deep/report.txt")
+    assert made == []

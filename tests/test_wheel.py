@@ -1,4 +1,7 @@
-"""The built wheel, installed where there is no torch, does everything but train."""
+"""The wheel, built from the sdist and installed where there is no torch, does everything but train.
+
+In this Python, or in the one that HNDOCTOR_WHEEL_PYTHON names (`make packages` tries all that are here).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
+PYTHON = os.environ.get("HNDOCTOR_WHEEL_PYTHON", sys.executable)
 BIN = "Scripts" if os.name == "nt" else "bin"
 
 
@@ -35,10 +38,12 @@ def call(*command: str | Path, **options: object) -> subprocess.CompletedProcess
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new virtual environment with the wheel and its own dependencies only; its folder of programs."""
     folder = tmp_path_factory.mktemp("wheel")
-    built = call(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT, cwd=folder)
+    built = call(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT, cwd=folder)
     assert built.returncode == 0, built.stderr[-2000:]
-    wheel = next(folder.glob("*.whl"))
-    venv.create(folder / "venv", with_pip=True)
+    assert len(list(folder.glob("*.tar.gz"))) == 1
+    (wheel,) = folder.glob("*.whl")
+    made = call(PYTHON, "-m", "venv", folder / "venv")
+    assert made.returncode == 0, made.stderr[-2000:]
     programs = folder / "venv" / BIN
     result = call(
         programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",

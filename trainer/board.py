@@ -47,9 +47,10 @@ class Board:
             writer.add_scalar("Loss/validation", event.point.held_out, event.point.step)
             writer.add_scalar("Loss/validation, bare base model", event.point.held_out_base, event.point.step)
         elif isinstance(event, Previewed):
+            tag = "Preview of the average" if event.average else "Preview"
             for which, path in enumerate(event.paths):
                 with Image.open(path) as picture:
-                    writer.add_image(f"Preview/{which}", np.asarray(picture), event.number, dataformats="HWC")
+                    writer.add_image(f"{tag}/{which}", np.asarray(picture), event.number, dataformats="HWC")
             writer.flush()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Aspect-ratio buckets: a few sizes of about equal area, so that no picture loses its head to a square."""
+"""Sizes of training pictures: one frame for all, a few of about its area (so that no head is lost), or their own."""
 
 from __future__ import annotations
 
@@ -23,12 +23,19 @@ def frame(config: Config, base: BaseModel) -> Size:
 
 
 def sizes_for(pictures: Sequence[Picture], config: Config, base: BaseModel) -> list[Size]:
-    """The size at which every picture is trained: the frame, or with `buckets` the one of nearest aspect."""
+    """The size at which every picture is trained: the frame, with `buckets` the one of nearest aspect, or its own."""
     one = frame(config, base)
+    if config.varsize:
+        return [(_own(width, base.grid), _own(height, base.grid)) for width, height in (p.size for p in pictures)]
     if not config.buckets:
         return [one] * len(pictures)
     sizes = bucket_sizes(one, base.grid, config)
     return [nearest(picture.size, sizes) for picture in pictures]
+
+
+def _own(pixels: int, grid: int) -> int:
+    """The largest multiple of the grid that a side has room for."""
+    return max(grid, pixels // grid * grid)
 
 
 def bucket_sizes(one: Size, grid: int, config: Config) -> list[Size]:

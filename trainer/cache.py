@@ -18,7 +18,7 @@ from torch import Tensor
 from hndoctor.formats.atomic import write_whole
 from hndoctor.formats.safetensors import read_safetensors
 from hndoctor.formats.types import Refused
-from trainer.errors import TrainerError
+from trainer.errors import TrainerError, why
 
 VERSION = 1  # of what an entry's name covers; raised when encoding changes in any bit
 Tensors = Mapping[str, Tensor]
@@ -62,7 +62,7 @@ class Cache:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, [save(plain, {"key": key, "sha256": checksum(plain)})])
         except OSError as error:
-            self.refused = error.strerror or str(error)
+            self.refused = why(error)
 
     def path(self, key: str) -> Path:
         """Where an entry lies."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import isfinite
 from time import perf_counter
 
 import torch
@@ -11,7 +13,7 @@ from trainer import memory
 from trainer import optimizer_kinds as kinds
 from trainer.base import BaseModel
 from trainer.config import Config
-from trainer.data import TrainingData
+from trainer.data import Batch, TrainingData
 from trainer.diffusion import Injection
 from trainer.ema import Ema
 from trainer.errors import TrainerError
@@ -69,7 +71,7 @@ def dtype(config: Config) -> torch.dtype:
 def probe(course: Course) -> tuple[float, str | None]:
     """Seconds an optimizer step takes, without taking one, and a notice if memory was short.
 
-    Raises `TrainerError` if there is not enough of it.
+    Raises `TrainerError` if there is not enough of it, or if an untrained network's loss is no number.
     """
     course.network.train()
     course.random = course.network.has_active_randomness()
@@ -77,14 +79,27 @@ def probe(course: Course) -> tuple[float, str | None]:
     while tries < 2 and seconds <= PROBE_SECONDS:
         begun = perf_counter()
         try:
-            float(gradients(course, course.network.step, course.batches(course.network.step)))
+            batches = course.batches(course.network.step)
+            loss = float(gradients(course, course.network.step, batches))
         except (RuntimeError, MemoryError) as error:
             told = _relieve(course, error)
             continue
         finally:
             course.optimizer.zero_grad(set_to_none=True)
         seconds, tries = perf_counter() - begun, tries + 1
+    if course.network.step == 0 and not isfinite(loss):
+        raise TrainerError(_no_number(course, loss, batches))
     return seconds, told
+
+
+def _no_number(course: Course, loss: float, batches: Sequence[Batch]) -> str:
+    names = ", ".join(course.data.pictures[index].name for batch in batches for index in batch.pictures)
+    half = course.config.precision == "fp16"
+    remedy = 'set precision = "bf16" or "fp32"' if half else "its weights are damaged: take another copy of it"
+    return (
+        f"the loss is {loss} before the first step (on {names}): the base model {course.network.sd_checkpoint_name} "
+        f"computes no numbers in {course.config.precision}; {remedy}"
+    )
 
 
 def _relieve(course: Course, error: BaseException) -> str:

@@ -106,6 +106,15 @@ class Injection:
         finally:
             self.enabled = before
 
+    @contextmanager
+    def using(self, network: Hypernetwork) -> Iterator[None]:
+        """Another network in place of all, for a while."""
+        before, self.networks = self.networks, (network,)
+        try:
+            yield
+        finally:
+            self.networks = before
+
     def __enter__(self) -> Injection:
         return self
 

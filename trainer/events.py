@@ -29,6 +29,8 @@ class Plan:
     epochs: float
     rates: tuple[tuple[int, float, str], ...]  # (end step, rate, "5e-7 = 0.0000005")
     dose: float  # sum of rate × sqrt(batch)
+    samples: int = 1  # pictures in a step, of all processes
+    save_every: int = 0  # steps between checkpoints; 0: the last one alone
     warnings: tuple[str, ...] = ()
     seconds_per_step: float | None = None  # measured by a probe; None: not yet
 
@@ -93,6 +95,7 @@ class Previewed:
 
     paths: tuple[Path, ...]
     number: int
+    average: bool = False  # by the moving average, not by the weights that are trained
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from types import FrameType
 
 
+class LeftError(Exception):
+    """Long work that a resumed run does again was left, because a stop was wished for."""
+
+
 @dataclass
 class Stop:
     """A wish to stop after the step at hand.  Set it from anywhere."""
@@ -19,6 +23,14 @@ class Stop:
     def __call__(self, *_: object) -> None:
         """As a signal handler: `signal.signal(signal.SIGINT, stop)`."""
         self.requested = True
+
+    def heed(self) -> None:
+        """Raise `LeftError` if it was set: called now and then by work that can be left."""
+        if self.requested:
+            raise LeftError
+
+
+NEVER = Stop()
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def prepare(base: BaseModel, pictures: PictureSet, config: Config) -> Generator[
     train, held_out = split(pictures.pictures, config)
     views = _views(train, config, base, config.flip)
     apart = _views(held_out, config, base, False)
-    if config.buckets:
+    if config.buckets or config.varsize:
         once = views[: len(train)]
         counts = [view.picture.repeats for view in once]
         yield Notice(f"sizes: {buckets.in_words([view.size for view in once], counts)} samples an epoch")
@@ -49,7 +49,9 @@ def prepare(base: BaseModel, pictures: PictureSet, config: Config) -> Generator[
     latents = yield from _latents(base, [*views, *apart], config, cache)
     count = len(views)
     own = latents.part(0, count).chosen(config.latent_sampling, config.seed, [view.name for view in views])
-    texts = Texts(TextEncoder(base.tokenizer, base.text_encoder, config.clip_skip, config.emphasis), cache)
+    texts = Texts(
+        TextEncoder(base.tokenizer, base.text_encoder, config.clip_skip, config.emphasis, config.comma_backtrack), cache
+    )
     if texts.encoder and texts.encoder.clip_skip != config.clip_skip:
         yield Notice(f"clip_skip = {config.clip_skip} has no effect on Stable Diffusion 2, as in the web UI")
     data = TrainingData(train, own, texts, config, len(base.schedule.alphas), weights[:count])

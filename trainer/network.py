@@ -190,7 +190,16 @@ class Hypernetwork(nn.Module):
 
     def is_finite(self) -> bool:
         """Whether every weight is a number."""
-        return all(bool(torch.isfinite(parameter).all()) for parameter in self.parameters())
+        return self.first_broken() is None
+
+    def first_broken(self) -> str | None:
+        """The first tensor with NaN or infinity in it, in words; None if there is none."""
+        for size, pair in self.layers.items():
+            for side, module in zip(("key", "value"), pair, strict=True):
+                for name, parameter in module.named_parameters():
+                    if not bool(torch.isfinite(parameter).all()):
+                        return f"{name} of the {side} network of size {size}"
+        return None
 
     def has_active_randomness(self) -> bool:
         """Whether two calls in training mode differ: dropout, or the random slope of `rrelu`."""

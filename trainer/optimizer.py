@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def save(
     `trained` are the trained weights where the checkpoint holds others.  The web UI passes over what it does not know.
     """
     state = optimizer.state_dict()
-    arrays = {index: {key: _plain(value) for key, value in one.items()} for index, one in state["state"].items()}
+    arrays = {index: dict(_entries(one)) for index, one in state["state"].items()}
     for index, weights in enumerate(trained):
         arrays.setdefault(index, {})[_TRAINED] = _plain(weights)
     groups = [_portable(group) for group in state["param_groups"]]
@@ -47,6 +47,15 @@ def save(
         told = scaler.state_dict()
         groups[0] |= {_SCALE: float(told["scale"]), _STREAK: int(told["_growth_tracker"])}
     write_optimizer(path, type(optimizer).__name__, arrays, groups, short_hash(checkpoint))
+
+
+def _entries(one: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The entries of a parameter, flat; bitsandbytes wraps its 8-bit ones in a dictionary, and reads them flat too."""
+    for key, value in one.items():
+        if isinstance(value, Mapping):
+            yield from _entries(value)
+        else:
+            yield key, _plain(value)
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ Prodigy (prodigyopt), the schedule-free ones (schedulefree) and 8-bit ones (bits
 from __future__ import annotations
 
 import ast
+import difflib
 import inspect
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +35,12 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
 )
 """Optimizers of other libraries: class name -> module."""
 
-_UNFIT = frozenset({"Optimizer", "LBFGS", "SparseAdam", "Muon"})  # need closures, sparse gradients, matrices alone
+UNFIT = frozenset({"Optimizer", "LBFGS", "SparseAdam", "Muon"})  # need closures, sparse gradients, matrices alone
+
+
+def require(name: str, args: Sequence[str] = ()) -> None:
+    """Raise `TrainerError` if there is none of that name, its library is not installed, or it has not such options."""
+    _options(name, args, inspect.signature(_kind(name)).parameters)
 
 
 def make(
@@ -81,9 +87,12 @@ def _kind(name: str) -> Any:
         except AttributeError:
             raise TrainerError(f'optimizer "{name}": this {library} has none of that name; update it') from None
     kind = getattr(torch.optim, name, None)
-    if not (inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer)) or name in _UNFIT:
+    if not (inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer)) or name in UNFIT:
+        known = {one.lower(): one for one in (*EXTRAS, *sorted(set(dir(torch.optim)) - UNFIT))}
+        near = difflib.get_close_matches(name.lower(), known, n=1)
+        hint = f'did you mean "{known[near[0]]}"?' if near else "use AdamW"
         raise TrainerError(
-            f'optimizer "{name}": not one of torch.optim\'s classes that fit, nor of {", ".join(EXTRAS)}; use AdamW'
+            f'optimizer "{name}": not one of torch.optim\'s classes that fit, nor of {", ".join(EXTRAS)}; {hint}'
         )
     return kind
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -16,7 +16,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from hndoctor.formats.captions import PICTURE_SUFFIXES, CaptionError, read_caption
-from trainer.errors import TrainerError
+from trainer.errors import TrainerError, why
+
+_BINARY = "has control characters in it: is it a text file?"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Picture:
     size: tuple[int, int] = (0, 0)  # width and height in pixels, the right way up
     content: str = ""  # SHA-256 of its bytes, 64 hex digits
     repeats: int = 1  # times it comes in an epoch
+    frames: int = 1  # more: an animation, of which the first one is taken
+    encoding: str = ""  # what is odd about its caption file, which was read all the same
 
     @property
     def name(self) -> str:
@@ -44,7 +48,7 @@ class PictureSet:
     folder: Path
     pictures: tuple[Picture, ...]
     skipped: tuple[tuple[str, str], ...] = ()
-    notes: tuple[str, ...] = ()  # folders in it that are not read, and why
+    notes: tuple[str, ...] = ()  # folders in it that are not read, and why; what is odd about pictures and captions
 
     @property
     def fingerprint(self) -> str:
@@ -91,7 +95,17 @@ def read_folder(folder: Path, how: Reading | None = None) -> PictureSet:
     if not pictures:
         name, why = skipped[0]
         raise TrainerError(f"data {folder}: none of its {len(files)} pictures can be read; {name}: {why}")
-    return PictureSet(folder, pictures, skipped, tuple(notes))
+    return PictureSet(folder, pictures, skipped, (*notes, *_remarks(pictures)))
+
+
+def _remarks(pictures: Sequence[Picture]) -> Iterator[str]:
+    """What is odd and was made the best of."""
+    moving = [picture.name for picture in pictures if picture.frames > 1]
+    if moving:
+        yield f"animated, the first frame is taken: {', '.join(moving)}"
+    for picture in pictures:
+        if picture.encoding:
+            yield f"the caption of {picture.name} {picture.encoding}"
 
 
 def repeats_of(name: str) -> int | None:
@@ -106,27 +120,36 @@ def _not_read(name: str, repeats: int | None) -> str:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))
+    found = (p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))
+    return sorted(path for path in found if not path.is_dir())
 
 
 def _read(path: Path, folder: Path, repeats: int, how: Reading) -> Picture | str:
     """A picture, or why it cannot be used."""
     try:
         raw = path.read_bytes()
-        size = load(io.BytesIO(raw)).size
+        size, frames = load(io.BytesIO(raw)).size, _frames(raw)
         told = read_caption(path, how.word_regex, how.join)
     except (TrainerError, CaptionError) as error:
         if isinstance(error, CaptionError):
             raise TrainerError(f"filename_regex: {error}") from None
         return str(error)
     except OSError as error:
-        return f"cannot be read ({error.strerror or error})"
+        return f"cannot be read ({why(error)})"
     if told.source and told.problem and told.problem.startswith("cannot be read"):
         return f"its caption {told.source.name} {told.problem}"
     content, caption = hashlib.sha256(raw), told.text
     digest = hashlib.sha256(content.digest() + caption.encode()).hexdigest()[:16]
     label = path.relative_to(folder).as_posix()
-    return Picture(path, caption, digest, label, size, content.hexdigest(), repeats)
+    odd = _BINARY if any(ord(mark) < 32 and not mark.isspace() for mark in caption) else told.problem or ""
+    return Picture(path, caption, digest, label, size, content.hexdigest(), repeats, frames, odd)
+
+
+def _frames(raw: bytes) -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(raw)) as image:
+            return int(getattr(image, "n_frames", 1))
 
 
 def load(path: Path | IO[bytes]) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,10 @@ from trainer.errors import TrainerError
 from trainer.events import Plan
 from trainer.network import Hypernetwork
 from trainer.pictures import PictureSet, Reading, read_folder
-from trainer.processes import expected
+from trainer.processes import expected, fewer_than_asked
+
+#: Prompt editing [from:to:when] and [from|to], and AND between prompts
+_EDITED = re.compile(r"(?<!\\)\[[^\[\]]*(?::\s*[\d.]+|\|[^\[\]]*)\s*\]|\bAND\b")
 
 
 def structure(config: Config) -> tuple[float, ...]:
@@ -107,13 +111,20 @@ def make(config: Config, there: tuple[int, ...], pictures: PictureSet, start: in
             for stop, segment in zip(rates.ends, rates.segments, strict=True)
         ),
         dose=rates.dose(samples, start),
+        samples=samples,
+        save_every=every,
         warnings=tuple(_warnings(config, pictures)),
     )
 
 
 def _warnings(config: Config, pictures: PictureSet) -> list[str]:
-    told = [*pictures.notes, *_skipped(pictures)]
+    told = [*pictures.notes, *_skipped(pictures), *filter(None, [fewer_than_asked()])]
     told += _caption_warnings(config, pictures)
+    told += [
+        f'preview prompt "{prompt}": {found[0]} is taken for plain text; the web UI would edit or mix prompts there'
+        for prompt in (*config.preview_prompts, config.preview_negative_prompt)
+        if (found := _EDITED.search(prompt))
+    ]
     if config.lr_scheduler != "constant" and "," in config.learn_rate:
         told.append(f"lr_scheduler {config.lr_scheduler} bends a schedule that falls by itself: both multiply")
     # the pocket model is ten times narrower than SD1, so its rates are about ten times SD1's

@@ -18,6 +18,8 @@ from hndoctor.formats.infotext import Infotext, compose
 from trainer.base import BaseModel
 from trainer.config import Config
 from trainer.diffusion import Injection
+from trainer.interrupts import NEVER, Stop
+from trainer.network import Hypernetwork
 from trainer.objective import as_float
 from trainer.sampler import Noise, guided, resolve, sample
 
@@ -38,12 +40,18 @@ class Previewer:
     size: tuple[int, int]  # width and height in pixels
 
     @torch.no_grad()
-    def draw(self, bare: bool = False) -> tuple[Image.Image, ...]:
-        """One picture a prompt; `bare`: by the base model alone, as a reference."""
+    def draw(
+        self, bare: bool = False, network: Hypernetwork | None = None, stop: Stop = NEVER
+    ) -> tuple[Image.Image, ...]:
+        """One picture a prompt; `bare`: by the base model alone, as a reference; else by another network if given.
+
+        Raises `LeftError` when `stop` is set.
+        """
         quiet: AbstractContextManager[None] = self.injection.disabled() if bare else nullcontext()
-        with self._evaluating(), quiet:
-            latents = torch.cat([self._latents(contexts) for contexts in self._groups()])
-        return decode(self.base, latents)
+        other: AbstractContextManager[None] = self.injection.using(network) if network else nullcontext()
+        with other, self._evaluating(), quiet:
+            latents = torch.cat([self._latents(contexts, stop) for contexts in self._groups()])
+        return decode(self.base, latents, stop)
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
@@ -61,19 +69,26 @@ class Previewer:
     def _groups(self) -> list[Tensor]:
         """Neighbouring prompts of equal length, a few at a time: (prompts, tokens, width)."""
         groups: list[list[Tensor]] = []
+        alone = resolve(self.config.preview_sampler, self.config.preview_scheduler).sampler.alone
         for context in self.contexts:
-            if groups and len(groups[-1]) < TOGETHER and groups[-1][0].shape == context.shape:
+            if groups and len(groups[-1]) < (1 if alone else TOGETHER) and groups[-1][0].shape == context.shape:
                 groups[-1].append(context)
             else:
                 groups.append([context])
         return [torch.stack(group) for group in groups]
 
-    def _latents(self, contexts: Tensor) -> Tensor:
+    def _latents(self, contexts: Tensor, stop: Stop) -> Tensor:
         config, base = self.config, self.base
         shape = (int(base.unet.config.in_channels), self.size[1] // base.factor, self.size[0] // base.factor)
         negative = self.negative[None].expand(len(contexts), -1, -1)
-        predict = guided(as_float(base.unet), base.schedule, contexts, negative, config.preview_cfg)
-        noise = Noise([config.preview_seed] * len(contexts), shape, config.preview_noise)
+        unet = as_float(base.unet)
+
+        def heeding(*inputs: Tensor) -> Tensor:
+            stop.heed()
+            return unet(*inputs)
+
+        predict = guided(heeding, base.schedule, contexts, negative, config.preview_cfg)
+        noise = Noise([config.preview_seed] * len(contexts), shape, config.preview_noise, config.preview_ensd)
         half = HALVES.get(config.precision)
         with torch.autocast(base.device.type, half, enabled=half is not None):
             return sample(config.preview_sampler, base.schedule, predict, noise, config.preview_steps, base.device,
@@ -84,6 +99,7 @@ class Previewer:
         config = self.config
         choice = resolve(config.preview_sampler, config.preview_scheduler)
         whole = int(config.preview_cfg)
+        ensd = {"ENSD": str(config.preview_ensd)} if config.preview_ensd and choice.sampler.ensd else {}
         return compose(
             Infotext(
                 prompt=prompt,
@@ -97,7 +113,7 @@ class Previewer:
                 model_hash=self.base.hash,
                 model=self.base.name,
                 clip_skip=config.clip_skip if config.clip_skip > 1 else None,
-                extra={"RNG": config.preview_noise.upper()},
+                extra=ensd | {"RNG": config.preview_noise.upper()},
             )
         )
 
@@ -121,13 +137,18 @@ def sheet(pictures: Sequence[Image.Image]) -> Image.Image:
     return grid
 
 
-def decode(base: BaseModel, latents: Tensor) -> tuple[Image.Image, ...]:
+def decode(base: BaseModel, latents: Tensor, stop: Stop = NEVER) -> tuple[Image.Image, ...]:
     """Pictures of latents: clamped, and cut (not rounded) to 8 bits as the web UI does; what is no number is black."""
     home = base.vae.device
     base.vae.to(base.device)
     scaled = latents / float(base.vae.config.scaling_factor)
-    pictures = [base.vae.decode(one[None].to(base.vae.dtype), return_dict=False)[0][0] for one in scaled]
-    base.vae.to(home)
+    pictures = []
+    try:
+        for one in scaled:
+            stop.heed()
+            pictures.append(base.vae.decode(one[None].to(base.vae.dtype), return_dict=False)[0][0])
+    finally:
+        base.vae.to(home)
     return tuple(Image.fromarray(_bytes(picture)) for picture in pictures)
 
 

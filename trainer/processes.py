@@ -3,7 +3,8 @@
 `torchrun` and `accelerate launch` say in the environment who is who (RANK, WORLD_SIZE, LOCAL_RANK).  The network is
 not wrapped: the gradients of all parameters, the loss and the wish to stop travel in one flat tensor, once an optimizer
 step, so that accumulation, unused sizes and hooks need no care and every process decides alike.
-(`accelerate launch --cpu` starts one process only unless it has MPI; on CPUs launch with torchrun.)
+(`accelerate launch --cpu` starts one process only unless it has MPI; on CPUs launch with torchrun, or with
+`accelerate launch --multi_gpu`, which asks for no GPU.)
 """
 
 from __future__ import annotations
@@ -81,6 +82,16 @@ def expected() -> int:
     """How many processes a launcher says there are."""
     world = os.environ.get("WORLD_SIZE", "1")
     return max(1, int(world)) if world.isdigit() and "RANK" in os.environ else 1
+
+
+def fewer_than_asked() -> str | None:
+    """A warning where `accelerate launch --cpu` was told several processes and, lacking MPI, started this one alone."""
+    if expected() > 1 or not os.environ.get("ACCELERATE_USE_CPU") or "MASTER_ADDR" not in os.environ:
+        return None
+    return (
+        "accelerate launch --cpu has started only one process (several would need MPI): for more take "
+        "torchrun --nproc_per_node 2 -m hndoctor train …, or accelerate launch --multi_gpu, which needs no GPU"
+    )
 
 
 def join(device: torch.device) -> Processes:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trainer.attention_syntax import Piece, parse
 
-COMMA_BACKTRACK = 20  # tokens; a tail this short after a comma moves to the next chunk (web UI's default)
+COMMA_BACKTRACK = 20  # tokens; web UI's default
 
 
 @dataclass
@@ -40,10 +40,14 @@ class TextEncoder:
     UI it has no effect on Stable Diffusion 2, whose text encoder has lost its last layer already.
     `emphasis` is the web UI's option: "Original" restores the mean that weights change, "No norm" does not, "Ignore"
     reads the brackets and gives them no weight, "None" takes them for text.
+    `backtrack` too: a tail of so many tokens after the last comma of a full chunk moves to the next one.
     """
 
-    def __init__(self, tokenizer: Any, model: Any, clip_skip: int = 1, emphasis: str = "Original") -> None:
-        self.tokenizer, self.model, self.emphasis = tokenizer, model, emphasis
+    def __init__(
+        self, tokenizer: Any, model: Any, clip_skip: int = 1, emphasis: str = "Original",
+        backtrack: int = COMMA_BACKTRACK,
+    ) -> None:  # fmt: skip
+        self.tokenizer, self.model, self.emphasis, self.backtrack = tokenizer, model, emphasis, backtrack
         self.start, self.end = int(tokenizer.bos_token_id), int(tokenizer.eos_token_id)
         pad = tokenizer.pad_token_id
         self.pad = self.end if pad is None else int(pad)
@@ -60,7 +64,7 @@ class TextEncoder:
         """The chunks of a prompt, not yet padded; at least one."""
         parsed = (Piece(prompt),) if self.emphasis == "None" else parse(prompt)
         pieces = [(piece, self._tokens(piece)) for piece in parsed]
-        return tuple(_chunks(pieces, self.length, self.comma))
+        return tuple(_chunks(pieces, self.length, self.comma, self.backtrack))
 
     def count(self, prompt: str) -> int:
         """How many tokens a prompt has, without marks and padding."""
@@ -77,7 +81,7 @@ class TextEncoder:
     def _tokens(self, piece: Piece) -> list[int]:
         if piece.is_break:
             return []
-        return list(self.tokenizer(piece.text, truncation=False, add_special_tokens=False)["input_ids"])
+        return list(self.tokenizer(piece.text, truncation=False, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _encode_chunk(self, chunk: Chunk) -> Tensor:
         missing = self.length - len(chunk.tokens)
@@ -105,7 +109,9 @@ class TextEncoder:
         return hidden if self.emphasis == "No norm" else hidden * (before / hidden.mean())
 
 
-def _chunks(pieces: Sequence[tuple[Piece, list[int]]], length: int, comma: int | None) -> Iterator[Chunk]:
+def _chunks(
+    pieces: Sequence[tuple[Piece, list[int]]], length: int, comma: int | None, backtrack: int
+) -> Iterator[Chunk]:
     chunk, yielded = Chunk(), False
     for piece, tokens in pieces:
         if piece.is_break:
@@ -114,7 +120,7 @@ def _chunks(pieces: Sequence[tuple[Piece, list[int]]], length: int, comma: int |
         for token in tokens:
             if token == comma:
                 chunk.comma = len(chunk.tokens)
-            elif len(chunk.tokens) == length and _near(chunk):
+            elif len(chunk.tokens) == length and _near(chunk, backtrack):
                 tail = chunk.split((chunk.comma or 0) + 1)
                 yield chunk
                 chunk, yielded = tail, True
@@ -126,9 +132,9 @@ def _chunks(pieces: Sequence[tuple[Piece, list[int]]], length: int, comma: int |
         yield chunk
 
 
-def _near(chunk: Chunk) -> bool:
+def _near(chunk: Chunk, backtrack: int) -> bool:
     """Whether the last comma is so near to the end that the words after it move to the next chunk."""
-    return chunk.comma is not None and len(chunk.tokens) - chunk.comma <= COMMA_BACKTRACK
+    return chunk.comma is not None and len(chunk.tokens) - chunk.comma <= backtrack
 
 
 def pad_to_longest(embeddings: Sequence[Tensor]) -> Tensor:

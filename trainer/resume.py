@@ -73,7 +73,10 @@ def chosen(path: Path, config: Config) -> Found:
     """The named checkpoint.  Raises `TrainerError` if it cannot be read, or is broken already."""
     network = Hypernetwork.load(path)
     if not network.is_finite():
-        raise TrainerError(f"{path}: has NaN or infinity in its weights, which no training mends; take an earlier one")
+        raise TrainerError(
+            f"{path}: has NaN or infinity in {network.first_broken()} (stored at step {network.step}), "
+            "which no training mends; take an earlier one"
+        )
     file = optimizers.stored(path)
     if isinstance(file, str):
         return Found(path, network, None, file)
@@ -123,6 +126,18 @@ def check_data(folder: RunFolder, pictures: PictureSet, config: Config) -> str |
         f"the training data has changed since the run began ({shown}); start again, or allow it with "
         "--data-changed-ok (data_changed_ok = true)"
     )
+
+
+def check_base(folder: RunFolder, now: str | None, name: str) -> None:
+    """Refuse a base model that is not the one that the run began with: its network was learned on another."""
+    told = folder.told().get("base_model")
+    told = told if isinstance(told, dict) else {}
+    before = told.get("hash")
+    if before and now and before != now:
+        raise TrainerError(
+            f"{folder.root}: the run began on the base model {told.get('name')} with hash {before}, and this one, "
+            f"{name}, has hash {now}; name the one of before as base_model, or begin a run of another name"
+        )
 
 
 def take_up(found: Found, course: Course) -> list[str]:

@@ -52,6 +52,10 @@ class RunFolder:
         """A preview of a number: `name-500.png` of the first prompt, `name-500-1.png` of the second."""
         return self.images / (f"{self.name}-{number}-{which}.png" if which else f"{self.name}-{number}.png")
 
+    def average_preview(self, number: int, which: int = 0) -> Path:
+        """The same by the moving average, beside its network."""
+        return self.averages / self.preview(number, which).name
+
     def sheet(self, number: int) -> Path:
         """All previews of a number in one picture."""
         return self.sheets / f"{self.name}-{number}{SHEET}"
@@ -161,7 +165,8 @@ class RunFolder:
 
     def _later_than(self, step: int) -> Iterator[Path]:
         """Checkpoints and previews of after `step`; a number is one more than the step it holds."""
-        networks = ((self.checkpoints, ".pt.optim"), (self.averages, ".pt"), (self.checkpoints, ".pt"))
+        networks = ((self.checkpoints, ".pt.optim"), (self.averages, ".pt"), (self.averages, ".png"),
+                    (self.checkpoints, ".pt"))  # fmt: skip
         for folder, suffix in (*networks, (self.checkpoints, COPY), (self.images, ".png"), (self.sheets, SHEET)):
             for path in folder.glob(f"*{suffix}"):
                 number = _number(path.name.removesuffix(suffix), self.name)

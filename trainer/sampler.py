@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trainer.errors import TrainerError
-from trainer.sampling import ode, stochastic, timesteps, unipc
+from trainer.sampling import dpm_solver, ode, restart, stochastic, timesteps, unipc
 from trainer.sampling.levels import SCHEDULES, NoiseSchedule
 from trainer.sampling.noise import SOURCES, Noise
 from trainer.sampling.problem import Predict, Problem
@@ -27,11 +27,13 @@ Unet = Callable[[Tensor, Tensor, Tensor], Tensor]  # (latents, timesteps, contex
 
 @dataclass(frozen=True)
 class Sampler:
-    """One way down.  `schedule` is the one that "Automatic" means, None for samplers that walk timesteps."""
+    """One way down.  `schedule` is the one that "Automatic" means, None for samplers that choose their own levels."""
 
     solve: Callable[[Problem], Tensor]
     schedule: str | None = UNIFORM
     discards: bool = False  # takes one level more and leaves out the last but one (k-diffusion's DPM2)
+    ensd: bool = False  # the web UI tells ENSD in its pictures, if it is set
+    alone: bool = False  # its steps follow from the picture, which therefore must be drawn by itself
 
 
 SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
@@ -40,14 +42,17 @@ SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
         "DPM++ SDE": Sampler(stochastic.dpmpp_sde, "Karras"),
         "DPM++ 2M SDE": Sampler(stochastic.dpmpp_2m_sde, "Exponential"),
         "DPM++ 2M SDE Heun": Sampler(stochastic.dpmpp_2m_sde_heun, "Exponential"),
-        "DPM++ 2S a": Sampler(stochastic.dpmpp_2s_ancestral, "Karras"),
+        "DPM++ 2S a": Sampler(stochastic.dpmpp_2s_ancestral, "Karras", ensd=True),
         "DPM++ 3M SDE": Sampler(stochastic.dpmpp_3m_sde, "Exponential", discards=True),
-        "Euler a": Sampler(stochastic.euler_ancestral),
+        "Euler a": Sampler(stochastic.euler_ancestral, ensd=True),
         "Euler": Sampler(ode.euler),
         "LMS": Sampler(ode.lms),
         "Heun": Sampler(ode.heun),
-        "DPM2": Sampler(ode.dpm2, "Karras", discards=True),
-        "DPM2 a": Sampler(stochastic.dpm2_ancestral, "Karras", discards=True),
+        "DPM2": Sampler(ode.dpm2, "Karras", discards=True, ensd=True),
+        "DPM2 a": Sampler(stochastic.dpm2_ancestral, "Karras", discards=True, ensd=True),
+        "DPM fast": Sampler(dpm_solver.dpm_fast, None, ensd=True),
+        "DPM adaptive": Sampler(dpm_solver.dpm_adaptive, None, ensd=True, alone=True),
+        "Restart": Sampler(restart.restart, "Karras"),
         "DDIM": Sampler(timesteps.ddim, None),
         "PLMS": Sampler(timesteps.plms, None),
         "UniPC": Sampler(unipc.unipc, None),

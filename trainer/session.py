@@ -19,6 +19,7 @@ from trainer.config import Config, load_config
 from trainer.errors import TrainerError
 from trainer.events import Event, Finished, Plan
 from trainer.interrupts import Stop
+from trainer.lock import RunLock
 from trainer.planning import plan
 from trainer.processes import leave
 from trainer.setting_up import set_up
@@ -34,14 +35,15 @@ def train(
 
     `resume`: True for the furthest checkpoint of the run (or its beginning, if it has none yet), or the path of one
     (this run's, another's, the web UI's).  Started by torchrun or `accelerate launch`, the processes train one network.
-    A folder that holds a run is never touched unless `resume` or `overwrite` says so.
+    A folder that holds a run is never touched unless `resume` or `overwrite` says so, nor while another training does.
     Closing the generator, a `KeyboardInterrupt` in it, and `stop` all save what was trained first.
     Raises `TrainerError`, in one line, for everything that the user can mend.
     """
-    stop = stop or Stop()
+    stop, lock = stop or Stop(), RunLock(config.run)
     try:
-        yield from _train(set_up(config, resume, overwrite), config, stop)
+        yield from _train(set_up(config, resume, overwrite, lock), config, stop)
     finally:
+        lock.release()
         leave()
 
 

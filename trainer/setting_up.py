@@ -9,14 +9,15 @@ from torch import Tensor
 
 from trainer import base as bases
 from trainer import course as courses
-from trainer import planning, processes, saving
+from trainer import optimizer_kinds, planning, processes, saving
 from trainer import resume as resuming
 from trainer.base import BaseModel
 from trainer.board import require_tensorboard
 from trainer.config import Config, check
 from trainer.data import Batch
-from trainer.errors import TrainerError
+from trainer.errors import TrainerError, why
 from trainer.events import Event, Notice, Plan
+from trainer.lock import RunLock
 from trainer.loop import Course
 from trainer.material import Material, prepare
 from trainer.network import Hypernetwork
@@ -31,16 +32,21 @@ from trainer.training import Training
 from trainer.validation import Validation, items
 
 
-def set_up(config: Config, resume: Path | str | bool | None, overwrite: bool) -> Generator[Event, None, Training]:
-    """All of it, in the order in which mistakes are cheapest to find."""
+def set_up(
+    config: Config, resume: Path | str | bool | None, overwrite: bool, lock: RunLock
+) -> Generator[Event, None, Training]:
+    """All of it, in the order in which mistakes are cheapest to find.  The caller gives `lock` back."""
     check(config)
     resolve(config.preview_sampler, config.preview_scheduler)
+    optimizer_kinds.require(config.optimizer, config.optimizer_args)
     require_tensorboard(config)
     folder = RunFolder(config.run, config.name)
     device = bases.choose_device(processes.local(config.device))
     team = processes.join(device)
-    if team.first and resume and folder.exists():
-        saving.settle(folder.checkpoints)
+    if team.first and folder.exists():
+        _lock(folder, lock)
+        if resume:
+            saving.settle(folder.checkpoints)
     team.wait()
     found = _found(folder, config, resume, overwrite)
     config = resuming.adopted(found, config)
@@ -54,6 +60,8 @@ def set_up(config: Config, resume: Path | str | bool | None, overwrite: bool) ->
     there = bases.sizes_of(path, config.base_config)
     known = planning.make(config, there, pictures, found.network.step if found else 0)
     base = bases.load(config.base_model, device, courses.dtype(config), bases.Options.of(config))
+    if found and _inside(folder, found):
+        resuming.check_base(folder, base.hash, base.name)
     network = found.network if found else _new(config, known.sizes)
     material = yield from prepare(base, pictures, config)
     course = courses.make(config, base, network, material.data, team)
@@ -62,8 +70,8 @@ def set_up(config: Config, resume: Path | str | bool | None, overwrite: bool) ->
     seconds, short = courses.probe(course)
     known = planning.measured(known, seconds)
     notices.append(short)
-    notices += _begin(folder, found, course, resume, overwrite)
-    yield from (Notice(text) for text in (*known.warnings, *notices) if text)
+    notices += _begin(folder, found, course, resume, overwrite, lock)
+    yield from (Notice(text) for text in notices if text)
     return _training(folder, course, known, base, material, pictures, found)
 
 
@@ -72,11 +80,24 @@ def _found(folder: RunFolder, config: Config, resume: Path | str | bool | None, 
     if resume is True:
         return resuming.latest(folder, config)  # None: the run ended before its first checkpoint, and begins anew
     found = resuming.chosen(Path(resume), config) if resume else None
-    if folder.exists() and not overwrite and not (found and _inside(folder, found)):
-        raise TrainerError(f"{folder.root}: holds a run already; resume it, overwrite it, or choose another name")
+    if not overwrite and not (found and _inside(folder, found)):
+        _refuse_a_run(folder)
     if found and overwrite and _inside(folder, found):
         raise TrainerError(f"{found.path}: would be overwritten; resume without overwriting, or copy it first")
     return found
+
+
+def _refuse_a_run(folder: RunFolder) -> None:
+    if folder.exists():
+        raise TrainerError(f"{folder.root}: holds a run already; resume it, overwrite it, or choose another name")
+
+
+def _lock(folder: RunFolder, lock: RunLock) -> None:
+    try:
+        lock.take()
+    except OSError as error:
+        why = error.strerror or error
+        raise TrainerError(f"{folder.root}: cannot be written ({why}); choose another out") from None
 
 
 def _inside(folder: RunFolder, found: Found) -> bool:
@@ -106,13 +127,14 @@ def _new(config: Config, sizes: Sequence[int]) -> Hypernetwork:
 
 
 def _begin(
-    folder: RunFolder, found: Found | None, course: Course, resume: Path | str | bool | None, overwrite: bool
-) -> list[str | None]:
+    folder: RunFolder, found: Found | None, course: Course, resume: Path | str | bool | None, overwrite: bool,
+    lock: RunLock,
+) -> list[str | None]:  # fmt: skip
     """Make the folder what it was at the step that the run goes on from; only one process does."""
     course.processes.wait()  # until all have read what they need
     notices: list[str | None] = []
     if course.processes.first:
-        _claim(folder, found, overwrite)
+        _claim(folder, bool(resume) or overwrite, overwrite, lock)
         if resume is True or (found and _inside(folder, found)):
             notices.append(resuming.go_back(folder, found))
     if resume is True and not found:
@@ -120,13 +142,18 @@ def _begin(
     return notices
 
 
-def _claim(folder: RunFolder, found: Found | None, overwrite: bool) -> None:
+def _claim(folder: RunFolder, wanted: bool, overwrite: bool, lock: RunLock) -> None:
+    """The folder becomes ours; `wanted`: a run that is in it already is meant."""
     try:
+        folder.root.mkdir(parents=True, exist_ok=True)
+        lock.take()
+        if not wanted:
+            _refuse_a_run(folder)  # begun, and perhaps ended, since we looked
         if overwrite and folder.exists():
             folder.clear()
         folder.create()
     except OSError as error:
-        raise TrainerError(f"{folder.root}: cannot be made ({error.strerror or error}); choose another out") from None
+        raise TrainerError(f"{folder.root}: cannot be made ({why(error)}); choose another out") from None
 
 
 def _training(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trainer.cache import Cache, key_of, weights_digest
 from trainer.events import Preparing
-from trainer.prompt import COMMA_BACKTRACK, TextEncoder, pad_to_longest
+from trainer.prompt import TextEncoder, pad_to_longest
 
 TEXT_CACHE_BYTES = 512 << 20  # beyond this the text encoder stays and captions are encoded as they come (guess)
 
@@ -71,7 +71,7 @@ class Texts:
                 "marks": [encoder.start, encoder.end, encoder.pad, encoder.length, encoder.comma],
                 "clip_skip": encoder.clip_skip,
                 "emphasis": encoder.emphasis,
-                "comma_backtrack": COMMA_BACKTRACK,
+                "comma_backtrack": encoder.backtrack,
                 "dtype": str(model.dtype),
                 "device": model.device.type,
             }

@@ -7,17 +7,17 @@ from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from trainer import memory, records, saving
+from trainer import drawing, memory, records, saving
 from trainer.base import BaseModel
 from trainer.board import Board
 from trainer.config import Config, absolute, to_toml
-from trainer.errors import TrainerError
-from trainer.events import Event, Finished, Notice, Plan, Previewed, Saved, Started, Stepped, Validated
-from trainer.interrupts import Stop
+from trainer.errors import TrainerError, why
+from trainer.events import Event, Finished, Notice, Plan, Saved, Started, Stepped, Validated
+from trainer.interrupts import LeftError, Stop
 from trainer.loop import Course, DivergedError, run
 from trainer.optimizer_kinds import meant
 from trainer.pictures import Picture, PictureSet
-from trainer.preview import Previewer, sheet
+from trainer.preview import Previewer
 from trainer.resume import Found
 from trainer.runfolder import TENSORBOARD, VALIDATION_BASE, RunFolder
 from trainer.validation import Validation, bins
@@ -89,13 +89,16 @@ class Training:
 
     def _overdue(self, number: int) -> Generator[Event]:
         """What a kill between a checkpoint and its judging left undone."""
-        config, prompts = self.course.config, range(len(self.previewer.prompts))
+        there = [self.folder.preview(number, which).exists() for which in range(len(self.previewer.prompts))]
+        yield from self._judged(number, measure=not self.folder.validated(number), draw=not all(there))
+
+    def _judged(self, number: int, measure: bool = True, draw: bool = True) -> Iterator[Event]:
+        """The validation and the previews that fall due at a number, by the weights that are meant."""
+        config = self.course.config
         with meant(self.course.optimizer, self.course.parameters):
-            judged = _falls(number, config.validate_every or config.save_every)
-            if self.validation and judged and not self.folder.validated(number):
+            if measure and self.validation and _falls(number, config.validate_every or config.save_every):
                 yield from self._validate(number)
-            drawn = _falls(number, config.image_every)
-            if drawn and not all(self.folder.preview(number, which).exists() for which in prompts):
+            if draw and _falls(number, config.image_every):
                 yield from self._preview(number)
 
     def _steps(self) -> Generator[Event]:
@@ -114,7 +117,7 @@ class Training:
             try:
                 self.board = Board(self.folder.root / TENSORBOARD, self.plan.start, self.course.config.csv_every)
             except OSError as error:
-                yield Notice(f"TensorBoard is not written: {_why(error)}")
+                yield Notice(f"TensorBoard is not written: {why(error)}")
 
     def _told(self, events: Generator[Event]) -> Iterator[Event]:
         """Events as they come, and into TensorBoard if asked."""
@@ -139,11 +142,7 @@ class Training:
         config = self.course.config
         if _falls(number, config.save_every):
             yield self._save(number)
-        with meant(self.course.optimizer, self.course.parameters):
-            if self.validation and _falls(number, config.validate_every or config.save_every):
-                yield from self._validate(number)
-            if _falls(number, config.image_every):
-                yield from self._preview(number)
+        yield from self._judged(number)
         if self.validation and _falls(number, config.save_every):
             self._retain()
 
@@ -154,40 +153,30 @@ class Training:
             per_epoch = len(self.course.data) // self.course.samples
             self.folder.log_loss(told.step, told.loss, told.rate, max(1, per_epoch))
         except OSError as error:  # a spreadsheet that holds the file open must not end a training
-            yield Notice(f"the loss log could not be written at step {told.step}: {_why(error)}", told.step)
+            yield Notice(f"the loss log could not be written at step {told.step}: {why(error)}", told.step)
 
     def _validate(self, number: int) -> Iterator[Event]:
         assert self.validation is not None
-        point = self.validation.measure(number)
-        more: dict[str, Any] = {"bins": bins(point.items), "base_bins": bins(point.base_items)}
-        if self.course.ema is not None:
-            more["ema"] = self.validation.held_out_of(self.course.ema.network)
+        stop = self.course.stop
+        try:
+            point = self.validation.measure(number, stop)
+            more: dict[str, Any] = {"bins": bins(point.items), "base_bins": bins(point.base_items)}
+            if self.course.ema is not None:
+                more["ema"] = self.validation.held_out_of(self.course.ema.network, stop)
+        except LeftError:
+            yield Notice(f"validation {number} was left to stop at once; a resumed run makes up for it", number)
+            return
         try:
             self.folder.log_validation(point, more)
         except OSError as error:
-            yield Notice(f"the validation log could not be written: {_why(error)}", number)
+            yield Notice(f"the validation log could not be written: {why(error)}", number)
         yield Validated(point)
 
     def _preview(self, number: int, bare: bool = False) -> Iterator[Event]:
-        try:
-            pictures = self.previewer.draw(bare)
-        except (RuntimeError, MemoryError) as error:
-            if not memory.is_shortage(error):
-                raise
-            memory.release(self.base.device)
-            yield Notice(f"preview {number} was not drawn, training goes on: out of memory", number)
-            return
-        paths = tuple(self.folder.preview(number, which) for which in range(len(pictures)))
-        try:
-            for path, picture, prompt in zip(paths, pictures, self.previewer.prompts, strict=True):
-                self.folder.write(path, self.previewer.png(picture, prompt))
-            if self.course.config.preview_sheet and len(pictures) > 1:
-                whole = self.previewer.png(sheet(pictures), self.previewer.prompts[0])
-                self.folder.write(self.folder.sheet(number), whole)
-        except OSError as error:
-            yield Notice(f"preview {number} was not written: {_why(error)}", number)
-            return
-        yield Previewed(paths, number)
+        stop = self.course.stop
+        yield from drawing.draw(self.previewer, self.folder, number, bare, stop=stop)
+        if self.course.config.preview_ema and self.course.ema and not bare:
+            yield from drawing.draw(self.previewer, self.folder, number, average=self.course.ema.network, stop=stop)
 
     # --- saving -------------------------------------------------------------------------------------------------------
 
@@ -196,7 +185,7 @@ class Training:
         try:
             saving.write(path, self.course)
         except OSError as error:
-            return Notice(f"checkpoint {number} was not saved, training goes on: {_why(error)}", number)
+            return Notice(f"checkpoint {number} was not saved, training goes on: {why(error)}", number)
         if not self.validation:  # else once it is known which one is the best
             self._retain()
         return Saved(path, number, self.course.network.step)
@@ -213,7 +202,7 @@ class Training:
             try:
                 saving.write(path, self.course)
             except OSError as error:
-                raise TrainerError(f"the final checkpoint was not saved: {_why(error)}; make room and resume") from None
+                raise TrainerError(f"the final checkpoint was not saved: {why(error)}; make room and resume") from None
             self.saved_step = network.step
         return Saved(path, network.step + 1, network.step, final=True)
 
@@ -233,7 +222,7 @@ class Training:
                 records.webui_settings(self.course, self.plan, self.base, self.folder.root, self.size)
             )
         except OSError as error:
-            raise TrainerError(f"{self.folder.root}: cannot be written: {_why(error)}") from None
+            raise TrainerError(f"{self.folder.root}: cannot be written: {why(error)}") from None
 
     def _resolved(self) -> Config:
         """The configuration with everything filled in that was left to the base model and to the pictures."""
@@ -250,10 +239,6 @@ def out_of_memory(course: Course) -> str:
     remedy = lower if config.batch_size > 1 else f"{size} already: lower width and height"
     half = '; precision = "bf16" halves the base model' if config.precision == "fp32" else ""
     return f"out of memory after step {step}: {remedy}{half}; then resume: everything up to there is saved"
-
-
-def _why(error: OSError) -> str:
-    return error.strerror or str(error)
 
 
 def _falls(number: int, every: int) -> bool:

@@ -19,6 +19,7 @@ from hndoctor.records import ValidationPoint
 from trainer import seeding
 from trainer.data import Batch
 from trainer.diffusion import Injection
+from trainer.interrupts import NEVER, Stop
 from trainer.network import Hypernetwork
 from trainer.objective import Objective
 
@@ -89,9 +90,9 @@ class Validation:
         self.known = known is not None
         self.base = known or self._bare(key)
 
-    def measure(self, number: int) -> ValidationPoint:
-        """The point of the checkpoint that is numbered so."""
-        held_out, train = self._losses(self.held_out), self._losses(self.train)
+    def measure(self, number: int, stop: Stop = NEVER) -> ValidationPoint:
+        """The point of the checkpoint that is numbered so.  Raises `LeftError` when `stop` is set."""
+        held_out, train = self._losses(self.held_out, stop), self._losses(self.train, stop)
         return ValidationPoint(
             step=number,
             held_out=_mean(held_out),
@@ -102,14 +103,10 @@ class Validation:
             base_items=self.base.held_out,
         )
 
-    def held_out_of(self, network: Hypernetwork) -> float:
+    def held_out_of(self, network: Hypernetwork, stop: Stop = NEVER) -> float:
         """The held-out loss of another network, such as the moving average."""
-        before = self.injection.networks
-        self.injection.networks = (network,)
-        try:
-            return _mean(self._losses(self.held_out))
-        finally:
-            self.injection.networks = before
+        with self.injection.using(network):
+            return _mean(self._losses(self.held_out, stop))
 
     def _bare(self, key: str) -> Baseline:
         with self.injection.disabled():
@@ -127,13 +124,18 @@ class Validation:
         return digest.hexdigest()[:16]
 
     @torch.no_grad()
-    def _losses(self, batches: Sequence[Batch]) -> tuple[float, ...]:
+    def _losses(self, batches: Sequence[Batch], stop: Stop = NEVER) -> tuple[float, ...]:
         modes = [network.training for network in self.injection.networks]
         for network in self.injection.networks:
             network.eval()
-        losses = [self.objective(b.latents, b.noise, b.timesteps, b.context, b.weight) for b in batches]
-        for network, mode in zip(self.injection.networks, modes, strict=True):
-            network.train(mode)
+        losses = []
+        try:
+            for b in batches:
+                stop.heed()
+                losses.append(self.objective(b.latents, b.noise, b.timesteps, b.context, b.weight))
+        finally:
+            for network, mode in zip(self.injection.networks, modes, strict=True):
+                network.train(mode)
         return tuple(torch.cat(losses).tolist()) if losses else ()
 
 

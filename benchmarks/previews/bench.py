@@ -1,8 +1,7 @@
 """The tables: how well noise is seen, beside other measures.  ``python -m benchmarks.previews.bench``
 
-First what a family is worth that was held out of everything, the choice of measures included; then the table as it
-stands in the code on families that nothing was chosen on, with peers on the same pictures; then ladders, stability
-and time, measured anew here.
+First what a family is worth that was held out of everything; then the table as it stands in the code on families
+that nothing was chosen on, with peers on the same pictures; then ladders, stability and time, measured anew here.
 """
 
 from __future__ import annotations
@@ -50,9 +49,9 @@ def line(name: str, values: Floats, positive: NDArray[np.bool_], negative: NDArr
 
 
 def held_out_table(table: Table, known: Calibrated) -> None:
-    """Leave-one-family-out, measures chosen anew for each family within the others, as calibrate left it."""
+    """Leave-one-family-out, as calibrate left it."""
     odds = np.array(known.held_out)
-    say("Leave one family out, the choice of measures included (tuning families)")
+    say("Leave one family out (tuning families)")
     healthy, noise = np.isin(table.group, HEALTHY), np.isin(table.group, ("noise", "dying"))
     parts = (("from 192 px on", ~table.small), ("below 192 px", table.small), ("all sizes", table.small | True))
     for title, rows in parts:
@@ -60,8 +59,6 @@ def held_out_table(table: Table, known: Calibrated) -> None:
         line("hndoctor", odds, noise & rows, healthy & rows, table)
     wrong = healthy & (odds > 0)
     say(f"called noise among healthy: {int(wrong.sum())}: {', '.join(sorted({str(f) for f in table.family[wrong]}))}")
-    for name, counts in known.choices.items():
-        say(f"how often a measure was chosen for {name}: {', '.join(f'{m} {n}' for m, n in counts.items())}")
 
 
 def unseen_table(table: Table, odds: Floats) -> None:

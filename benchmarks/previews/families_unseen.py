@@ -9,8 +9,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.previews import drawn_over, noises, unseen, unseen_art
-from benchmarks.previews.families import QUALITIES, Maker, Places, art, beside, crop, pixels, public
-from benchmarks.previews.samples import Sample, as_jpeg, resized
+from benchmarks.previews.families import Maker, Places
+from benchmarks.previews.makers import art, beside, crop, public
+from benchmarks.previews.makers_noise import pixels
+from benchmarks.previews.samples import QUALITIES, Sample, as_jpeg, resized
 
 
 def _filtered_photographs() -> Iterator[Sample]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from benchmarks.previews.families import unit
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-RIDGE = 3e-3  # on standardised weights
+RIDGE = 1e-3  # on standardised weights
 DRAWS = 60  # resamplings of families for the covariance
 SLOPE = (0.4, 1.2)  # range of the recalibration: hardly any family is called wrong, so its estimate is coarse
 
@@ -30,10 +31,19 @@ class Fit:
         return np.asarray(self.coefficients[0] + (x - self.middle) / self.spread @ self.coefficients[1:])
 
 
-def logistic(x: Floats, y: Floats, weight: Floats, scale: Fit | None = None, ridge: float = RIDGE) -> Fit:
+def logistic(
+    x: Floats,
+    y: Floats,
+    weight: Floats,
+    scale: Fit | None = None,
+    ridge: float = RIDGE,
+    moves: Floats | None = None,
+    steady: float = 0.0,
+) -> Fit:
     """A ridge logistic regression by damped Newton steps; `y` may lie between 0 and 1.  `scale`: whose scale to keep.
 
-    Rows of weight 0 do not count.
+    Rows of weight 0 do not count.  `moves`: how harmless changes move `x`; their mean square in log odds is added to
+    the loss `steady` times, which turns the weights away from what a JPEG spoils.
     """
     used = weight > 0
     x, y, weight = x[used], y[used], weight[used] / weight[used].sum()
@@ -44,6 +54,9 @@ def logistic(x: Floats, y: Floats, weight: Floats, scale: Fit | None = None, rid
     beta = np.zeros(design.shape[1]) if scale is None else scale.coefficients.copy()
     penalty = np.eye(design.shape[1]) * ridge / 2
     penalty[0, 0] = 1e-9
+    if moves is not None and len(moves):
+        moved = moves / spread
+        penalty[1:, 1:] += steady * moved.T @ moved / len(moved)
     for _ in range(40):
         p = 1 / (1 + np.exp(-np.clip(design @ beta, -40, 40)))
         slope = design.T @ (weight * (p - y)) + penalty @ beta
@@ -76,7 +89,10 @@ def units_of(families: NDArray[np.str_]) -> NDArray[np.str_]:
     return np.array([unit(str(f)) for f in families])
 
 
-def covariance(fit: Fit, x: Floats, y: Floats, weight: Floats, units: NDArray[np.str_], seed: int = 0) -> Floats:
+Refit = Callable[[Floats, Fit], Fit]  # of other weights, on the scale of a fit
+
+
+def covariance(fit: Fit, y: Floats, weight: Floats, units: NDArray[np.str_], again: Refit, seed: int = 0) -> Floats:
     """Covariance of the coefficients over families drawn anew, both sides apart."""
     rng = np.random.default_rng(seed)
     sides = [np.unique(units[(weight > 0) & (y >= 0.5)]), np.unique(units[(weight > 0) & (y < 0.5)])]
@@ -88,7 +104,7 @@ def covariance(fit: Fit, x: Floats, y: Floats, weight: Floats, units: NDArray[np
                 counts[str(name)] = counts.get(str(name), 0) + 1
         factor = np.array([counts.get(str(u), 0) for u in units], float)
         if all((weight * factor)[side].sum() > 0 for side in (y >= 0.5, y < 0.5)):
-            found.append(logistic(x, y, weight * factor, fit).coefficients)
+            found.append(again(weight * factor, fit).coefficients)
     return np.atleast_2d(np.cov(np.array(found).T))
 
 

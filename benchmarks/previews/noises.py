@@ -30,6 +30,12 @@ KINDS: dict[str, tuple[float, float]] = {
     "smooth 0.7": (1.6, 0.7),
     "smooth 1.5": (2.0, 1.5),
     "smooth 3": (2.0, 3.0),
+    "smooth 1": (1.8, 1.0),
+    "smooth 2": (2.0, 2.0),
+    "pink": (1.6, 0.0),
+    "mixed": (1.6, 0.0),
+    "sparse": (1.4, 0.0),
+    "brushed": (1.8, 0.0),
 }
 
 
@@ -39,8 +45,42 @@ def latents(rng: np.random.Generator, side: int, kind: str) -> Latents:
     z = rng.standard_normal((4, side // 8, side // 8))
     if smooth:
         z = gaussian_filter(z, (0, smooth, smooth), mode="wrap")
-        z /= z.std()
-    return z * gain * rng.uniform(0.8, 1.25) + rng.normal(0, 0.5, (4, 1, 1))
+    elif kind in SHAPED:
+        z = SHAPED[kind](z, rng)
+    return z / z.std() * gain * rng.uniform(0.8, 1.25) + rng.normal(0, 0.5, (4, 1, 1))
+
+
+def _pink(z: Latents, rng: np.random.Generator) -> Latents:
+    """Amplitude falling as the square root of frequency: blobs of all sizes."""
+    down, across = np.fft.fftfreq(z.shape[1])[:, None], np.fft.rfftfreq(z.shape[2])[None, :]
+    frequency = np.maximum(np.hypot(down, across), 1 / z.shape[1])
+    return np.asarray(np.fft.irfft2(np.fft.rfft2(z) / frequency ** rng.uniform(0.3, 0.7), z.shape[1:]))
+
+
+def _mixed(z: Latents, rng: np.random.Generator) -> Latents:
+    """White noise over blobs of about three latent pixels."""
+    blobs = gaussian_filter(rng.standard_normal(z.shape), (0, 1.5, 1.5), mode="wrap")
+    return np.asarray(z + rng.uniform(0.5, 2) * blobs / blobs.std())
+
+
+def _sparse(z: Latents, rng: np.random.Generator) -> Latents:
+    """Laplacian: most latent pixels near the mean, some far off."""
+    return rng.laplace(0, 1, z.shape)
+
+
+def _brushed(z: Latents, rng: np.random.Generator) -> Latents:
+    """Smoothed more one way than the other."""
+    wide, narrow = rng.uniform(0.8, 1.6), rng.uniform(0.3, 0.6)
+    sigma = (0.0, wide, narrow) if rng.random() < 0.5 else (0.0, narrow, wide)
+    return gaussian_filter(z, sigma, mode="wrap")
+
+
+SHAPED: dict[str, Callable[[Latents, np.random.Generator], Latents]] = {
+    "pink": _pink,
+    "mixed": _mixed,
+    "sparse": _sparse,
+    "brushed": _brushed,
+}
 
 
 def enlarged(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -56,6 +96,11 @@ def linear_decoder(z: Latents) -> Bytes:
     large = enlarged(rgb)
     large = large + 0.6 * (large - gaussian_filter(large, (2, 2, 0)))
     return np.asarray((np.clip(large, -1, 1) + 1) * 127.5 + 0.5).astype(np.uint8)
+
+
+def fresh_noise(kind: str, rng: np.random.Generator, side: int) -> Bytes:
+    """A picture of one kind by the linear decoder."""
+    return linear_decoder(latents(rng, side, kind))
 
 
 @lru_cache(maxsize=2)

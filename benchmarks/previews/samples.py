@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 Bytes = NDArray[np.uint8]
+QUALITIES = (None, 80, None, 60, 30)  # JPEG, in turn
 
 
 @dataclass(frozen=True)

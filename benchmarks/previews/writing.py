@@ -15,6 +15,7 @@ from hndoctor.calibration.logistic import Branch, Form, Term
 
 KEPT = Path(__file__).with_name("calibrated.json")
 DIGITS = 4  # significant ones
+DIRECTIONS = 8  # of the coefficients' spread that are kept; intervals are widened to hold what they must anyway
 WIDTH = 118
 
 HEAD = '''"""Fitted by ``python -m benchmarks.previews.calibrate --write``; not to be edited.
@@ -45,8 +46,7 @@ class Calibrated:
     branches: dict[str, Branch]
     floors: dict[str, float]
     slopes: dict[str, float]  # of the recalibration on families held out, by branch
-    choices: dict[str, dict[str, int]]  # how often a branch took each measure, as families were held out in turn
-    held_out: tuple[float, ...]  # log odds of noise of every tuning row, its family held out of choice and fit
+    held_out: tuple[float, ...]  # log odds of noise of every tuning row, its family held out
 
 
 def kept() -> Calibrated:
@@ -55,19 +55,30 @@ def kept() -> Calibrated:
 
 
 def branch(
-    measures: Sequence[str], fit: Fit, covariance: Floats, typical: Sequence[float], slope: float = 1.0
+    measures: Sequence[str],
+    fit: Fit,
+    covariance: Floats | None,
+    typical: Sequence[float],
+    found: Sequence[float],
+    slope: float = 1.0,
 ) -> Branch:
     """A fit as the code takes it, coefficients and their spread times `slope`, to four digits."""
     weights = fit.coefficients * slope
-    jitter = np.eye(len(covariance)) * 1e-9
-    lower = np.linalg.cholesky(covariance * slope**2 + jitter)
     terms = tuple(
-        Term(m, _short(w), _short(a), _short(b), _short(t))
-        for m, w, a, b, t in zip(measures, weights[1:], fit.middle, fit.spread, typical, strict=True)
+        Term(m, *(_short(v) for v in numbers))
+        for m, *numbers in zip(measures, weights[1:], fit.middle, fit.spread, typical, found, strict=True)
     )
-    return Branch(
-        _short(weights[0]), terms, tuple(tuple(_short(v, 3) for v in row[: i + 1]) for i, row in enumerate(lower))
-    )
+    spread = () if covariance is None else _factor(covariance * slope**2)
+    return Branch(_short(weights[0]), terms, spread)
+
+
+def _factor(covariance: Floats) -> tuple[tuple[float, ...], ...]:
+    """F of F Fᵀ, the covariance in its widest directions."""
+    values, vectors = np.linalg.eigh(covariance)
+    kept = slice(-min(DIRECTIONS, len(values)), None)
+    columns = vectors[:, kept] * np.sqrt(np.maximum(values[kept], 0))
+    columns *= np.where(columns[np.abs(columns).argmax(axis=0), range(columns.shape[1])] < 0, -1, 1)
+    return tuple(tuple(_short(v, 3) for v in row) for row in columns[:, ::-1])
 
 
 def widened(one: Branch, factor: float) -> Branch:
@@ -91,11 +102,12 @@ def rendered(
 
 
 def _branch(one: Branch) -> str:
-    told = [f'Term("{t.measure}", {t.weight}, {t.middle}, {t.spread}, {t.typical})' for t in one.terms]
+    told = [f'Term("{t.measure}", {t.weight}, {t.middle}, {t.spread}, {t.typical}, {t.found})' for t in one.terms]
     many = "(\n" + "\n".join(f"            {term}," for term in told) + "\n        )"
     terms = many if len(told) > 1 else f"({told[0]},)"
     rows = "\n".join(f"            {_tuple(row)}," for row in one.deviations)
-    return f"Branch(\n        {one.intercept},\n        {terms},\n        (\n{rows}\n        ),\n    )"
+    spread = f"(\n{rows}\n        )" if one.deviations else "()"
+    return f"Branch(\n        {one.intercept},\n        {terms},\n        {spread},\n    )"
 
 
 def _tuple(row: Sequence[float]) -> str:

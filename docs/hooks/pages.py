@@ -1,4 +1,7 @@
-"""Pages that come from the code: a page a rule, the table of rules, the table of the trainer's settings."""
+"""Pages that come from the code: a page a rule, the table of rules, the table of the trainer's settings.
+
+And figures that come from the README, where each is kept once: what the lab found of the diagnosis.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ FAMILIES = {
     "4": "The course",
     "5": "Before the first step",
 }
-CONFIG = Path("trainer/config.py")
+LAB = "<!-- the lab's figures -->"
+CONFIG = Path("trainer/config/settings.py")
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -30,6 +34,23 @@ def on_files(files: Files, config: Any) -> Files:
     for name, text in (*_rules(), ("settings.md", _settings((root / CONFIG).read_text(encoding="utf-8")))):
         files.append(File.generated(config, name, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+    """Put the README's figures where a page asks for them; mkdocs calls this."""
+    if LAB not in markdown:
+        return markdown
+    readme = (Path(config.config_file_path).parent / "README.md").read_text(encoding="utf-8")
+    return markdown.replace(LAB, _figures(readme))
+
+
+def _figures(readme: str) -> str:
+    """The README's measurements of the diagnosis, with their table; what they link to stays in the repository."""
+    begin = readme.index("- **Overtraining from validation alone**")
+    end = re.search(r"\n(?=- \*\*|#)", readme[readme.index("- **The diagnosis in the lab**") + 1 :])
+    assert end is not None
+    told = readme[begin : readme.index("- **The diagnosis in the lab**") + 1 + end.start()]
+    return re.sub(r"\[([^\]]+)\]\((?!https?:)([^)]+)\)", r"\1 (`\2`)", told).strip()
 
 
 def _rules() -> Iterator[tuple[str, str]]:

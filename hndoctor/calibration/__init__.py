@@ -6,6 +6,7 @@ again in milliseconds.
 
 from __future__ import annotations
 
+from hndoctor.calibration.again import judged_again, whole
 from hndoctor.calibration.alone import (
     TILE,
     Judged,
@@ -39,8 +40,10 @@ __all__ = [
     "grey_noise",
     "is_small",
     "judge",
+    "judged_again",
     "log_odds",
     "noise_reasons",
     "probability",
     "repeated",
+    "whole",
 ]

@@ -37,6 +37,7 @@ class Term:
     middle: float  # mean on the form's scale
     spread: float  # standard deviation on the form's scale
     typical: float  # median of sound pictures, as measured: what a reason compares with
+    found: float  # median of what is looked for
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Branch:
 
     intercept: float
     terms: tuple[Term, ...]
-    deviations: tuple[tuple[float, ...], ...]  # lower triangle: rows of a Cholesky factor, intercept first
+    deviations: tuple[tuple[float, ...], ...]  # F of their covariance F Fᵀ, intercept first; few columns, or none
 
     def features(self, scores: Mapping[str, float], forms: Mapping[str, Form]) -> tuple[float, ...]:
         """The standardised measures, after a 1 for the intercept."""
@@ -67,18 +68,21 @@ class Branch:
         return clipped(sum(w * x for w, x in zip(weights, features, strict=True)))
 
     def deviation(self, features: Sequence[float]) -> float:
-        """Standard deviation of the log odds: the length of Lᵀx."""
-        columns = range(len(features))
-        parts = (sum(self.deviations[i][j] * features[i] for i in columns if j <= i) for j in columns)
-        return math.sqrt(sum(p * p for p in parts))
+        """Standard deviation of the log odds: the length of Fᵀx."""
+        columns = zip(*self.deviations, strict=True)
+        return math.sqrt(sum(sum(f * x for f, x in zip(c, features, strict=True)) ** 2 for c in columns))
 
     def reasons(self, scores: Mapping[str, float], forms: Mapping[str, Form]) -> tuple[Reason, ...]:
-        """The measures, those that speak loudest for it first; those that speak against it are left out."""
+        """The measures, those that speak loudest for it first; those that speak against it are left out.
+
+        One that moved away from what is looked for is no reason either, even if its weight beside others makes it so.
+        """
         found = []
         for term in self.terms:
             form, value = forms[term.measure], scores[term.measure]
-            odds = term.weight * (form.of(value) - form.of(term.typical)) / term.spread
-            if odds > 0:
+            moved = form.of(value) - form.of(term.typical)
+            odds = term.weight * moved / term.spread
+            if odds > 0 and moved * (form.of(term.found) - form.of(term.typical)) > 0:
                 found.append(Reason(term.measure, value, term.typical, odds))
         return tuple(sorted(found, key=lambda r: -r.odds))
 

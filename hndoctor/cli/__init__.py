@@ -6,10 +6,11 @@ Machine output goes to stdout, prose to stderr.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from hndoctor.cli import quick
-from hndoctor.cli.console import fail, mendable
+from hndoctor.cli.console import ReaderGoneError, StoppedError, fail, mendable
 
 
 def main() -> None:
@@ -18,11 +19,15 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):  # a Windows console may not know the signs we print
             stream.reconfigure(errors="replace")
     try:
-        _run(sys.argv[1:])
-    except KeyboardInterrupt:
+        try:
+            _run(sys.argv[1:])
+        finally:
+            sys.stdout.flush()
+    except (KeyboardInterrupt, StoppedError):
         fail("stopped by Ctrl-C; what was finished until then is kept", code=130)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader went away: nobody is left to tell
+    except (BrokenPipeError, ReaderGoneError):
+        # nobody is left to tell; what is still held back must not be written when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(141) from None
     except Exception as error:
         line = mendable(error)

@@ -102,9 +102,7 @@ def scan(
     from hndoctor.cli.crew import Crew
 
     crew = Crew(jobs, dask)
-    code = scanning.scan(
-        paths, form.value, out, fail_on.value, open_report=open_report, lang=lang.value, crew=crew
-    )
+    code = scanning.scan(paths, form.value, out, fail_on.value, open_report=open_report, lang=lang.value, crew=crew)
     raise typer.Exit(code)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
-from hndoctor.cli import gating, scanning
+from hndoctor.cli import gating, reports
 from hndoctor.cli.console import UsageError, error_console, shown
 from hndoctor.records import Diagnosis, PlanVitals, Setup, Severity, Verdict
 
@@ -92,8 +92,8 @@ def check(asked: Asked, wanted: gating.Wanted, form: str, out: Path | None) -> i
         card_bytes=round(asked.vram * _GB) if asked.vram else None,
     )
     diagnosis = gating.narrowed(judged(setup), wanted)
-    text = page(setup, diagnosis) if form == "html" else scanning.rendered(form, (diagnosis,), (), wanted)
-    scanning.deliver(text, out)
+    text = page(setup, diagnosis) if form == "html" else reports.rendered(form, (diagnosis,), (), wanted)
+    reports.deliver(text, out)
     if form == "html" and out is not None:
         error_console().print(Text(f"report: {shown(str(out))}"), soft_wrap=True)
     mend(asked)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from threading import Event, current_thread, main_thread
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from rich.console import Console
     from rich.progress import Progress
 
@@ -29,6 +34,15 @@ MENDABLE = {
 
 class UsageError(Exception):
     """A command was called in a way that cannot be carried out; the message says how to mend it."""
+
+
+class ReaderGoneError(Exception):
+    """Whoever read our output went away.  Not an OSError, as the library of commands would make an exit code 1 of it,
+    which says that something is wrong with a run."""
+
+
+class StoppedError(Exception):
+    """Ctrl-C was pressed, and what was under way has been brought to an end."""
 
 
 def shown(text: str) -> str:
@@ -102,9 +116,38 @@ def progress_bar(console: Console, *, quiet: bool = False) -> Progress:
     )
 
 
-def write_file(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all, with the same bytes on every system."""
-    from hndoctor.formats.atomic import write_whole
+def write_file(path: Path, held: str | bytes) -> None:
+    """Write a file, here or where its URL says, whole or not at all, with the same bytes on every system.
 
+    Raises OSError, or RemoteError for a URL.
+    """
+    from hndoctor.formats.atomic import write_whole
+    from hndoctor.remote import send, url_of
+
+    data = held.encode("utf-8") if isinstance(held, str) else held
+    url = url_of(path)
+    if url is not None:
+        send(data, url)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, [text.encode("utf-8")])
+    write_whole(path, [data])
+
+
+@contextmanager
+def interruptible() -> Iterator[Event]:
+    """The event that Ctrl-C sets: what is being written is finished first.  The second Ctrl-C interrupts at once."""
+    asked = Event()
+    before = signal.getsignal(signal.SIGINT)
+    if current_thread() is not main_thread() or before in (signal.SIG_IGN, None):
+        yield asked
+        return
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hndoctor.cli import scanning, training
 from hndoctor.cli.console import UsageError, error_console, escape
+from hndoctor.cli.reports import INDEX
 
 STYLE = "amberglass"  # a mixture of looks that the pocket model knows only apart
 PICTURES = 40
@@ -49,7 +50,7 @@ def demo(folder: Path, *, open_report: bool, lang: str = "en") -> None:
     console.rule("What the doctor says")
     scanning.scan([folder / "runs"], "text", None, "error", open_report=open_report, lang=lang)
     console.print(f"The whole story took {(time.monotonic() - begun) / 60:.1f} minutes.")
-    print(folder / "runs" / scanning.INDEX)
+    print(folder / "runs" / INDEX)
 
 
 def claim(folder: Path) -> None:

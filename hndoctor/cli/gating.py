@@ -8,16 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hndoctor.cli.baselines import BaselineError, Mark, is_known, mark, read_baseline, write_baseline
 from hndoctor.cli.console import UsageError, say
 from hndoctor.cli.crew import ALONE, Crew
 from hndoctor.cli.settings import Ignore, Settings, checked_codes, checked_evidence, load_settings
 from hndoctor.records import Diagnosis, Finding, PictureJudgement, Severity, Verdict
-
-if TYPE_CHECKING:
-    from hndoctor.cli.scanning import Scanned
 
 __all__ = ["BaselineError", "Wanted", "codes", "exit_code", "gate", "narrowed", "wanted_from"]
 
@@ -169,38 +165,49 @@ def also_from(told: Sequence[str], formats: Sequence[str]) -> tuple[tuple[str, P
     return tuple(made)
 
 
-def gate(
-    paths: Sequence[Path], wanted: Wanted, output: Output, *, update: bool = False, crew: Crew = ALONE
-) -> int:
+def gate(paths: Sequence[Path], wanted: Wanted, output: Output, *, update: bool = False, crew: Crew = ALONE) -> int:
     """Scan without writing beside the runs, keep what counts, print, and return the exit code."""
-    from hndoctor.cli import scanning
+    from hndoctor.cli.reports import Reports
+    from hndoctor.cli.scanning import Examined, examined
 
     if update and wanted.baseline is None:
         raise UsageError("--update-baseline needs --baseline FILE")
     known = read_baseline(wanted.baseline) if wanted.baseline is not None and not update else frozenset()
-    scanned = scanning.examine(paths, keep=False, quiet=output.quiet, crew=crew)
-    results = [sifted(d, wanted, known) for d in scanned.diagnoses]
+    pages = [Reports(file, output.lang) for form, file in output.also if form == HTML]
+    found: dict[int, Diagnosis] = {}
+    pictures: list[PictureJudgement] = []
+    for one in examined(paths, keep=False, quiet=output.quiet, crew=crew):
+        if isinstance(one, Examined):
+            found[one.place] = one.diagnosis
+            for reports in pages:
+                reports.add(one)
+        else:
+            pictures.append(one)
+    diagnoses = [found[place] for place in sorted(found)]
+    for reports in pages:
+        reports.index(paths, diagnoses)
+    results = [sifted(d, wanted, known) for d in diagnoses]
     marks = frozenset().union(*(one.marks for one in results))
     if update and wanted.baseline is not None:
         write_baseline(wanted.baseline, marks)
-        results = [sifted(d, wanted, marks) for d in scanned.diagnoses]
+        results = [sifted(d, wanted, marks) for d in diagnoses]
     kept = tuple(one.kept for one in results)
-    emit(paths, kept, scanned, wanted, output)
+    emit(kept, pictures, wanted, output)
     tell(results, wanted, len(known - marks), quiet=output.quiet)
-    return exit_code(kept, wanted, scanned.pictures)
+    return exit_code(kept, wanted, pictures)
 
 
-def emit(paths: Sequence[Path], kept: Sequence[Diagnosis], scanned: Scanned, wanted: Wanted, output: Output) -> None:
+def emit(
+    kept: Sequence[Diagnosis], pictures: Sequence[PictureJudgement], wanted: Wanted, output: Output
+) -> None:
     """Print in the format asked for, to stdout or into a file, and write the others that were asked for."""
-    from hndoctor.cli import scanning
+    from hndoctor.cli.reports import deliver, rendered
 
     for form, file in output.also:
-        if form == HTML:
-            scanning.write_index(paths, scanned, scanning.write_reports(scanned, file, output.lang), file, output.lang)
-        else:
-            scanning.deliver(scanning.rendered(form, kept, scanned.pictures, wanted), file)
+        if form != HTML:
+            deliver(rendered(form, kept, pictures, wanted), file)
     if not output.quiet:
-        scanning.deliver(scanning.rendered(output.form, kept, scanned.pictures, wanted), output.out)
+        deliver(rendered(output.form, kept, pictures, wanted), output.out)
 
 
 def tell(results: Sequence[Sifted], wanted: Wanted, gone: int, *, quiet: bool) -> None:

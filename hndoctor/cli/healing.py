@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from hndoctor.cli import scanning, training
+import hndoctor
+from hndoctor.cli import telling, training
 from hndoctor.cli.console import escape
 from hndoctor.records import Action, Diagnosis, Prescription, State
 
@@ -47,7 +48,7 @@ def until_sick(
     from trainer.events import Previewed, Saved
 
     sick: list[Diagnosis] = []
-    with training.wishes_to_stop() as stop, closing(session.train(config, stop=stop, **how)) as events:
+    with training.wishes_to_stop(console.print) as stop, closing(session.train(config, stop=stop, **how)) as events:
 
         def until() -> Any:
             for event in events:
@@ -58,13 +59,13 @@ def until_sick(
                     sick.append(found)
                     return
 
-        finished = training.follow(console, until(), config.name)
+        finished = telling.follow(console, until(), config.name)
     return finished, sick[0] if sick else None
 
 
 def broken(run: Path) -> Diagnosis | None:
     """The diagnosis of the run as it lies there, if its newest station is broken."""
-    diagnosis = scanning.examine([run], keep=True, quiet=True).diagnoses[0]
+    diagnosis = hndoctor.scan(run)[0]
     judged = [station for station in diagnosis.course if station.p]
     return diagnosis if judged and judged[-1].state is State.BROKEN else None
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 import hndoctor
-from hndoctor.cli import gating, scanning
+from hndoctor.cli import gating, reports
 from hndoctor.cli.console import UsageError, error_console, shown
 from hndoctor.cli.converting import tell
 from hndoctor.collect import find_runs
@@ -29,7 +29,7 @@ def merge(paths: Sequence[Path], out: Path, weights: str, steps: str, *, overwri
     show_parts(measured, [*(f"{w:.3g}" for w in done.weights), "merged"], done.likeness)
     tell(done.notes)
     diagnosis = hndoctor.judge(measured[-1])
-    scanning.deliver(scanning.rendered("text", (diagnosis,), ()), None)
+    reports.deliver(reports.rendered("text", (diagnosis,), ()), None)
     return gating.exit_code((diagnosis,), gating.Wanted("error"))
 
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from hndoctor.cli.console import ReaderGoneError
+
 
 class Commands(TyperGroup):
     """Every option has a variable of the environment: HNDOCTOR_, the command, the option, as `--fail-on` of `gate` has
@@ -21,6 +23,13 @@ class Commands(TyperGroup):
                 long = next((one for one in option.opts if one.startswith("--")), None)
                 if long is not None:
                     option.envvar = f"HNDOCTOR_{name}_{long[2:]}".replace("-", "_").upper()
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a reader that goes away is told apart from all other errors."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise ReaderGoneError from None
 
 
 class FailOn(StrEnum):
@@ -85,7 +94,7 @@ SettingsFile = Annotated[
     typer.Option("--settings", metavar="FILE", help="Use this hndoctor.toml or pyproject.toml, not the nearest one."),
 ]
 Lang = Annotated[Language, typer.Option("--lang", help="The language of the reports.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Write the output here instead of to stdout.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Write the output here, a URL too, instead of to stdout.")]
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Runs, folders of runs, checkpoints, pictures.")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Measure this many runs at a time, each in a process.")]
-Dask = Annotated[str, typer.Option(metavar="ADDRESS", help="Measure runs on this Dask cluster (tcp://host:8786).")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Measure in this many processes.")]
+Dask = Annotated[str, typer.Option(metavar="ADDRESS", help="Measure on this Dask cluster (tcp://host:8786).")]

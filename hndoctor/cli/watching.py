@@ -19,10 +19,12 @@ from rich.table import Table
 from rich.text import Text
 
 import hndoctor
-from hndoctor.cli import scanning
-from hndoctor.cli.console import UsageError, error_console, escape, progress_bar, shown, write_file
-from hndoctor.records import Diagnosis, Run, State, Verdict, Vitals
+from hndoctor.cli.console import UsageError, error_console, escape, shown, write_file
+from hndoctor.cli.reports import Reports, write_report
+from hndoctor.records import Diagnosis, Run, State, Verdict
 from hndoctor.remote import url_of
+from hndoctor.render import digest_of
+from hndoctor.vitals import measure_run
 
 Print = tuple[tuple[str, int, int], ...]  # path, bytes, time of change of every file of a run
 Key = tuple[Path, str]
@@ -51,9 +53,8 @@ class Watched:
     """What is known of the runs below a path."""
 
     prints: dict[Key, Print] = field(default_factory=dict)
-    vitals: dict[Key, Vitals] = field(default_factory=dict)
     diagnoses: dict[Key, Diagnosis] = field(default_factory=dict)
-    pages: dict[str, Path] = field(default_factory=dict)
+    reports: Reports = field(default_factory=Reports)
     commands: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
 
@@ -61,7 +62,7 @@ def watch(path: Path, interval: float, alarm: Alarm, *, once: bool = False, lang
     """Look every `interval` seconds until Ctrl-C."""
     if (far := url_of(path)) is not None:
         raise UsageError(f"{far}: only runs on this machine are followed; use scan with --out DIR")
-    console, known = error_console(), Watched()
+    console, known = error_console(), Watched(reports=Reports(lang=lang))
     with Live(view(known, interval), console=console, auto_refresh=False, transient=True) as live:
         try:
             while True:
@@ -107,7 +108,7 @@ def look(path: Path, known: Watched, console: Console, alarm: Alarm, lang: str) 
                 known.commands += sound(alarm, diagnosis, console)
     news = forget(known, seen, console) or news
     if news:
-        write_index(path, known, lang)
+        known.reports.index([path], tuple(known.diagnoses.values()))
     return news
 
 
@@ -127,13 +128,10 @@ def examined(run: Run, known: Watched, lang: str) -> Diagnosis | None:
     if known.prints.get(key) == now:
         return None
     known.prints[key] = now
-    with progress_bar(error_console(), quiet=True) as bar:
-        vitals, stopped = scanning.measure(run, bar, keep=True)
-    if stopped:
-        raise KeyboardInterrupt
-    diagnosis = hndoctor.judge(vitals)
-    known.vitals[key], known.diagnoses[key] = vitals, diagnosis
-    known.pages[diagnosis.run] = scanning.write_report(run, vitals, diagnosis, lang=lang)
+    vitals = measure_run(run)
+    diagnosis = known.diagnoses[key] = hndoctor.judge(vitals)
+    known.reports.digests[diagnosis.run] = digest_of(vitals)
+    known.reports.pages[diagnosis.run] = write_report(run, vitals, diagnosis, lang=lang)
     return diagnosis
 
 
@@ -143,16 +141,10 @@ def forget(known: Watched, seen: set[Key], console: Console) -> bool:
     for key in gone:
         console.print(f"{datetime.now():%H:%M:%S} {escape(key[1])}: is no longer there")
         known.prints.pop(key)
-        known.vitals.pop(key, None)
         if (diagnosis := known.diagnoses.pop(key, None)) is not None:
-            known.pages.pop(diagnosis.run, None)
+            known.reports.pages.pop(diagnosis.run, None)
+            known.reports.digests.pop(diagnosis.run, None)
     return bool(gone)
-
-
-def write_index(path: Path, known: Watched, lang: str) -> None:
-    """The page of all runs, where there are several."""
-    vitals, diagnoses = tuple(known.vitals.values()), tuple(known.diagnoses.values())
-    scanning.write_index([path], scanning.Scanned((), vitals, diagnoses), known.pages, None, lang)
 
 
 def fingerprint(run: Run) -> Print:

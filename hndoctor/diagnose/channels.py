@@ -12,6 +12,7 @@ from hndoctor.diagnose.chain import Row, interpolate
 from hndoctor.diagnose.stations import Stop
 from hndoctor.diagnose.validation import spoils, validation_row
 from hndoctor.records import Checkpoint, Vitals
+from hndoctor.rules.alignment import is_by_chance
 from hndoctor.rules.paired import drifts
 from hndoctor.rules.windows import mean_of
 
@@ -90,7 +91,8 @@ def _weights(stop: Stop, gain_before: float | None) -> Row | None:
 
 def _gain_sign(checkpoint: Checkpoint, before: float | None) -> float:
     gain = gain_of(checkpoint)
-    sign = _rms_sign(checkpoint) if gain is None else interpolate(believed.GAIN, gain)
+    curve = believed.GAIN_BY_CHANCE if is_by_chance(checkpoint) else believed.GAIN
+    sign = _rms_sign(checkpoint) if gain is None else interpolate(curve, gain)
     if gain is not None and before and gain > believed.GAIN_HARMLESS and gain > believed.GROWTH * before:
         sign += believed.GROWTH_WEIGHT
     dead = [module.dead_units for module in checkpoint.modules if module.dead_units is not None]

@@ -58,6 +58,9 @@ GAIN: Curve = (
     (16.0, 5.0),
     (32.0, 14.0),
 )
+# the same where the weights are as good as random (rules/alignment): the pocket model under 32 random networks of gains
+# from .6 to 8.9 (benchmarks/lab/chance): sound to .9, worse but not broken at 1.5 to 1.8, broken from 2.5 on
+GAIN_BY_CHANCE: Curve = ((0.2, -4.0), (0.5, -3.0), (1.0, -1.5), (1.8, 0.5), (2.5, 5.0), (8.0, 12.0))
 GAIN_CERTAIN, GAIN_LIKELY, GAIN_HARMLESS = 8.0, 2.0, 0.5  # science.md §E
 GAIN_UNKNOWN = -0.5  # finite weights whose gain cannot be computed say little; guess
 GAIN_ALONE = 0.5  # a single module counts as if all had this share of its gain, or the mean with the median; guess

@@ -117,6 +117,9 @@ def _reservations(verdict: Verdict, vitals: Vitals, findings: Sequence[Finding])
 def _unexamined(vitals: Vitals) -> str:
     if vitals.unreadable:
         return f"Nothing could be examined: {vitals.unreadable[0].path}: {vitals.unreadable[0].reason}."
+    other = next((checkpoint for checkpoint in vitals.checkpoints if checkpoint.partial), None)
+    if other:
+        return f"No hypernetwork to judge: {other.path} is {other.partial}."
     return "Nothing could be examined: no checkpoint, preview or loss log of this run can be read."
 
 

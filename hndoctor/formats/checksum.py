@@ -17,14 +17,28 @@ import xxhash
 try:
     from zlib_ng import zlib_ng
 
-    _crc32: Callable[[memoryview], int] = zlib_ng.crc32
+    _crc32: Callable[[memoryview, int], int] = zlib_ng.crc32
 except ImportError:  # no wheel for this processor
     _crc32 = zlib.crc32
 
+BLOCK = 1 << 19  # bytes: half of a core's second-level cache, and few calls (measured)
+Seen = Callable[[memoryview], None]
 
-def crc32(data: memoryview) -> int:
-    """CRC-32 as in zip files (IEEE 802.3)."""
-    return _crc32(data)
+
+def crc32(data: memoryview, seen: Seen | None = None) -> int:
+    """CRC-32 as in zip files (IEEE 802.3).
+
+    `seen` gets the same bytes block by block while they are in the processor's cache, which spares whoever measures
+    them a second way to memory (that way is half of the cost of both).
+    """
+    if seen is None:
+        return _crc32(data, 0)
+    value = 0
+    for start in range(0, len(data), BLOCK):
+        block = data[start : start + BLOCK]
+        seen(block)
+        value = _crc32(block, value)
+    return value
 
 
 def content_key(data: memoryview) -> str:

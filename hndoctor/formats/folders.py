@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from hndoctor.records import Skipped
 
@@ -78,3 +79,14 @@ def _kind(entry: Path, top: Path) -> tuple[str, str | None]:
     if stat.S_ISREG(mode):
         return "file", None
     return ("folder", None) if stat.S_ISDIR(mode) else ("", "a pipe, socket or device; it was not opened")
+
+
+def relative(path: Path, root: Path) -> str:
+    """A path as records hold it: POSIX, as seen from the run's folder.
+
+    A resumed run's earlier days lie beside it (`../../2023-01-01/…`).
+    """
+    try:
+        return PurePath(os.path.relpath(path, root)).as_posix()
+    except ValueError:  # another drive
+        return path.as_posix()

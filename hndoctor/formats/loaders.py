@@ -65,8 +65,11 @@ def misread_by(file: HypernetworkFile) -> tuple[str, ...]:
 def _safe_py(file: HypernetworkFile) -> Iterator[str]:
     if file.container == "safetensors":
         yield "web UI: it has no support for safetensors hypernetworks"
-    newest = [name for name in file.members if not _NAMES_1_10.fullmatch(name)]
-    newer = [name for name in file.members if not _NAMES_1_9.fullmatch(name)]
+    folders = [name for name in file.members if not name or name.endswith("/")]
+    if folders:
+        yield "web UI: a folder as a member, which programs that pack archives write, is not on its list"
+    newest = [name for name in file.members if name not in folders and not _NAMES_1_10.fullmatch(name)]
+    newer = [name for name in file.members if name not in folders and not _NAMES_1_9.fullmatch(name)]
     if newest:
         yield f'web UI: the member "{newest[0]}", which torch writes since 2.7, is not on its list'
     elif newer:

@@ -16,6 +16,7 @@ from hndoctor.records import NetworkMetadata, Refusal
 LEAF_LIMIT = 200_000  # values walked through; a hypernetwork has some hundreds
 DEPTH_LIMIT = 24
 TEXT_LIMIT = 4096  # characters of a text kept
+STEP_LIMIT = 10**9  # steps: years of training; beyond it a number is damage, and would fill any axis
 
 METADATA_KEYS = (
     "step",
@@ -131,7 +132,7 @@ def metadata_of(root: Mapping[Any, Any], stem: str) -> tuple[NetworkMetadata, tu
     dropout = _numbers(root, "dropout_structure", wrong)
     metadata = NetworkMetadata(
         name=get("name", text, stem),
-        step=get("step", int, 0),
+        step=_step(root, wrong),
         layer_structure=_numbers(root, "layer_structure", wrong),
         activation_func=get("activation_func", text, None),
         is_layer_norm=get("is_layer_norm", bool, False),
@@ -146,6 +147,16 @@ def metadata_of(root: Mapping[Any, Any], stem: str) -> tuple[NetworkMetadata, tu
         skip_connection=get("skip_connection", bool, False),
     )
     return metadata, tuple(wrong)
+
+
+def _step(root: Mapping[Any, Any], wrong: list[str]) -> int:
+    """The stored step; whole numbers of any kind count, and only what a training can reach."""
+    value = root.get("step", 0)
+    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if plain and 0 <= value < STEP_LIMIT and value == int(value):
+        return int(value)
+    wrong.append("step")
+    return 0
 
 
 def _numbers(root: Mapping[Any, Any], key: str, wrong: list[str]) -> tuple[float, ...] | None:

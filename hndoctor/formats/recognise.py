@@ -47,6 +47,10 @@ def recognise(root: Any, shelf: Shelf, facts: Facts) -> HypernetworkFile | Optim
     if isinstance(root, dict):
         if sizes := [key for key in root if type(key) is int and _is_pair_like(root[key])]:
             return _hypernetwork(root, sizes, shelf, facts)
+        if any(isinstance(key, str) and key.isdecimal() and _is_pair_like(root[key]) for key in root):
+            raise Refused(
+                Refusal.DAMAGED, "its sizes are stored as text, not as numbers: every loader passes over them"
+            )
         if isinstance(root.get("optimizer_state_dict"), dict):
             return _optimizer(root["optimizer_state_dict"], root, shelf, facts)
         if isinstance(root.get("state"), dict) and isinstance(root.get("param_groups"), list):
@@ -131,7 +135,7 @@ def _optimizer(inner: dict[Any, Any], outer: Mapping[Any, Any], shelf: Shelf, fa
         if type(index) is not int or not isinstance(entry, dict):
             raise Refused(Refusal.DAMAGED, "its optimizer state is not listed by parameter number")
         entries[index] = {str(k): _state_value(v, shelf) for k, v in entry.items() if is_tensor(v) or _is_number(v)}
-    plain_groups = tuple(plain_values(group, ()) | _params(group) for group in groups)
+    plain_groups = tuple(plain_values(group, ()) | _scalars(group, shelf) | _params(group) for group in groups)
     name, hashed = outer.get("optimizer_name"), outer.get("hash")
     return OptimizerFile(
         facts.path,
@@ -146,6 +150,12 @@ def _optimizer(inner: dict[Any, Any], outer: Mapping[Any, Any], shelf: Shelf, fa
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float))
+
+
+def _scalars(group: Mapping[Any, Any], shelf: Shelf) -> dict[str, Any]:
+    """Numbers that torch holds as tensors, as it does the learning rate of a captured step."""
+    found = {str(key): _state_value(value, shelf) for key, value in group.items() if is_tensor(value)}
+    return {key: value for key, value in found.items() if isinstance(value, float)}
 
 
 def _params(group: Mapping[Any, Any]) -> dict[str, Any]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from hndoctor.formats.allowed import Global, Storage
+from hndoctor.formats.checksum import Seen
 from hndoctor.formats.dtypes import STORAGES, itemsize
 from hndoctor.formats.shelf import Shelf
-from hndoctor.formats.types import Refused
+from hndoctor.formats.types import Array, Refused
 from hndoctor.formats.unpickle import unpickle
 from hndoctor.formats.zipped import check_sums, content, members
 from hndoctor.records import Refusal
@@ -17,7 +21,11 @@ from hndoctor.records import Refusal
 PICKLE_LIMIT = 256 << 20  # bytes of data.pkl; a hypernetwork's has some kB
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a legacy file
 LEGACY_PROTOCOL = 1001
+SINGLE = np.dtype("<f4")
 STREAM_LIMIT = 64  # pickles looked at one after another in a file that is only a pickle
+
+Watch = Callable[[Array], Seen]
+"""Is shown a stored row of float32 and gives who looks at its blocks while their checksum is computed."""
 
 
 @dataclass(frozen=True)
@@ -46,21 +54,39 @@ def _storage(ident: Any, length: int) -> tuple[Storage, Any]:
 # --- zip --------------------------------------------------------------------------------------------------------------
 
 
-def read_zip(data: memoryview) -> Loaded:
+def read_zip(data: memoryview, watch: Watch | None = None) -> Loaded:
     """The zip container, every member checked against its checksum.  Raises Refused."""
     found = members(data)
     if found["data.pkl"].size > PICKLE_LIMIT:
         raise Refused(Refusal.UNSAFE, f"its data.pkl claims {found['data.pkl'].size} bytes")
     pickled = content(data, found["data.pkl"])
     used: set[str] = set()
-    root, end = unpickle(pickled, 0, lambda ident: _storage(ident, 5)[0], used)
+    storages: dict[str, Storage] = {}
+
+    def stored(ident: Any) -> Storage:
+        storage, _ = _storage(ident, 5)
+        storages[storage.key] = storage
+        return storage
+
+    root, end = unpickle(pickled, 0, stored, used)
     if end != len(pickled):
         rest = len(pickled) - end
         raise Refused(Refusal.UNSAFE, f"{rest} bytes follow the end of the pickle: a second one may hide there")
     contents = {name: content(data, member) for name, member in found.items()}
-    check_sums(found, iter(contents.items()))
+    big = _is_big(contents.get("byteorder"))
     raw = {name.removeprefix("data/"): part for name, part in contents.items() if name.startswith("data/")}
-    return Loaded(root, Shelf(raw, _is_big(contents.get("byteorder"))), "zip", tuple(found), tuple(sorted(used)))
+    check_sums(found, contents, {} if big or watch is None else _watched(storages, raw, watch))
+    return Loaded(root, Shelf(raw, big), "zip", tuple(found), tuple(sorted(used)))
+
+
+def _watched(storages: Mapping[str, Storage], raw: Mapping[str, memoryview], watch: Watch) -> dict[str, Seen]:
+    """Whoever looks at the single-precision storages, by the names of their members."""
+    seen: dict[str, Seen] = {}
+    for key, storage in storages.items():
+        part = raw.get(key, memoryview(b""))
+        if storage.dtype == "float32" and len(part) == 4 * storage.count > 0 and SINGLE.isnative:
+            seen[f"data/{key}"] = watch(np.frombuffer(part, SINGLE))
+    return seen
 
 
 def _is_big(byteorder: memoryview | None) -> bool:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from hndoctor.formats.checksum import crc32
+from hndoctor.formats.checksum import Seen, crc32
 from hndoctor.formats.directory import Entry, entries
 from hndoctor.formats.types import Refused, shown
 from hndoctor.records import Refusal
@@ -24,6 +24,7 @@ INFLATED_LIMIT = 4 << 30  # bytes that all deflated members together may claim
 MEMBER = re.compile(
     r"data\.pkl|data/[0-9]+|version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id"
 )
+FOLDERS = ("", "data/", ".data/")  # as members of their own: zip programs write them, torch does not
 DESCRIPTOR = 0x0008  # flag: CRC and sizes follow the data
 ALLOWED_FLAGS = DESCRIPTOR | 0x0800 | 0x0006  # and UTF-8 names, deflate's speed hints; above all not encryption
 
@@ -42,8 +43,8 @@ class Member:
 
 def members(data: memoryview) -> dict[str, Member]:
     """Every member of a torch zip by its name below the top folder.  Raises Refused."""
-    found = [entry for entry in entries(data) if not _is_folder(entry)]
-    tops = _check_names([entry.name for entry in found])
+    found = entries(data)
+    tops = _check_names(found)
     ranges = [_extent(data, entry) for entry in found]
     _check_ranges(ranges)
     if sum(entry.size for entry in found if entry.method == 8) > INFLATED_LIMIT:
@@ -58,18 +59,19 @@ def _is_folder(entry: Entry) -> bool:
     return entry.name.endswith("/") and entry.size == 0 and entry.packed == 0
 
 
-def _check_names(names: list[str]) -> list[str]:
+def _check_names(found: list[Entry]) -> list[str]:
     """The names below the one top folder, all of them expected, none twice."""
+    names = [entry.name for entry in found]
     if not any(re.search(r"(^|/)data\.pkl$", name) for name in names):
         raise Refused(Refusal.FOREIGN, "a zip archive, but without the data.pkl of a torch file")
     parts = [name.partition("/") for name in names]
     if len({top for top, _, _ in parts}) != 1 or not parts[0][0]:
         raise Refused(Refusal.UNSAFE, "its members do not lie in one top folder")
     below = [rest for _, _, rest in parts]
-    for name in below:
+    for entry, name in zip(found, below, strict=True):
         if name == "constants.pkl" or name.startswith("code/"):
             raise Refused(Refusal.UNSAFE, "a TorchScript archive: it holds program code")
-        if not MEMBER.fullmatch(name):
+        if not MEMBER.fullmatch(name) and not (name in FOLDERS and _is_folder(entry)):
             raise Refused(Refusal.UNSAFE, f'unexpected member "{shown(name)}" in the archive')
     if len(set(below)) != len(below):
         twice = next(name for name in below if below.count(name) > 1)
@@ -164,10 +166,13 @@ def content(data: memoryview, member: Member) -> memoryview:
     return memoryview(plain)
 
 
-def check_sums(found: Mapping[str, Member], contents: Iterator[tuple[str, memoryview]]) -> None:
-    """Compare every member's CRC.  torch never does; a file that it wrote with checksums off has zeros throughout."""
+def check_sums(found: Mapping[str, Member], contents: Mapping[str, memoryview], seen: Mapping[str, Seen]) -> None:
+    """Compare every member's CRC.  torch never does; a file that it wrote with checksums off has zeros throughout.
+
+    `seen` names those who look at a member's blocks meanwhile; with checksums off nobody does.
+    """
     if not any(member.crc for member in found.values()):
         return
-    for name, plain in contents:
-        if crc32(plain) != found[name].crc:
+    for name, plain in contents.items():
+        if crc32(plain, seen.get(name)) != found[name].crc:
             raise Refused(Refusal.DAMAGED, f'member "{name}" does not match its checksum: its bytes have changed')

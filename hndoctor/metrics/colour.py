@@ -30,10 +30,10 @@ def hue_entropy(pixels: Pixels) -> float:
 
     0 (grey, or one hue) to 1 (all hues equally).  Photographs .25 / .56 / .84; blobby latent noise .88 to .98.
     """
-    rgb, chroma = pixels.fine, pixels.chroma.ravel().astype(np.float64)
+    chroma = pixels.chroma.ravel().astype(np.float64)
     if chroma.mean() < FAINT:
         return 0.0
-    r, g, b = rgb[:, :, 0], rgb[:, :, 1], rgb[:, :, 2]
+    r, g, b = pixels.fine
     angle = np.arctan2(np.float32(3**0.5) * (g - b), 2 * r - g - b).ravel()
     bins = np.minimum(((angle / (2 * np.pi)) % 1.0 * HUES).astype(np.int64), HUES - 1)
     share = np.bincount(bins, weights=chroma, minlength=HUES) / chroma.sum()
@@ -55,8 +55,8 @@ def clipping(pixels: Pixels) -> float:
 
     0 to 1.  A white background clips too (99th percentile of photographs .43): only a rise tells anything.
     """
-    clipped = (pixels.rgb - np.uint8(3)) > np.uint8(249)  # wraps around: 0..2 become 253..255
-    return float((clipped[:, :, 0] | clipped[:, :, 1] | clipped[:, :, 2]).mean())
+    r, g, b = ((plane - np.uint8(3)) > np.uint8(249) for plane in pixels.planes)  # wraps around: 0..2 become 253..255
+    return float(np.count_nonzero(r | g | b)) / r.size
 
 
 @measure
@@ -75,8 +75,8 @@ def channel_correlation(pixels: Pixels) -> float:
     −.5 to 1; 1 for grey and flat pictures.  Texture is shared by the channels, noise is not (Nakamura & Kobayashi,
     arXiv 1904.02566).  Photographs .72 / .94 / 1.0; white latent noise about .87; blobby .34 to .8.
     """
-    high = pixels.detail.reshape(-1, 3)
-    covariance = high.T @ high / max(1, len(high))
+    high = pixels.detail.reshape(3, -1)
+    covariance = high @ high.T / max(1, high.shape[1])
     return _mean_correlation(covariance.astype(np.float64))
 
 

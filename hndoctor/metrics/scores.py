@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hndoctor.calibration import Judged, judge
+from hndoctor.calibration import Judged, judge, judged_again
 from hndoctor.metrics.measures import METRICS
 from hndoctor.metrics.picture import PictureError, fingerprint, load, opened, pixels_of, shrunk_to, thumbnail
 from hndoctor.metrics.pixels import Pixels
@@ -81,20 +81,16 @@ def measure_training(path: Path, name: str, side: int) -> Preview | None:
 
 def _measured(pixels: Pixels) -> Preview:
     found = score(pixels)
-    noise = found.judged.noise
-    return Preview(
+    measured = Preview(
         path="",
         step=None,
         width=pixels.width,
         height=pixels.height,
         scores={name: round(value, 6) for name, value in found.scores.items()},
-        noise=round(noise.value, 6),
-        noise_interval=(round(noise.low, 6), round(noise.high, 6)),
         noise_share=round(found.noise_share, 4),
-        severity=round(found.judged.severity, 4),
-        grey_noise=round(found.judged.grey.value, 6),
         fingerprint=found.fingerprint,
     )
+    return judged_again(measured)  # by the scores as they are kept, so that what is read again is the same
 
 
 def _about(path: Path, root: Path) -> tuple[str, int, float]:
@@ -121,10 +117,10 @@ def judge_picture(path: Path) -> PictureJudgement:
     told = {"noise": judged.noise, "flat": judged.blank, "repetition": judged.repeated, "grey_noise": judged.grey}
     return PictureJudgement(
         picture=str(path),
-        p={kind: round(told[kind].value, 4) if kind in told else None for kind in kinds},
+        p={kind: round(told[kind].value, 6) if kind in told else None for kind in kinds},
         scores=found.scores,
         because=reasons_of(found.scores, judged, found.noise_share, found.small),
-        interval={kind: (round(one.low, 4), round(one.high, 4)) for kind, one in told.items()},
+        interval={kind: (round(one.low, 6), round(one.high, 6)) for kind, one in told.items()},
         severity=round(judged.severity, 4),
         noise_share=round(found.noise_share, 4),
         tiles=found.tiles,

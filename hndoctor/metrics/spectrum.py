@@ -56,7 +56,7 @@ def spectral_slope(pixels: Pixels) -> float:
     0 is white, −2 a natural scene (−4.7 / −2.8 / −1.9 measured); steeper is smoother.  Clipped to −8..2; a flat
     picture gives −8.  Burton & Moorhead 1987; Field 1987; Tolhurst 1992.
     """
-    power, frequency = pixels.fine_power, frequencies(pixels.fine.shape[:2])
+    power, frequency = pixels.fine_power, frequencies(pixels.fine.shape[1:])
     if power.size == 0 or power.mean() < STILL:
         return -8.0
     edges = np.geomspace(*SLOPE_BAND, SLOPE_BINS + 1)
@@ -100,7 +100,7 @@ def high_frequency_ratio(pixels: Pixels) -> float:
 
 
 def _band(pixels: Pixels, low: float, high: float, still: float) -> float:
-    power, frequency = pixels.fine_power, frequencies(pixels.fine.shape[:2])
+    power, frequency = pixels.fine_power, frequencies(pixels.fine.shape[1:])
     if power.size == 0 or power.mean() < STILL:
         return still
     return float(power[(frequency > low) & (frequency <= high)].sum() / power.sum())
@@ -108,7 +108,7 @@ def _band(pixels: Pixels, low: float, high: float, still: float) -> float:
 
 def _rings(pixels: Pixels) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Mean power of the coarse grid over rings one wave wide, up to Nyquist, and how many waves each ring has."""
-    shape = pixels.coarse.shape[:2]
+    shape = pixels.coarse.shape[1:]
     power, frequency = pixels.coarse_power, frequencies(shape)
     if power.size == 0:
         return power, np.zeros(0, np.int64)

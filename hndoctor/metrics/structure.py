@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
+from numpy.typing import NDArray
 
 from hndoctor.metrics.pixels import Floats, Pixels, measure, opponent
+from hndoctor.metrics.waves import smoothed
 
 NEAR, FAR = 2, 5  # values of the sharp grid from an edge: where a halo would lie, and where its ground is
 STRONG = 0.15  # step of luma, 0..1, from which it is an edge (guess, untested: film grain stays below)
 TENSOR_SIGMA = 3.0  # fine values (science §A.1)
 NEAREST, SHARED = 10, 0.25  # lag in fine values from which a repeat counts; least share of the frame that overlaps
 STILL = 1e-7  # variance of values 0..1 below which there is nothing but rounding
+ROUNDING = (1 / 255) ** 2  # variance of detail below which it is steps of rounding: those of a smooth ramp repeat
 
 
 @measure
@@ -20,13 +25,11 @@ def coherence(pixels: Pixels) -> float:
     ((Jxx−Jyy)² + 4 Jxy²) / (Jxx+Jyy)²; 0 (no direction, or flat) to 1 (straight edges).  Bigün & Granlund 1987.
     Photographs .19 / .43 / .72; white latent noise .08 to .14, large blobs .34 to .61.
     """
-    from scipy.ndimage import gaussian_filter
-
     luma = pixels.fine_opponent[0]
     if min(luma.shape) < 3:
         return 0.0
     down, across = np.gradient(luma)
-    xx, yy, xy = (gaussian_filter(p, TENSOR_SIGMA, truncate=2.5) for p in (across**2, down**2, across * down))
+    xx, yy, xy = smoothed(np.stack((across**2, down**2, across * down)), TENSOR_SIGMA)
     energy = xx + yy
     if energy.mean() < STILL:
         return 0.0
@@ -44,7 +47,7 @@ def repetition(pixels: Pixels) -> float:
     high = opponent(pixels.detail)[0]
     if min(high.shape) < 2 * NEAREST:
         return 0.0
-    return _largest_repeat(high) if high.var() > STILL else 0.0
+    return _largest_repeat(high) if high.var() > ROUNDING else 0.0
 
 
 @measure
@@ -65,10 +68,10 @@ def edge_overshoot(pixels: Pixels) -> float:
             grid[:, FAR + at : grid.shape[1] - FAR + at] for at in (-FAR, -NEAR, NEAR, FAR)
         )
         step = near_right - near_left
-        sign = np.sign(step) * (np.abs(step) >= STRONG)
-        halo = np.maximum(sign * (near_right - far_right), 0) + np.maximum(sign * (far_left - near_left), 0)
-        beyond += float(halo.sum(dtype=np.float64))
-        height += float((sign * step).sum(dtype=np.float64))
+        sign = (step >= STRONG).astype(np.float32) - (step <= -STRONG)
+        beyond += float(np.maximum(sign * (near_right - far_right), 0).sum())
+        beyond += float(np.maximum(sign * (far_left - near_left), 0).sum())
+        height += float((sign * step).sum())
     return beyond / height if height else 0.0
 
 
@@ -78,23 +81,30 @@ def _largest_repeat(high: Floats) -> float:
     (rows, columns), (most_down, most_across) = high.shape, (3 * n // 4 for n in high.shape)
     # padded so far that no lag within reach wraps around
     shape = (next_fast_len(rows + most_down, real=True), next_fast_len(columns + most_across, real=True))
-    product = irfft2(np.abs(rfft2(high, shape)) ** 2, shape)[:most_down]
+    waves = rfft2(high, shape)
+    product = irfft2(waves.real**2 + waves.imag**2, shape)[:most_down]
     product = np.concatenate((product[:, 1 - most_across :], product[:, :most_across]), axis=1)
-    down, across = np.arange(most_down)[:, None], np.arange(-most_across + 1, most_across)[None, :]
     energy = np.zeros((rows + 1, columns + 1))
     energy[1:, 1:] = np.cumsum(np.cumsum(high.astype(np.float64) ** 2, axis=0), axis=1)
-    left, right = np.maximum(across, 0)[0], np.minimum(columns + across, columns)[0]  # what the shifted frame covers
-    below = energy[rows] - energy[:most_down]
+    left, right, far = _lags(rows, columns)
+    below, kept = energy[rows] - energy[:most_down], energy[rows : rows - most_down : -1]
     here = below[:, right] - below[:, left]
-    kept = energy[rows : rows - most_down : -1]
     there = kept[:, columns - left] - kept[:, columns - right]
-    overlap = (rows - down) * (columns - abs(across)) / (rows * columns)
-    lively = (np.hypot(down, across) >= NEAREST) & (overlap >= SHARED)
-    lively &= np.minimum(here, there) >= 0.5 * SHARED * energy[rows, columns]
+    lively = far & (np.minimum(here, there) >= 0.5 * SHARED * energy[rows, columns])
     if not lively.any():
         return 0.0
     ratio = product[lively] / np.sqrt(here[lively] * there[lively])
     return float(np.clip(ratio.max(), -1.0, 1.0))
+
+
+@lru_cache(maxsize=16)
+def _lags(rows: int, columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Of every lag across, the first and the last column that the shifted frame covers; which lags count."""
+    most_down, most_across = 3 * rows // 4, 3 * columns // 4
+    down, across = np.arange(most_down)[:, None], np.arange(-most_across + 1, most_across)[None, :]
+    overlap = (rows - down) * (columns - abs(across)) / (rows * columns)
+    far = (down**2 + across**2 >= NEAREST**2) & (overlap >= SHARED)
+    return np.maximum(across, 0)[0], np.minimum(columns + across, columns)[0], far
 
 
 @measure
@@ -121,9 +131,9 @@ def flat_area(pixels: Pixels) -> float:
     return _flat_share(pixels.fine)
 
 
-def _flat_share(rgb: Floats) -> float:
-    if min(rgb.shape[:2]) < 2:
+def _flat_share(planes: Floats) -> float:
+    if min(planes.shape[1:]) < 2:
         return 1.0
-    limit = np.float32(1.01 / 255)
-    still = (np.abs(rgb[1:, :-1] - rgb[:-1, :-1]) <= limit) & (np.abs(rgb[:-1, 1:] - rgb[:-1, :-1]) <= limit)
-    return float((still[:, :, 0] & still[:, :, 1] & still[:, :, 2]).mean())
+    limit, here = np.float32(1.01 / 255), planes[:, :-1, :-1]
+    still = (np.abs(planes[:, 1:, :-1] - here) <= limit) & (np.abs(planes[:, :-1, 1:] - here) <= limit)
+    return float((still[0] & still[1] & still[2]).mean())

@@ -42,7 +42,7 @@ def _neighbourhood_kurtosis(pixels: Pixels) -> NDArray[np.float64]:
     for axis in (1, 2):
         square = np.diff(pixels.fine_opponent, axis=axis, append=np.take(pixels.fine_opponent, [-1], axis=axis)) ** 2
         second = second + _tile_sums(square, side)
-        fourth = fourth + _tile_sums(square**2, side)
+        fourth = fourth + _tile_sums(square * square, side)
     count = np.full((1, *second.shape[1:]), 2.0 * side * side)
     second, fourth, count = (_with_neighbours(v) for v in (second, fourth, count))
     weighted = np.divide(fourth * count, second, out=np.zeros_like(second), where=second > FAINT).sum(axis=0)
@@ -54,8 +54,8 @@ def _neighbourhood_kurtosis(pixels: Pixels) -> NDArray[np.float64]:
 def _tile_sums(channels: NDArray[np.float32], side: int) -> NDArray[np.float64]:
     count, height, width = channels.shape
     rows, columns = height // side, width // side
-    cut = channels[:, : rows * side, : columns * side].reshape(count, rows, side, columns, side)
-    return np.asarray(cut.sum(axis=(2, 4), dtype=np.float64))
+    across = channels[:, : rows * side, : columns * side].reshape(count, rows * side, columns, side).sum(axis=3)
+    return np.asarray(across.reshape(count, rows, side, columns).sum(axis=2), np.float64)
 
 
 def _with_neighbours(sums: NDArray[np.float64]) -> NDArray[np.float64]:

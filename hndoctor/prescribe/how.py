@@ -28,7 +28,9 @@ def place(vitals: Vitals, file: str) -> str:
     """A file of the run as seen from where hndoctor was called."""
     run = PurePath(vitals.run)
     folder = run.parent if _FILE.search(run.name) else run
-    return str(folder / PurePosixPath(file))
+    told = str(folder / PurePosixPath(file))
+    scheme, far, _ = vitals.run.partition("://")
+    return told.replace(f"{scheme}:/", f"{scheme}://", 1) if far else told  # a path keeps one slash of two
 
 
 def train_command(vitals: Vitals, checkpoint: Checkpoint | None, schedule: str, steps: int, *more: str) -> str:

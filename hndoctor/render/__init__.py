@@ -16,6 +16,7 @@ from hndoctor.render.sarif import render_sarif
 from hndoctor.render.text import render_text
 
 if TYPE_CHECKING:
+    from hndoctor.render.digest import Digest, digest_of
     from hndoctor.render.html import render_html, render_index
 
 Render = Callable[[Sequence[Diagnosis], Sequence[PictureJudgement]], str]
@@ -42,8 +43,10 @@ RENDERERS: tuple[Renderer, ...] = (
 
 __all__ = [
     "RENDERERS",
+    "Digest",
     "Render",
     "Renderer",
+    "digest_of",
     "render_github",
     "render_html",
     "render_index",
@@ -60,8 +63,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """The page's renderers are loaded when they are asked for: a gate needs neither templates nor pictures."""
-    if name not in ("render_html", "render_index"):
+    if name not in ("Digest", "digest_of", "render_html", "render_index"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from hndoctor.render import html
+    from hndoctor.render import digest, html
 
-    return getattr(html, name)
+    return getattr(digest if hasattr(digest, name) else html, name)

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hndoctor.records import Checkpoint, Diagnosis, Vitals
-from hndoctor.render.axis import Axis, Scale, Tick, axis_of, dots, log_scale, nice, path, step_of
+from hndoctor.records import Diagnosis
+from hndoctor.render.axis import Axis, Scale, Tick, axis_of, dots, log_scale, nice, path
 from hndoctor.render.course import Band, bands_of
+from hndoctor.render.digest import Digest
 from hndoctor.render.figures import clean, number, percent, rate, steps
-from hndoctor.render.lanes import (
-    CAP,
-    NOISE_LINE,
-    WILD,
-    Lane,
-    Mark,
-    Point,
-    Series,
-    against,
-    rate_points,
-    running_mean,
-    thinned,
-)
+from hndoctor.render.lanes import CAP, NOISE_LINE, Lane, Mark, Point, Series, against
 from hndoctor.render.templates import Words
 
 MOST = 12  # runs drawn; more lines than this cannot be told apart.  The most in need come first
-BUCKETS = 150  # points a line is drawn with, twice: so that a dozen runs stay a small page
-Reader = Callable[[Vitals], list[Point]]
 Say = Callable[[float], str]
 
 
@@ -54,7 +40,7 @@ class Comparison:
     left_out: int
 
 
-def compare(diagnoses: Sequence[Diagnosis], measured: Mapping[str, Vitals], t: Words) -> Comparison | None:
+def compare(diagnoses: Sequence[Diagnosis], measured: Mapping[str, Digest], t: Words) -> Comparison | None:
     """The first runs of `diagnoses`, in their order, that have a course; None where there are not two."""
     able = [d for d in diagnoses if d.course and d.run in measured]
     if len(able) < 2:
@@ -83,33 +69,32 @@ def _row(diagnosis: Diagnosis, name: str, index: int, axis: Axis, t: Words) -> C
     return Compared(name, look, diagnosis.verdict.value, t[f"verdict.{diagnosis.verdict}"], bands, at)
 
 
-def _lanes(told: Sequence[tuple[str, str, Vitals]], axis: Axis, t: Words) -> tuple[Lane, ...]:
+def _lanes(told: Sequence[tuple[str, str, Digest]], axis: Axis, t: Words) -> tuple[Lane, ...]:
     """One lane for each thing that can be compared over runs."""
-    loss = _lane(told, axis, t, "loss", 120, _loss, number, (CAP, t["lane.loss_cap"]))
-    held = _lane(told, axis, t, "validation", 96, _held, against, (1.0, t["lane.validation_base"]))
-    noise = _lane(told, axis, t, "noise", 64, _noise, percent, (NOISE_LINE, t["lane.noise_line"]))
+    loss = _lane(told, axis, t, "loss", 120, number, (CAP, t["lane.loss_cap"]))
+    held = _lane(told, axis, t, "validation", 96, against, (1.0, t["lane.validation_base"]))
+    noise = _lane(told, axis, t, "noise", 64, percent, (NOISE_LINE, t["lane.noise_line"]))
     return (
         noise,
         loss,
         held,
-        _lane(told, axis, t, "rate", 64, lambda v: rate_points(v.losses), rate, log=True),
-        _lane(told, axis, t, "gain", 110, lambda v: _largest(v, _gain), number, log=True),
-        _lane(told, axis, t, "update", 96, lambda v: _largest(v, _update), number, log=True),
+        _lane(told, axis, t, "rate", 64, rate, log=True),
+        _lane(told, axis, t, "gain", 110, number, log=True),
+        _lane(told, axis, t, "update", 96, number, log=True),
     )
 
 
 def _lane(
-    told: Sequence[tuple[str, str, Vitals]],
+    told: Sequence[tuple[str, str, Digest]],
     axis: Axis,
     t: Words,
     key: str,
     height: int,
-    read: Reader,
     say: Say,
     limit: tuple[float, str] | None = None,
     log: bool = False,
 ) -> Lane:
-    lines = [(label, look, read(vitals)) for label, look, vitals in told]
+    lines = [(label, look, digest.lines[key]) for label, look, digest in told]
     values = [v for _, _, points in lines for _, v in points]
     if not values:
         return Lane(key, t[f"compare.{key}"], height, "", empty=t["compare.nothing"])
@@ -130,59 +115,17 @@ def _linear(key: str, values: Sequence[float], height: int) -> Scale:
 
 
 def _line(label: str, look: str, points: Sequence[Point], axis: Axis, scale: Scale, say: Say) -> Series:
-    kept = thinned(points, BUCKETS)
-    places = [(axis.unit(step), scale.y(value)) for step, value in kept]
+    places = [(axis.unit(step), scale.y(value)) for step, value in points]
     drawn = path(places) if len(places) > 1 else dots(places)
-    return Series(label, look, tuple(kept), drawn, tuple(say(v) for _, v in kept))
+    return Series(label, look, tuple(points), drawn, tuple(say(v) for _, v in points))
 
 
-# --- what is compared -------------------------------------------------------------------------------------------------
-
-
-def _loss(vitals: Vitals) -> list[Point]:
-    known = sorted((p.step, p.loss) for p in vitals.losses if p.loss is not None and abs(p.loss) < WILD)
-    return list(running_mean(known)) if known else []
-
-
-def _held(vitals: Vitals) -> list[Point]:
-    told = sorted(vitals.validation, key=lambda v: v.step)
-    return [(v.step, v.held_out / v.held_out_base) for v in told if v.held_out_base > 0 and v.held_out < WILD]
-
-
-def _noise(vitals: Vitals) -> list[Point]:
-    worst: dict[int, float] = {}
-    for p in vitals.previews:
-        if p.step is not None and p.noise is not None:
-            worst[p.step] = max(worst.get(p.step, 0.0), p.noise)
-    return sorted(worst.items())
-
-
-def _largest(vitals: Vitals, value: Callable[[Checkpoint], float | None]) -> list[Point]:
-    found: dict[int, float] = {}
-    for c in vitals.checkpoints:
-        at = value(c)
-        if at is not None and 0 < at < WILD:
-            found[step_of(c)] = max(at, found.get(step_of(c), 0.0))
-    return sorted(found.items())
-
-
-def _gain(checkpoint: Checkpoint) -> float | None:
-    return max((m.gain for m in checkpoint.modules if m.gain is not None), default=None)
-
-
-def _update(checkpoint: Checkpoint) -> float | None:
-    """Root mean square over the modules."""
-    squares = [m.update_rms**2 for m in checkpoint.modules if m.update_rms is not None]
-    return math.sqrt(sum(squares) / len(squares)) if squares else None
-
-
-def sparkline(vitals: Vitals, axis: Axis, t: Words) -> tuple[str, str] | None:
+def sparkline(digest: Digest, axis: Axis, t: Words) -> tuple[str, str] | None:
     """(path in a box of 1000 x 24, what it shows) of a run's mean loss, or of its gain; None without either."""
-    for key, points in (("loss", _loss(vitals)), ("gain", _largest(vitals, _gain))):
-        if len(points) > 1:
-            kept = thinned(points, 60)
-            values = [v for _, v in kept]
-            scale = Scale(min(values), max(max(values), min(values) + 1e-9), 24, pad=2)
-            said = t("index.spark", what=t[f"compare.{key}"], first=number(values[0]), last=number(values[-1]))
-            return path((axis.unit(step), scale.y(v)) for step, v in kept), f"{said} ({steps(len(points))})"
-    return None
+    if digest.spark is None:
+        return None
+    spark = digest.spark
+    values = [v for _, v in spark.points]
+    scale = Scale(min(values), max(max(values), min(values) + 1e-9), 24, pad=2)
+    said = t("index.spark", what=t[f"compare.{spark.key}"], first=number(values[0]), last=number(values[-1]))
+    return path((axis.unit(step), scale.y(v)) for step, v in spark.points), f"{said} ({steps(spark.count)})"

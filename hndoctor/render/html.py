@@ -20,6 +20,7 @@ from hndoctor.records import Diagnosis, Verdict, Vitals
 from hndoctor.render.axis import Axis, axis_of
 from hndoctor.render.compare import Comparison, compare, sparkline
 from hndoctor.render.course import LETTERS, Band, Course, bands_of, course_of
+from hndoctor.render.digest import Digest, digest_of
 from hndoctor.render.facts import findings_of, headline, treatment
 from hndoctor.render.figures import clean, steps
 from hndoctor.render.heat import Heat, heat_of
@@ -66,18 +67,19 @@ def render_index(
     diagnoses: Sequence[Diagnosis],
     links: Mapping[str, str] | None = None,
     *,
-    vitals: Sequence[Vitals] = (),
+    vitals: Iterable[Vitals | Digest] = (),
     language: str = "en",
 ) -> str:
     """The page of a folder of runs, most in need first, all courses on one axis.
 
     `links` maps a run's path to the address of its page, relative to the index; without it each page is looked for in
-    the folder named like the run.  With `vitals`, the runs are compared line by line below the list.
+    the folder named like the run.  With `vitals`, or their digests, the runs are compared line by line below the
+    list.
     """
     t = Words(language)
     where = links or {d.run: f"{PurePath(d.run.replace(chr(92), '/')).name}/health.html" for d in diagnoses}
     ordered = sorted(diagnoses, key=lambda d: (_NEED.index(d.verdict), d.run))
-    measured = {v.run: v for v in vitals}
+    measured = {v.run: v if isinstance(v, Digest) else digest_of(v) for v in vitals}
     axis = axis_of(s.step for d in diagnoses for s in d.course)
     rows = [_row(d, measured.get(d.run), where.get(d.run), axis, t) for d in ordered]
     summary = t("index.summary_one") if len(rows) == 1 else t("index.summary", n=len(rows))
@@ -86,7 +88,7 @@ def render_index(
     return _page("index.html.j2", t, title=title, rows=rows, summary=summary, both=both, data=data)
 
 
-def _row(diagnosis: Diagnosis, vitals: Vitals | None, where: str | None, axis: Axis, t: Words) -> dict[str, object]:
+def _row(diagnosis: Diagnosis, digest: Digest | None, where: str | None, axis: Axis, t: Words) -> dict[str, object]:
     advice = diagnosis.prescription
     best = steps(advice.step) if advice is not None and advice.step is not None else "–"
     bands: Iterable[Band] = bands_of(sorted(diagnosis.course, key=lambda s: s.step), axis, t)
@@ -100,7 +102,7 @@ def _row(diagnosis: Diagnosis, vitals: Vitals | None, where: str | None, axis: A
         "next": t.told(advice.sentence if advice else "–"),
         "best": best,
         "bands": bands,
-        "spark": None if vitals is None else sparkline(vitals, axis, t),
+        "spark": None if digest is None else sparkline(digest, axis, t),
         "last": steps(max((s.step for s in diagnosis.course), default=0)),
         "flag": axis.share(advice.step) if advice is not None and advice.step is not None else None,
     }

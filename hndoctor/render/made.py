@@ -105,7 +105,7 @@ def _file(c: Checkpoint, t: Words) -> File:
         clean(c.path),
         size(c.bytes),
         t.told(c.provenance).text,
-        clean(c.sha256[:12] or f"xxh3 {c.content[:12]}"),
+        clean(f"SHA-256 {c.sha256[:12]}" if c.sha256 else f"XXH3 {c.content[:12]}"),
         _optimizer(c, t),
         tuple(notes),
     )

@@ -35,6 +35,7 @@ _INK = {
 }
 _SHOWN_OF_A_CODE = 5  # findings of one rule before "and N more": a NaN network trips the same rule at every checkpoint
 WORTH_SAYING = 0.02  # width of an interval from which it is printed
+EVEN = 0.5  # probability from which something is more likely than not
 
 
 def render_text(
@@ -134,8 +135,16 @@ def _picture(judged: PictureJudgement) -> Text:
     text = Text.assemble((clean(judged.picture), "bold"), "  ")
     if judged.unreadable is not None:
         return text.append("unreadable: " + clean(judged.unreadable), "magenta")
+    found = looks_like(judged)
+    text.append(f"{found or 'a picture'}: ", "bold red" if found else "green")
     text.append(", ".join(f"{kind.replace('_', ' ')} {_likely(judged, kind)}" for kind in judged.p))
     return text.append("".join(f"; {clean(reason)}" for reason in judged.because))
+
+
+def looks_like(judged: PictureJudgement) -> str:
+    """What a picture most likely is, if anything that is wrong: "noise", "flat" ...; empty where it is a picture."""
+    likely = {kind: p for kind, p in judged.p.items() if p is not None and p >= EVEN}
+    return max(likely, key=lambda kind: likely[kind]).replace("_", " ") if likely else ""
 
 
 def _likely(judged: PictureJudgement, kind: str) -> str:
@@ -149,9 +158,14 @@ def _likely(judged: PictureJudgement, kind: str) -> str:
 
 def _count(diagnoses: Sequence[Diagnosis], pictures: Sequence[PictureJudgement]) -> str:
     kinds = Counter(d.verdict for d in diagnoses)
-    parts = [f"{kinds[v]} {v.value}" for v in Verdict if kinds[v]]
-    runs = f"{len(diagnoses)} run{'' if len(diagnoses) == 1 else 's'}" + (": " + ", ".join(parts) if parts else "")
-    return runs + (f"; {len(pictures)} picture{'' if len(pictures) == 1 else 's'}" if pictures else "")
+    runs = _counted(len(diagnoses), "run", [f"{kinds[v]} {v.value}" for v in Verdict if kinds[v]])
+    looks = Counter("unreadable" if p.unreadable else looks_like(p) for p in pictures)
+    told = _counted(len(pictures), "picture", [f"{n} {look}" for look, n in looks.most_common() if look])
+    return "; ".join(part for part in (runs if diagnoses or not pictures else "", told if pictures else "") if part)
+
+
+def _counted(number: int, what: str, parts: Sequence[str]) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}" + (": " + ", ".join(parts) if parts else "")
 
 
 def worst(findings: Sequence[Finding]) -> Severity | None:

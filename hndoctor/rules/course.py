@@ -163,7 +163,9 @@ def still_starting(course: Course) -> Iterator[Sign]:
     Too little dose so far for an effect, and no sign of one.  This is no illness: train on at the same rate (on SD1
     5,000 to 10,000 steps at 5e-6 are usable, G19).
     """
-    if course.stations and _last_state(course) is State.STARTING:
+    files = course.vitals.checkpoints
+    other = bool(files) and all(checkpoint.partial for checkpoint in files)  # a LoRA's training is not judged
+    if course.stations and _last_state(course) is State.STARTING and not other:
         station = course.stations[-1]
         sure = _last_p(course, State.STARTING)
         yield Sign("hardly trained yet", step=station.step, value=sure, limit=0.5, confidence=sure)

@@ -14,23 +14,25 @@ DEAD_GAIN = 1e-4  # a fresh 24-wide network has .003, a fresh 768-wide one .1 (w
 UNCHANGED = 1e-7  # update over weights, RMS: below single precision's resolution
 
 
-@rule("HN104", Severity.WARNING, needs="checkpoints")
+@rule("HN104", Severity.ERROR, needs="checkpoints")
 def no_effect(vitals: Vitals) -> Iterator[Sign]:
     """The network does nothing.
 
     What it adds to its contexts is less than a ten-thousandth of them: pictures with and without it are the same.  A
     dead last activation, a layer norm that never left zero, or weights that were decayed away.  Start again, with
-    another activation and without layer norm.
+    another activation and without layer norm.  Where later checkpoints do something, or only some modules do nothing,
+    this is a warning.
     """
     for stretch in stretches(networks(vitals), lambda c: _most(c) is not None and (_most(c) or 0.0) < DEAD_GAIN):
         value = _most(stretch.first) or 0.0
         message = f"the largest gain of any module is {value:.1e} {stretch.where}"
-        yield Sign(message, step=stretch.first.step, subject=stretch.first.path, value=value, limit=DEAD_GAIN)
+        severity = None if stretch.to_the_end else Severity.WARNING
+        yield Sign(message, stretch.first.step, stretch.first.path, value, DEAD_GAIN, severity=severity)
     silent = [c for c in networks(vitals) if (_most(c) or 0.0) >= DEAD_GAIN and _silent(c)]
     if silent:
         names = ", ".join(label(module) for module in _silent(silent[-1]))
         message = f"{names} {'does' if ',' not in names else 'do'} nothing {called(silent[-1])}, others do"
-        yield Sign(message, step=silent[-1].step, subject=silent[-1].path, value=0.0, limit=DEAD_GAIN, confidence=0.9)
+        yield Sign(message, silent[-1].step, silent[-1].path, 0.0, DEAD_GAIN, 0.9, Severity.WARNING)
 
 
 def _most(checkpoint: Checkpoint) -> float | None:
@@ -43,19 +45,20 @@ def _silent(checkpoint: Checkpoint) -> list[ModuleVitals]:
     return [module for module in checkpoint.modules if module.gain is not None and module.gain < DEAD_GAIN]
 
 
-@rule("HN105", Severity.WARNING, needs="checkpoints")
+@rule("HN105", Severity.ERROR, needs="checkpoints")
 def still_at_its_initialisation(vitals: Vitals) -> Iterator[Sign]:
     """The weights are still those that the network was created with.
 
     All biases are exactly zero and every matrix has the spread of its initialisation, although steps were counted:
     no step has changed anything.  Gradients are missing or zero, every step was skipped (a NaN loss in mixed
-    precision), or the rate is zero.  Look at the loss log; train again after mending that.
+    precision), or the rate is zero.  Look at the loss log; train again after mending that.  In a run that went on to
+    learn this is a warning, before the first step a note.
     """
     for stretch in stretches(networks(vitals), is_at_its_initialisation):
         trained = [checkpoint for checkpoint in stretch.members if checkpoint.stored_step > 0]
         about = (trained or stretch.members)[-1]
         message = f"{about.metadata.weight_initialization} initialisation, untouched after {about.stored_step} steps"
-        severity = None if trained else Severity.INFO
+        severity = (None if stretch.to_the_end else Severity.WARNING) if trained else Severity.INFO
         yield Sign(message, about.step, about.path, float(about.stored_step), 0.0, 0.95, severity)
 
 

@@ -15,8 +15,9 @@ def optimizer_state_unfit(vitals: Vitals) -> Iterator[Sign]:
     """The optimizer state is not fit to go on from.
 
     Moments that are not finite ruin the network with the first step; a state that cannot be read is dropped by the
-    web UI without a word; moments that are all zero never saw a gradient; and a state that has counted more steps
-    than its network belongs to a later one.  Resume from an earlier pair, or without the state and with a warm-up.
+    web UI without a word; moments that are all zero never saw a gradient; moments of other shapes are another
+    network's, or one's whose sizes stood in another order; and a state that has counted more steps than its network
+    belongs to a later one.  Resume from an earlier pair, or without the state and with a warm-up.
     """
     for checkpoint in vitals.checkpoints:
         optimizer = checkpoint.optimizer
@@ -35,6 +36,9 @@ def _complaints(
         return
     if optimizer.nonfinite:
         yield f"{optimizer.nonfinite} moments are not finite", float(optimizer.nonfinite), 0.0, Severity.ERROR
+    if optimizer.misfits:
+        message = f"the moments of {optimizer.misfits} parameters have another shape than the network's tensors"
+        yield message, float(optimizer.misfits), 0.0, None
     if optimizer.tensors == 0:
         yield "it holds no moments at all", 0.0, None, Severity.INFO
     elif optimizer.zero_second_moment >= ZERO_MOMENTS:

@@ -95,18 +95,20 @@ def too_large_for_half_precision(vitals: Vitals) -> Iterator[Sign]:
         yield Sign(message, stretch.first.step, stretch.first.path, large.max_abs, HALF_LIMIT)
 
 
-@rule("HN114", Severity.WARNING, needs="checkpoints")
+@rule("HN114", Severity.ERROR, needs="checkpoints")
 def effect_not_examined(vitals: Vitals) -> Iterator[Sign]:
     """What the network does could not be examined.
 
     Its weights are finite, but its layers do not fit together, or its activation cannot be evaluated, so its gain is
     not known: it counts as not examined in this respect, not as sound.  A web UI cannot load such a network either.
+    Take a checkpoint whose settings fit its layers, or create the network anew with one of the usual activations.
     """
     for stretch in stretches(networks(vitals), lambda c: bool(_unknown(c))):
         names = ", ".join(map(label, _unknown(stretch.first)))
         activation = stretch.first.metadata.activation_func
         message = f"the gain of {names} is not known {stretch.where} (activation {activation})"
-        yield Sign(message, stretch.first.step, stretch.first.path)
+        severity = None if stretch.to_the_end else Severity.WARNING
+        yield Sign(message, stretch.first.step, stretch.first.path, severity=severity)
 
 
 def _unknown(checkpoint: Checkpoint) -> list[ModuleVitals]:

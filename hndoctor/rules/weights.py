@@ -7,6 +7,7 @@ from itertools import pairwise
 from statistics import median
 
 from hndoctor.records import Checkpoint, Severity, TensorVitals, Vitals
+from hndoctor.rules.alignment import is_by_chance
 from hndoctor.rules.engine import Rule, Sign, rule
 from hndoctor.rules.idle import RULES_IDLE
 from hndoctor.rules.initial import initial_std
@@ -24,6 +25,9 @@ GAIN_LARGE = 1.7  # objects drift (science.md §E); below it no jump of the gain
 # a warning, and an error from where nothing sound has been seen: explosions pass it at once (sudden-02: 61, median 20)
 GAIN_ODD, MEDIAN_ODD = 8.0, 2.0
 GAIN_NOISE, MEDIAN_NOISE = 32.0, 8.0
+# Weights that are as good as random: on the pocket model all 22 networks of median gains from 2.5 on were broken by the
+# lab's rule of truth, none of the 10 of .6 to 1.8 (benchmarks/lab/chance)
+MEDIAN_BY_CHANCE = 2.0
 GAIN_CERTAIN_DEATH = 1.3  # at the start: Kaiming's 1.42 and 2.0 (web UI issue 4350), not Xavier's .67 and .94
 RMS_EXPLODED = 1.0  # RMS of a module: 100 times the web UI's Normal initialisation; guess, untested
 WEIGHT_LARGE = 5.0  # max |w|; AutoTrainer's definition of a large weight (ICSE 2021)
@@ -61,6 +65,7 @@ def exploded(vitals: Vitals) -> Iterator[Sign]:
 
     A sound network mostly adds less than a context's own length; a few of its modules may add several times that.
     Eight times in most modules, or thirty in one, leaves nothing of the prompt: every picture is colourful noise (G29).
+    Of weights that point nowhere, as if drawn by chance, twice is enough.
     Go back to a checkpoint from before the rise and lower the rate; where the very first checkpoint is like this, start
     again.  A warning is no reason to stop while previews still follow their prompts.
     """
@@ -85,13 +90,15 @@ def _explosion(stretch: Stretch, excess: Excess | None, sure: float, severity: S
 
 
 def _ruinous(checkpoint: Checkpoint) -> Excess | None:
-    """Beyond doubt: a gain in the range of noise, in one module or in most, or weights of another order."""
+    """Beyond doubt: a gain in the range of noise, of one module or of most; random weights; or of another order."""
     found = largest_gain(checkpoint)
     gains = [module.gain for module in checkpoint.modules if module.gain is not None]
     if found and found[1] >= GAIN_NOISE:
         return f"the gain of {found[0]} is", found[1], GAIN_NOISE
     if gains and median(gains) >= MEDIAN_NOISE:
         return "the median gain of the modules is", median(gains), MEDIAN_NOISE
+    if gains and median(gains) >= MEDIAN_BY_CHANCE and is_by_chance(checkpoint):
+        return "the weights are as good as random, and their median gain is", median(gains), MEDIAN_BY_CHANCE
     loud = max(checkpoint.modules, key=lambda module: module.rms, default=None)
     if loud and loud.rms >= RMS_EXPLODED:
         return f"the weights of {label(loud)} have an RMS of", loud.rms, RMS_EXPLODED

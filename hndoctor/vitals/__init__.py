@@ -1,6 +1,18 @@
 """Run -> Vitals: everything measured, nothing judged, one checkpoint at a time; to and from `vitals.json`."""
 
+from hndoctor.vitals.ahead import Mapped, Piece
 from hndoctor.vitals.measuring import Progress, measure_run, measuring
 from hndoctor.vitals.stored import VitalsError, from_json, load, save, to_json
 
-__all__ = ["Progress", "VitalsError", "from_json", "load", "measure_run", "measuring", "save", "to_json"]
+__all__ = [
+    "Mapped",
+    "Piece",
+    "Progress",
+    "VitalsError",
+    "from_json",
+    "load",
+    "measure_run",
+    "measuring",
+    "save",
+    "to_json",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from hndoctor.calibration import whole
 from hndoctor.collect import beside
 from hndoctor.formats.checksum import content_key_of
 from hndoctor.records import Checkpoint, Preview, Refusal, Run, Unreadable, Vitals
@@ -25,6 +26,7 @@ class Known:
     previews: dict[str, Preview] = field(default_factory=dict)
     taken: float = 0.0
     unreadable: dict[str, Unreadable] = field(default_factory=dict)
+    order: tuple[str, ...] = ()  # of the checkpoints: each was compared with those before it
 
     def refused(self, name: str, path: Path) -> Unreadable | None:
         """The refusal of a checkpoint, if its file is as it was; one still being written is looked at again."""
@@ -46,12 +48,14 @@ class Known:
             optimizer = replace(optimizer, modified=optim.stat().st_mtime)
         else:
             return None
-        return replace(before, modified=path.stat().st_mtime, optimizer=optimizer)
+        return replace(before, modified=path.stat().st_mtime_ns / 1e9, optimizer=optimizer)
 
     def preview(self, name: str, path: Path) -> Preview | None:
-        """The record of a preview, if its file is as it was."""
+        """The record of a preview, if its file is as it was and nothing is measured today that it lacks."""
         before = self.previews.get(name)
-        return before if before and self._unchanged(path, before.bytes, before.modified) else None
+        if before is None or not whole(before.scores):
+            return None
+        return before if self._unchanged(path, before.bytes, before.modified) else None
 
     def _same(self, path: Path, size: int, modified: float, content: str) -> bool:
         """Untouched; or touched, or copied, and still the same bytes."""
@@ -76,9 +80,15 @@ def known_of(run: Run) -> Known:
 
 
 def _known(vitals: Vitals, taken: float) -> Known:
+    records: list[Checkpoint | Unreadable] = [*vitals.checkpoints, *vitals.unreadable]
     return Known(
         {checkpoint.path: checkpoint for checkpoint in vitals.checkpoints},
         {preview.path: preview for preview in (*vitals.previews, *vitals.training) if preview.unreadable is None},
         taken,
         {refused.path: refused for refused in vitals.unreadable},
+        tuple(one.path for one in sorted(records, key=_place)),
     )
+
+
+def _place(one: Checkpoint | Unreadable) -> tuple[bool, int, str]:
+    return one.step is None, one.step or 0, one.path

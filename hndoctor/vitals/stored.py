@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from hndoctor.calibration import judged_again
 from hndoctor.formats.atomic import write_whole
 from hndoctor.records import SCHEMA, Preview, Vitals
 
@@ -51,7 +52,10 @@ def _spelt_out(value: Any) -> Any:
 
 
 def from_json(data: bytes) -> Vitals:
-    """The vitals in `data`.  Raises VitalsError, in one line, for broken or forged JSON and for another schema."""
+    """The vitals in `data`, their previews judged by today's calibration.
+
+    Raises VitalsError, in one line, for broken or forged JSON and for another schema.
+    """
     try:
         schema = _head(data).schema
         if schema != SCHEMA:
@@ -60,7 +64,8 @@ def from_json(data: bytes) -> Vitals:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         reason = " ".join(str(problem).split())[:200]
         raise VitalsError(f"not a vitals.json ({reason}); delete it and scan the run again") from None
-    return replace(vitals, previews=tuple(_harmless(vitals)))
+    training = tuple(judged_again(picture) for picture in vitals.training)
+    return replace(vitals, previews=tuple(map(judged_again, _harmless(vitals))), training=training)
 
 
 def load(path: Path) -> Vitals:

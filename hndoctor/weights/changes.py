@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hndoctor.formats.types import Array, HypernetworkFile, Module
-from hndoctor.weights.tensors import blocks, clamped, rows_of
+from hndoctor.weights.tallies import blocks, clamped, rows_of
 
 BLOCK = 1 << 16  # elements: smaller than a tally's, as up to five networks' blocks are in use at once (measured)
 

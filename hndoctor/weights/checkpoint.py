@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from hndoctor.formats import HypernetworkFile, OptimizerFile, Refused, TensorFile, read
+from hndoctor.formats.folders import relative
 from hndoctor.formats.hashes import generation, sha256
 from hndoctor.formats.loaders import misread_by, refused_by
 from hndoctor.formats.source import Snapshot, snapshot
@@ -17,7 +17,8 @@ from hndoctor.formats.types import Array
 from hndoctor.records import Checkpoint, CheckpointPath, NetworkMetadata, OptimizerVitals, Refusal, Unreadable
 from hndoctor.weights.changes import Past
 from hndoctor.weights.measure import Directions, measure, measure_tensors
-from hndoctor.weights.optimizer import measure_optimizer
+from hndoctor.weights.optimizer import Shape, measure_optimizer
+from hndoctor.weights.tallies import Tallies
 
 READ_AGAIN = (0.2, 0.8)  # seconds to wait for a trainer that is saving: 88 MB take it about half of one (guess)
 PARTIAL = {
@@ -60,6 +61,12 @@ class Memory:
         return Past(*(one.still() if one else None for one in kept))
 
 
+def kept(path: Path) -> Kept | None:
+    """A network read for comparisons only; None where the file is something else.  Raises Refused and OSError."""
+    state, file = snapshot(path), read(path, sha256=False, content=False)
+    return Kept(file, state) if isinstance(file, HypernetworkFile) else None
+
+
 def measure_checkpoint(
     where: CheckpointPath,
     root: Path,
@@ -75,12 +82,12 @@ def measure_checkpoint(
     becomes an `Unreadable` with its reason.
     """
     try:
-        state, file = _read(where.path, rough)
+        state, file, counted = _read(where.path, rough)
         if isinstance(file, OptimizerFile):
             raise Refused(Refusal.FOREIGN, "an optimizer state, not a network")
         if isinstance(file, TensorFile):
-            return _partial(file, where, root, state, rough), before
-        return _whole(file, where, root, Kept(file, state), before, held_out, rough)
+            return _partial(file, where, root, state, rough, counted), before
+        return _whole(file, where, root, Kept(file, state), before, held_out, rough, counted)
     except Refused as refused:
         return _unreadable(where, root, refused.kind, refused.reason), before
     except OSError as problem:
@@ -88,16 +95,24 @@ def measure_checkpoint(
         return _unreadable(where, root, Refusal.DAMAGED, reason), before
 
 
-def _read(path: Path, rough: bool) -> tuple[Snapshot, HypernetworkFile | OptimizerFile | TensorFile]:
+Found = tuple[Snapshot, HypernetworkFile | OptimizerFile | TensorFile, Tallies]
+
+
+def _read(path: Path, rough: bool) -> Found:
     """Read a network; one that was just being written a little later again."""
     for wait in READ_AGAIN:
         try:
-            return snapshot(path), read(path, sha256=False, content=not rough)
+            return _read_once(path, rough)
         except Refused as refused:
             if refused.kind is not Refusal.WRITING:
                 raise
             time.sleep(wait)
-    return snapshot(path), read(path, sha256=False, content=not rough)
+    return _read_once(path, rough)
+
+
+def _read_once(path: Path, rough: bool) -> Found:
+    state, counted = snapshot(path), Tallies()
+    return state, read(path, sha256=False, content=not rough, watch=counted.watch), counted
 
 
 def _whole(
@@ -108,10 +123,11 @@ def _whole(
     memory: Memory | None,
     held_out: float | None,
     rough: bool,
+    counted: Tallies,
 ) -> tuple[Checkpoint, Memory]:
     past, warm = (memory.past(), memory.directions) if memory else (Past(), None)
-    tensors, modules, directions = measure(file, past, warm, rough)
-    optimizer, hashed = _optimizer(where, root, rough)
+    tensors, modules, directions = measure(file, past, warm, rough, counted)
+    optimizer, hashed = _optimizer(where, root, rough, [tensor.shape for tensor in tensors])
     made = Checkpoint(
         path=relative(where.path, root),
         step=where.step,
@@ -140,8 +156,10 @@ def _remembered(kept: Kept, memory: Memory | None, directions: Directions, held_
     return Memory(memory.first, kept, memory.before, directions, best, least)
 
 
-def _partial(file: TensorFile, where: CheckpointPath, root: Path, state: Snapshot, rough: bool) -> Checkpoint:
-    optimizer, hashed = _optimizer(where, root, rough)
+def _partial(
+    file: TensorFile, where: CheckpointPath, root: Path, state: Snapshot, rough: bool, counted: Tallies
+) -> Checkpoint:
+    optimizer, hashed = _optimizer(where, root, rough, None)
     return Checkpoint(
         path=relative(where.path, root),
         step=where.step,
@@ -152,7 +170,7 @@ def _partial(file: TensorFile, where: CheckpointPath, root: Path, state: Snapsho
         container=file.container,
         provenance=file.kind,
         metadata=NetworkMetadata(name=where.path.stem),
-        tensors=measure_tensors(file, rough),
+        tensors=measure_tensors(file, rough, counted),
         modules=(),
         optimizer=optimizer,
         partial=PARTIAL[file.kind],
@@ -160,7 +178,9 @@ def _partial(file: TensorFile, where: CheckpointPath, root: Path, state: Snapsho
     )
 
 
-def _optimizer(where: CheckpointPath, root: Path, rough: bool) -> tuple[OptimizerVitals | None, str]:
+def _optimizer(
+    where: CheckpointPath, root: Path, rough: bool, shapes: Sequence[Shape] | None
+) -> tuple[OptimizerVitals | None, str]:
     """The optimizer state beside a network, and the network's SHA-256 where the state is tied to it by that."""
     if where.optim is None:
         return None, ""
@@ -172,7 +192,7 @@ def _optimizer(where: CheckpointPath, root: Path, rough: bool) -> tuple[Optimize
         if not isinstance(file, OptimizerFile):
             raise Refused(Refusal.FOREIGN, "not an optimizer state")
         hashed = sha256(where.path) if generation(file.hash) == 2 else ""
-        made = measure_optimizer(file, where.path, hashed, name)
+        made = measure_optimizer(file, where.path, hashed, name, shapes)
         return replace(made, bytes=size, modified=modified, content=file.content), hashed
     except Refused as refused:
         reason = refused.reason
@@ -189,11 +209,3 @@ def _unreadable(where: CheckpointPath, root: Path, kind: Refusal, reason: str) -
     except OSError:
         size, modified = 0, 0.0
     return Unreadable(relative(where.path, root), where.step, kind, reason, size, modified)
-
-
-def relative(path: Path, root: Path) -> str:
-    """A path as records hold it: POSIX, as seen from the run's folder."""
-    try:
-        return PurePath(os.path.relpath(path, root)).as_posix()
-    except ValueError:  # another drive
-        return path.as_posix()

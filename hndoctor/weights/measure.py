@@ -9,9 +9,11 @@ from hndoctor.formats.types import Array, HypernetworkFile, Module, TensorFile
 from hndoctor.records import ModuleVitals, TensorVitals
 from hndoctor.weights.changes import Past, change
 from hndoctor.weights.network import effect
-from hndoctor.weights.tensors import clamped, vitals_of
+from hndoctor.weights.tallies import Tallies, clamped
+from hndoctor.weights.tensors import vitals_of
 
 NO_PAST = Past()
+NOTHING_COUNTED = Tallies()
 Directions = dict[str, Array]  # tensor name -> right singular vector to start from at the next checkpoint
 
 
@@ -20,11 +22,12 @@ def measure(
     past: Past = NO_PAST,
     directions: Mapping[str, Array] | None = None,
     rough: bool = False,
+    counted: Tallies = NOTHING_COUNTED,
 ) -> tuple[tuple[TensorVitals, ...], tuple[ModuleVitals, ...], Directions]:
     """Every number of a network, and the singular directions that make the next checkpoint cheaper.
 
     `rough` leaves out what no verdict depends on: sharp spectral norms and the ranks.  One non-finite weight changes
-    nothing but the counts and the gain of its own module.
+    nothing but the counts and the gain of its own module.  `counted` holds what was counted while the file was read.
     """
     tensors: list[TensorVitals] = []
     modules: list[ModuleVitals] = []
@@ -34,7 +37,9 @@ def measure(
         for name, array in module.tensors.items():
             full = f"{module.size}.{module.side}.{name}"
             start = directions.get(full) if directions else None
-            made, spectral = vitals_of(full, array, module.dtypes.get(name, array.dtype.name), start, rough)
+            made, spectral = vitals_of(
+                full, array, module.dtypes.get(name, array.dtype.name), start, rough, counted.of(array)
+            )
             if spectral is not None and not rough:
                 found[full] = spectral.direction
             own.append(made)
@@ -43,11 +48,14 @@ def measure(
     return tuple(tensors), tuple(modules), found
 
 
-def measure_tensors(file: TensorFile, rough: bool = False) -> tuple[TensorVitals, ...]:
+def measure_tensors(
+    file: TensorFile, rough: bool = False, counted: Tallies = NOTHING_COUNTED
+) -> tuple[TensorVitals, ...]:
     """The tensors of a file of another kind: integrity and norms."""
     named = file.tensors.items()
     return tuple(
-        vitals_of(name, array, file.dtypes.get(name, array.dtype.name), rough=rough)[0] for name, array in named
+        vitals_of(name, array, file.dtypes.get(name, array.dtype.name), None, rough, counted.of(array))[0]
+        for name, array in named
     )
 
 

@@ -47,6 +47,8 @@ def effect(module: Module, metadata: NetworkMetadata, largest: float | None = No
 
     `largest` is the largest magnitude of any of its weights, where that is known already.
     """
+    if any(array.dtype.kind == "c" for array in module.tensors.values()):
+        return NOTHING  # torch would drop the imaginary parts with a warning
     x = contexts(module.size)
     if largest is None:
         largest = max(map(_largest, module.tensors.values()), default=0.0)

@@ -10,16 +10,22 @@ from typing import Any
 import numpy as np
 
 from hndoctor.formats.hashes import generation, old_hash
+from hndoctor.formats.plain import STEP_LIMIT
 from hndoctor.formats.types import Array, OptimizerFile
 from hndoctor.records import OptimizerVitals
-from hndoctor.weights.tensors import Tally, blocks, clamped, rows_of, tally
+from hndoctor.weights.tallies import Tally, blocks, clamped, rows_of, tally
+
+WHOLE = ("exp_avg", "exp_avg_sq", "momentum_buffer", "square_avg")  # moments that have their parameter's shape
+Shape = tuple[int, ...]
 
 
-def measure_optimizer(file: OptimizerFile, checkpoint_path: Path, sha256: str, name: str = "") -> OptimizerVitals:
+def measure_optimizer(
+    file: OptimizerFile, checkpoint_path: Path, sha256: str, name: str = "", shapes: Sequence[Shape] | None = None
+) -> OptimizerVitals:
     """The numbers of an optimizer state.
 
-    `checkpoint_path` and its `sha256` are the network it lies beside; `name` is the path to record.  Raises OSError
-    only if the network vanished meanwhile.
+    `checkpoint_path`, its `sha256` and the `shapes` of its tensors, in their order, are the network it lies beside;
+    `name` is the path to record.  Raises OSError only if the network vanished meanwhile.
     """
     counted = [(key, tally(array)) for _, key, array in _arrays(file)]
     matches, which = _hash(file.hash, checkpoint_path, sha256)
@@ -36,7 +42,18 @@ def measure_optimizer(file: OptimizerFile, checkpoint_path: Path, sha256: str, n
         nonfinite=sum(one.count - one.finite for _, one in counted),
         zero_second_moment=_zero_share([one for key, one in counted if key == "exp_avg_sq"]),
         update_rms=_next_update(file),
+        misfits=0 if shapes is None else _misfits(file, shapes),
     )
+
+
+def _misfits(file: OptimizerFile, shapes: Sequence[Shape]) -> int:
+    """Parameters whose moments are not of their shape: torch numbers parameters in the order of the file's tensors."""
+    wrong = {
+        index
+        for index, key, array in _arrays(file)
+        if key in WHOLE and not (0 <= index < len(shapes) and array.shape == shapes[index])
+    }
+    return len(wrong)
 
 
 def _arrays(file: OptimizerFile) -> Iterator[tuple[int, str, Array]]:
@@ -61,7 +78,7 @@ def _finite(value: Any) -> float | None:
 
 def _step(file: OptimizerFile) -> int | None:
     steps = [_finite(entry.get("step")) for entry in file.state.values()]
-    known = [step for step in steps if step is not None]
+    known = [step for step in steps if step is not None and 0 <= step < STEP_LIMIT]
     return int(max(known)) if known else None
 
 

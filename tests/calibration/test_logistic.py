@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from hndoctor.calibration.logistic import NINETY, Branch, Form, Probability, Term, log_odds, probability
 
 FORMS = {"a": Form(0.0, 10.0), "b": Form(1.0, 60.0, 0.0)}
-LOWER = ((0.5,), (0.2, 0.3), (-0.1, 0.05, 0.4))
-BRANCH = Branch(-1.0, (Term("a", 2.0, 4.0, 2.0, 3.0), Term("b", -1.5, 1.0, 0.5, 12.0)), LOWER)
+SPREAD = ((0.5, 0.1), (0.2, 0.3), (-0.1, 0.05))
+BRANCH = Branch(-1.0, (Term("a", 2.0, 4.0, 2.0, 3.0, 6.0), Term("b", -1.5, 1.0, 0.5, 12.0, 3.0)), SPREAD)
 
 
 def test_log_odds_are_those_of_the_formula():
@@ -25,9 +26,9 @@ def test_values_outside_the_range_seen_are_not_extrapolated():
 
 
 def test_the_deviation_is_that_of_the_covariance():
-    lower = np.array([[0.5, 0, 0], [0.2, 0.3, 0], [-0.1, 0.05, 0.4]])
-    x = np.array([1.0, 0.7, -1.3])
-    assert BRANCH.deviation(tuple(x)) == pytest.approx(math.sqrt(x @ lower @ lower.T @ x))
+    spread, x = np.array(SPREAD), np.array([1.0, 0.7, -1.3])
+    assert BRANCH.deviation(tuple(x)) == pytest.approx(math.sqrt(x @ spread @ spread.T @ x))
+    assert replace(BRANCH, deviations=()).deviation(tuple(x)) == 0
 
 
 def test_an_interval_holds_the_value_and_widens_with_the_deviation():
@@ -47,6 +48,11 @@ def test_reasons_are_those_that_speak_for_it_the_loudest_first():
     assert [r.measure for r in found] == ["b", "a"]
     assert found[1].odds == pytest.approx(2.0 * (5 - 3) / 2)
     assert [r.measure for r in BRANCH.reasons({"a": 2.0, "b": 2.0}, FORMS)] == ["b"]
+
+
+def test_what_moved_away_from_what_is_looked_for_is_no_reason_whatever_its_weight():
+    turned = replace(BRANCH, terms=(replace(BRANCH.terms[0], found=1.0), BRANCH.terms[1]))
+    assert [r.measure for r in turned.reasons({"a": 5.0, "b": 2.0}, FORMS)] == ["b"]
 
 
 @pytest.mark.parametrize("odds", [-5.0, 0.0, 3.2])

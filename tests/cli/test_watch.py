@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hndoctor.cli import scanning, watching
+from hndoctor.cli import watching
 from hndoctor.cli.console import error_console
 from tests.cli.conftest import write_network
 
@@ -44,7 +44,7 @@ def test_nothing_is_measured_that_has_not_changed(
     known: watching.Watched, healthy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     look(healthy, known)
-    monkeypatch.setattr(scanning, "measure", lambda *a, **k: pytest.fail("measured again"))
+    monkeypatch.setattr(watching, "measure_run", lambda *a, **k: pytest.fail("measured again"))
     look(healthy, known)
 
 
@@ -86,7 +86,7 @@ def test_folders_that_come_and_go(known: watching.Watched, healthy: Path, capsys
 def test_a_folder_that_is_removed_while_it_is_measured(
     known: watching.Watched, healthy: Path, dying: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measure = scanning.measure
+    measure = watching.measure_run
 
     def removed(run, *arguments, **options):  # type: ignore[no-untyped-def]
         if run.name == "dying":
@@ -94,7 +94,7 @@ def test_a_folder_that_is_removed_while_it_is_measured(
             raise FileNotFoundError(2, "No such file or directory", str(dying))
         return measure(run, *arguments, **options)
 
-    monkeypatch.setattr(scanning, "measure", removed)
+    monkeypatch.setattr(watching, "measure_run", removed)
     look(healthy.parent, known)
     assert verdicts(known) == {"quiet": "healthy"}
 

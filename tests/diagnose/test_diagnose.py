@@ -204,7 +204,7 @@ def test_a_file_that_is_just_being_written_is_no_illness():
 def test_nothing_examined_is_never_healthy(vitals):
     diagnosis = diagnose(vitals)
     assert diagnosis.verdict is Verdict.UNEXAMINED
-    assert diagnosis.summary.startswith("Nothing could be examined")
+    assert diagnosis.summary.startswith(("Nothing could be examined", "No hypernetwork to judge: hypernetworks/x-5"))
 
 
 def test_the_pocket_model_has_its_own_scale():

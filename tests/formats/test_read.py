@@ -251,6 +251,12 @@ def test_an_optimizer_state(tmp_path, options):
     np.testing.assert_array_equal(file.state[0]["exp_avg"], optimizer.state[weights[0]]["exp_avg"].numpy())
 
 
+def test_a_learning_rate_that_torch_holds_as_a_tensor(tmp_path):
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))], lr=torch.tensor(0.5), foreach=False)
+    torch.save(optimizer.state_dict(), tmp_path / "a.pt.optim")
+    assert read(tmp_path / "a.pt.optim").param_groups[0]["lr"] == 0.5
+
+
 def test_embeddings_and_loras_are_tensors(tmp_path):
     root = {"string_to_token": {"*": 265}, "string_to_param": torch.nn.ParameterDict({"*": torch.ones(2, 768)})}
     torch.save(root, tmp_path / "a.pt")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import pickle
 import pickletools
 import re
+import struct
 import zipfile
 
 import numpy as np
@@ -14,7 +16,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from hndoctor.formats import atomic, hashes, read
+from hndoctor.formats import atomic, containers, hashes, read
 from hndoctor.formats.emit import Emitter
 from hndoctor.formats.plain import METADATA_KEYS
 from hndoctor.formats.write import complete_metadata, write_hypernetwork, write_optimizer
@@ -207,3 +209,37 @@ def test_zero_size_and_scalar_tensors(tmp_path):
     assert loaded[4][0]["a"].shape == (0, 3)
     assert loaded[4][0]["b"].shape == ()
     assert loaded[4][1]["a"].shape == (3, 2)
+
+
+def test_the_archives_directory_is_plain_and_has_one_date(tmp_path, rng):
+    path = tmp_path / "x.pt"
+    write_hypernetwork(path, numpy_modules(rng), {"step": 1})
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        assert archive.testzip() is None
+        assert archive.comment == b""
+        assert archive.read("archive/version") == b"3\n"
+    assert {m.date_time for m in members} == {(1980, 1, 1, 0, 0, 0)}
+    told = {(m.compress_type, m.flag_bits, m.volume, m.internal_attr, m.external_attr, m.comment) for m in members}
+    assert told == {(zipfile.ZIP_STORED, 0, 0, 0, 0, b"")}
+    assert {(m.create_version, m.extract_version, m.create_system) for m in members} == {(20, 20, 0)}
+    end = path.read_bytes()[-22:]
+    assert end[:8] == b"PK\5\6\0\0\0\0"
+    assert struct.unpack("<2H", end[8:12]) == (len(members), len(members))
+
+
+def test_a_legacy_file_begins_as_torchs_do(tmp_path, rng):
+    ours, torchs = tmp_path / "ours.pt", tmp_path / "torchs.pt"
+    write_hypernetwork(ours, numpy_modules(rng), {"step": 1}, container="legacy")
+    torch.save({}, torchs, _use_new_zipfile_serialization=False)
+    with ours.open("rb") as one, torchs.open("rb") as other:
+        for _ in range(3):
+            assert pickle.load(one) == pickle.load(other)
+
+
+def test_more_than_a_zip_holds_is_refused_before_anything_is_written(tmp_path, rng, monkeypatch):
+    monkeypatch.setattr(containers, "ZIP_LIMIT", 1000)
+    with pytest.raises(ValueError, match="more than 4 GiB"):
+        write_hypernetwork(tmp_path / "x.pt", numpy_modules(rng), {"step": 1})
+    assert list(tmp_path.iterdir()) == []
+    assert containers.flat_bytes(np.arange(3, dtype="<i2")).tobytes() == b"\0\0\1\0\2\0"

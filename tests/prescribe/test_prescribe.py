@@ -228,3 +228,17 @@ def test_after_a_rate_was_raised_the_new_one_stays_below_the_one_that_was_sound(
     assert advice.action is Action.RESUME
     assert advice.step <= 3000
     assert advice.learning_rate <= 2.5e-6
+
+
+def test_overtrained_where_no_checkpoint_lies_says_what_to_look_for():
+    curve = {step: 0.09 + max(0, step - 3000) * 1e-5 for step in range(500, 8001, 500)}
+    train = {step: 0.08 - 5e-6 * step for step in curve}
+    told = advice(a_run(steps=(), validation=validation(curve, train=train)))
+    assert (told.action, told.checkpoint, told.step) == (Action.STOP, None, None)
+    assert re.search(r"saved well before step \d,\d{3}; none lies here", told.sentence)
+    assert told.because
+
+
+def test_a_run_that_lies_elsewhere_is_named_by_its_url():
+    told = advice(a_run(**EXPLODED, run="s3://bucket/runs/x"))
+    assert " --resume s3://bucket/runs/x/hypernetworks/x-3000.pt " in told.how_hndoctor[0]

@@ -14,7 +14,7 @@ import pytest
 import render_examples as examples
 
 from hndoctor.records import LossPoint, Preview, Settings, Vitals
-from hndoctor.render import render_html, render_index
+from hndoctor.render import digest_of, render_html, render_index
 from hndoctor.render.axis import Axis, Scale, axis_of, log_scale, nice, path
 from hndoctor.render.compare import MOST, compare
 from hndoctor.render.course import guide_band, step_at
@@ -154,7 +154,7 @@ def test_the_index_compares_runs_on_one_axis(runs: Runs) -> None:
 def test_a_crowd_of_runs_is_compared_in_part_and_says_so(runs: Runs) -> None:
     diagnosis, vitals = runs["dying"]
     many = [(replace(diagnosis, run=f"runs/{i}"), replace(vitals, run=f"runs/{i}")) for i in range(40)]
-    both = compare([d for d, _ in many], {v.run: v for _, v in many}, ENGLISH)
+    both = compare([d for d, _ in many], {v.run: digest_of(v) for _, v in many}, ENGLISH)
     assert both is not None
     assert (len(both.rows), both.left_out) == (MOST, 40 - MOST)
     assert len({row.label for row in both.rows}) == MOST  # runs of one name are told apart by their paths

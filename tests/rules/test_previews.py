@@ -41,6 +41,9 @@ NOISY = {
     "local_colour_entropy": 5.0,
     "joint_entropy": 11.5,
     "long_lag_autocorrelation": 0.0,
+    "contrast": 0.45,
+    "colourfulness": 80.0,
+    "edge_overshoot": 0.6,
 }
 ODD = (0.2, 0.8, 0.5) * 64
 

@@ -85,6 +85,22 @@ def test_one_module_in_the_range_of_noise_is_enough(gain, severity):
     assert f"768.k is {gain:g}" in sign.message
 
 
+def test_random_weights_ruin_at_a_smaller_gain_than_learned_ones():
+    """Random weights of RMS .07 have a gain of .07^2 x 768 = 3.8; of RMS .0103 it takes training to have 3.4."""
+    (random,) = signs(weights.exploded, course(3.4, rms=0.07))
+    assert (random.severity, random.value, random.limit) == (Severity.ERROR, 3.4, 2.0)
+    assert "as good as random" in random.message
+    (learned,) = signs(weights.exploded, course(3.4))
+    assert learned.severity is Severity.WARNING
+    assert signs(weights.exploded, course(1.9, rms=0.05)) == []
+
+
+def test_behind_a_layer_norm_nothing_is_said_of_chance():
+    norm = NetworkMetadata(activation_func="relu", layer_structure=(1, 2, 1), is_layer_norm=True)
+    (sign,) = signs(weights.exploded, course(3.4, rms=0.07, metadata=norm))
+    assert sign.severity is Severity.WARNING
+
+
 def test_uniform_explosion_is_seen_even_where_the_gain_is_hidden():
     (sign,) = signs(weights.exploded, course(0.1, rms=100.0))
     assert sign.severity is Severity.ERROR
@@ -148,6 +164,9 @@ def test_a_network_without_effect():
     (sign,) = signs(idle.no_effect, course(0.1, 5e-5, 0.0))
     assert (sign.step, sign.limit) == (1000, 1e-4)
     assert "from step 1000 to the end (2 checkpoints)" in sign.message
+    assert (idle.no_effect.severity, sign.severity) == (Severity.ERROR, None)
+    (sign,) = signs(idle.no_effect, course(0.0, 0.1))
+    assert sign.severity is Severity.WARNING
 
 
 def test_one_module_without_effect():
@@ -155,6 +174,7 @@ def test_one_module_without_effect():
     one = replace(one, modules=(replace(one.modules[0], gain=0.0), one.modules[1]))
     (sign,) = signs(idle.no_effect, vitals(one))
     assert sign.message == "768.k does nothing at step 500, others do"
+    assert sign.severity is Severity.WARNING
 
 
 def untouched(name, step, n=(1.0, 1.0)):
@@ -176,6 +196,8 @@ def test_untouched_weights(name):
     (sign,) = signs(idle.still_at_its_initialisation, vitals(untouched(name, 5000)))
     assert sign.severity is None
     assert sign.message == f"{name} initialisation, untouched after 4999 steps"
+    (recovered,) = signs(idle.still_at_its_initialisation, vitals(untouched(name, 5000), checkpoint(5500)))
+    assert recovered.severity is Severity.WARNING
     (fresh,) = signs(idle.still_at_its_initialisation, vitals(untouched(name, 1)))
     assert fresh.severity is Severity.INFO
     assert signs(idle.still_at_its_initialisation, vitals(untouched(name, 5000, (1.0, 1.02)))) == []
@@ -258,6 +280,9 @@ def test_an_unknown_gain_is_not_silent_unless_nan_explains_it():
     unknown = each_module(checkpoint(500), gain=None)
     (sign,) = signs(units.effect_not_examined, vitals(unknown))
     assert "768.k, 768.v" in sign.message
+    assert (units.effect_not_examined.severity, sign.severity) == (Severity.ERROR, None)
+    (sign,) = signs(units.effect_not_examined, vitals(unknown, checkpoint(1000)))
+    assert sign.severity is Severity.WARNING
     (sign,) = signs(units.effect_not_examined, vitals(first_tensor(unknown, nan=1)))
     assert "768.k" not in sign.message
 
@@ -268,6 +293,7 @@ def test_an_unknown_gain_is_not_silent_unless_nan_explains_it():
         ({"nonfinite": 7}, Severity.ERROR, "7 moments are not finite"),
         ({"zero_second_moment": 1.0}, None, "no gradient ever came"),
         ({"tensors": 0}, Severity.INFO, "no moments"),
+        ({"misfits": 3}, None, "the moments of 3 parameters have another shape than the network's tensors"),
         ({"step": 900}, None, "has counted 900 steps, its network 499"),
         ({"unreadable": "it was cut short"}, None, "a-500.pt.optim: it was cut short"),
     ],

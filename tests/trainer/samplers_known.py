@@ -5,6 +5,9 @@ Made by `python -m benchmarks.samplers --values` with k-diffusion 0.1.1.post1, t
 """
 
 KNOWN = {
+    ("DPM fast", "Automatic"): (-0.3916424, -0.03050523, -0.3551988, -0.2661905),
+    ("DPM adaptive", "Automatic"): (-0.3591573, -0.1695311, 0.006442669, -0.2869687),
+    ("Restart", "Karras"): (-0.3058649, -0.2462489, -0.2579248, -0.1558025),  # of 40 steps, by the web UI's own file
     ("Euler", "Uniform"): (-0.4223468, -0.282778, -0.438634, -0.2524729),
     ("Euler", "Karras"): (-0.3526834, -0.2363101, -0.3690175, -0.2109784),
     ("Euler", "Exponential"): (-0.3395521, -0.2269517, -0.3562363, -0.2026006),

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from webui_rules import WEB_UI, Generation, check_pt, comfy_layers
 
 from hndoctor.formats import HypernetworkFile, read
-from hndoctor.formats.write import write_hypernetwork
+from hndoctor.formats.write import write_hypernetwork, write_optimizer
 from trainer import optimizer as optimizers
 from trainer.errors import TrainerError
 from trainer.network import Hypernetwork
-from trainer.optimizer_kinds import make
+from trainer.optimizer_kinds import UNFIT, make, meant
 
 SIZES = (24, 16)
 KINDS: dict[str, dict[str, Any]] = {
@@ -44,17 +46,39 @@ def test_networks_pass_every_generations_rules(tmp_path: Path, kind: str, genera
     check_pt(tmp_path / "b.pt", generation)
 
 
+TORCHS = sorted(
+    name
+    for name, kind in inspect.getmembers(torch.optim, inspect.isclass)
+    if issubclass(kind, torch.optim.Optimizer) and name not in UNFIT
+)
+OTHERS = ("Prodigy", "AdamWScheduleFree", "RAdamScheduleFree", "SGDScheduleFree")
+
+
 @pytest.mark.parametrize("generation", WEB_UI, ids=lambda generation: generation.name)
-@pytest.mark.parametrize("name", ["AdamW", "SGD", "RMSprop"])
+@pytest.mark.parametrize("name", [*TORCHS, *OTHERS])
 def test_optimizer_states_pass_every_generations_rules(tmp_path: Path, name: str, generation: Generation) -> None:
     network = made("relu").requires_grad_(True)
     optimizer = make(name, list(network.parameters()), 1e-4, 0.01)
     sum(p.square().sum() for p in network.parameters()).backward()  # type: ignore[union-attr]
     optimizer.step()
-    network.save(tmp_path / "a.pt")
-    optimizers.save(optimizers.optim_path(tmp_path / "a.pt"), tmp_path / "a.pt", optimizer)
+    parameters = list(network.parameters())
+    with meant(optimizer, parameters) as trained:
+        network.save(tmp_path / "a.pt")
+    optimizers.save(optimizers.optim_path(tmp_path / "a.pt"), tmp_path / "a.pt", optimizer, trained)
     check_pt(tmp_path / "a.pt.optim", generation)
     assert torch.load(tmp_path / "a.pt.optim", weights_only=True)["optimizer_name"] == name
+
+
+@pytest.mark.parametrize("generation", WEB_UI, ids=lambda generation: generation.name)
+def test_8_bit_states_pass_since_the_web_ui_knows_bytes(tmp_path: Path, generation: Generation) -> None:
+    """The storages that bitsandbytes' states need; it is not installed everywhere."""
+    state = {0: {"step": 3, "state1": np.zeros(4, np.uint8), "absmax1": np.zeros(1, np.float32)}}
+    write_optimizer(tmp_path / "a.pt.optim", "AdamW8bit", state, [{"params": [0], "lr": 1e-4}], None)
+    if ("torch", "ByteStorage") in generation.globals:
+        check_pt(tmp_path / "a.pt.optim", generation)
+    else:
+        with pytest.raises(pickle.UnpicklingError, match="torch/ByteStorage' is forbidden"):
+            check_pt(tmp_path / "a.pt.optim", generation)
 
 
 @pytest.mark.parametrize("generation", WEB_UI, ids=lambda generation: generation.name)

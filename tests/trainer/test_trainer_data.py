@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from PIL import Image
 
 from trainer import seeding
-from trainer.buckets import bucket_sizes, nearest
+from trainer.buckets import bucket_sizes, nearest, sizes_for
 from trainer.config import Config
 from trainer.data import Latents, TrainingData, split, template_lines
 from trainer.errors import TrainerError
@@ -44,6 +45,25 @@ def test_no_folder_no_pictures_and_no_readable_picture_are_errors(tmp_path: Path
     (tmp_path / "a.png").write_bytes(b"rubbish")
     with pytest.raises(TrainerError, match=r"none of its 1 pictures can be read; a\.png"):
         read_folder(tmp_path)
+
+
+def test_what_is_odd_is_taken_and_told(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green")]
+    frames[0].save(tmp_path / "anim.gif", save_all=True, append_images=frames[1:])
+    for name in ("utf16.png", "binary.png", "fine.png"):
+        paint(tmp_path / name)
+    (tmp_path / "utf16.txt").write_bytes("red cat".encode("utf-16"))
+    (tmp_path / "binary.txt").write_bytes(bytes(range(256)))
+    (tmp_path / "fine.txt").write_bytes(b"red cat,\r\nsky\r\n")
+    (tmp_path / "folder.png").mkdir()
+    found = read_folder(tmp_path)
+    assert [picture.name for picture in found.pictures] == ["anim.gif", "binary.png", "fine.png", "utf16.png"]
+    assert found.skipped == ()
+    assert [picture.caption for picture in found.pictures][2:] == ["red cat,\nsky\n", "red cat"]
+    animated, binary, utf16 = found.notes
+    assert animated == "animated, the first frame is taken: anim.gif"
+    assert "binary.png has control characters" in binary
+    assert "utf16.png is saved with UTF-16" in utf16
 
 
 def test_the_fingerprint_follows_names_bytes_and_captions(tmp_path: Path) -> None:
@@ -276,6 +296,14 @@ def test_buckets_are_on_the_grid_within_the_area_and_turned_both_ways(changed: C
     for wrong in ({"bucket_step": 40}, {"bucket_min": 768}):
         with pytest.raises(TrainerError, match="bucket_"):
             bucket_sizes((512, 512), 64, changed(**wrong))
+
+
+def test_pictures_keep_their_own_size_as_in_the_web_ui(changed: Callable[..., Config]) -> None:
+    base = SimpleNamespace(native_size=64, grid=16)
+    sizes = [(100, 70), (64, 64), (10, 50)]
+    pictures = [Picture(Path("a.png"), "", "", size=size) for size in sizes]
+    found = sizes_for(pictures, changed(varsize=True), base)  # type: ignore[arg-type]  # a stand-in
+    assert found == [(96, 64), (64, 64), (16, 48)]
 
 
 def test_a_picture_goes_to_the_nearest_aspect() -> None:

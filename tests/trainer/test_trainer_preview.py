@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from trainer.errors import TrainerError
 from trainer.events import Event, Finished, Notice, Previewed
 from trainer.network import Hypernetwork
 from trainer.preview import Previewer, sheet
+from trainer.sampler import Noise
 from trainer.session import train
 
 Change = Callable[..., Config]
@@ -125,6 +127,17 @@ def test_a_sheet_is_laid_out_as_the_web_uis_grid() -> None:
     assert sheet(pictures[:2]).size == (16, 4)
 
 
+@pytest.mark.parametrize(("name", "told"), [("Euler a", True), ("DPM fast", True), ("DPM++ 2M", False)])
+def test_ensd_changes_the_noise_on_the_way_alone_and_is_told_where_the_web_ui_tells_it(
+    base: bases.BaseModel, changed: Change, name: str, told: bool
+) -> None:
+    plain, shifted = Noise([4], (4, 2, 2)), Noise([4], (4, 2, 2), delta=31337)
+    assert torch.equal(plain.draw(), shifted.draw())
+    assert torch.equal(shifted.draw(), Noise([4 + 31337], (4, 2, 2)).draw())
+    drawn = previewer(base, changed(preview_ensd=31337, preview_sampler=name), ("sky",))
+    assert ("ENSD: 31337" in drawn.infotext("sky")) == told
+
+
 def _no_memory(*_: object) -> None:
     raise torch.OutOfMemoryError("CUDA out of memory")
 
@@ -190,6 +203,23 @@ def board(folder: Path) -> dict[str, list[int]]:
     tags = events.Tags()
     scalars = {tag: [event.step for event in events.Scalars(tag)] for tag in tags["scalars"]}
     return scalars | {tag: [event.step for event in events.Images(tag)] for tag in tags["images"]}
+
+
+def test_the_moving_average_is_previewed_beside_its_networks(changed: Change) -> None:
+    config = changed(steps=4, image_every=2, save_every=2, ema=0.5, preview_ema=True, learn_rate="1e-1",
+                     preview_prompts=("red cat", "sky"), tensorboard=True)  # fmt: skip
+    events = finished(config)
+    assert [event.number for event in events if isinstance(event, Previewed) and event.average] == [2, 4]
+    names = {path.name for path in (config.run / "ema").glob("*.png")}
+    assert names == {"tiny-2.png", "tiny-2-1.png", "tiny-4.png", "tiny-4-1.png"}
+    ours, theirs = ((config.run / folder / "tiny-4.png").read_bytes() for folder in ("images", "ema"))
+    assert ours != theirs
+    (run,) = collect.find_runs(config.run)
+    assert len(run.previews) == 6  # those of the weights that are judged
+    assert board(config.run / "tensorboard")["Preview of the average/1"] == [2, 4]
+    finished(replace(config, steps=6), resume=config.run / "hypernetworks" / "tiny-2.pt")
+    aside = {path.name for path in (config.run / "set-aside").rglob("ema-*.png")}
+    assert aside == {"ema-tiny-4.png", "ema-tiny-4-1.png"}
 
 
 def test_going_back_takes_copies_sheets_and_board_along(changed: Change) -> None:

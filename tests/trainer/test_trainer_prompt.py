@@ -80,6 +80,15 @@ def test_chunks_break_where_the_web_ui_breaks_them(
     assert [len(chunk.tokens) for chunk in encoder.chunks(words(count, commas))] == lengths
 
 
+def test_how_far_a_tail_reaches_back_is_a_setting(parts: tuple[Any, Any]) -> None:
+    text = words(80, (54,))
+    lengths = {
+        backtrack: [len(c.tokens) for c in TextEncoder(*parts, backtrack=backtrack).chunks(text)]
+        for backtrack in (0, 20, 21)
+    }
+    assert lengths == {0: [75, 5], 20: [75, 5], 21: [55, 25]}
+
+
 def test_break_begins_a_new_chunk(encoder: TextEncoder) -> None:
     assert [len(c.tokens) for c in encoder.chunks("cat BREAK cat cat")] == [1, 2]
     assert encoder.encode("cat BREAK cat").shape == (154, 20)

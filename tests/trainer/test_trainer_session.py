@@ -99,14 +99,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "schedule-free": {"optimizer": "AdamWScheduleFree"},
     "prodigy": {"optimizer": "Prodigy", "learn_rate": "1"},
+    "restarts": {
+        "lr_scheduler": "cosine_with_restarts", "lr_num_cycles": 3, "lr_min_ratio": 0.1, "optimizer": "NAdam",
+    },
+    "linear": {"lr_scheduler": "linear", "optimizer": "Adagrad", "flip": True, "caption_drop_out": 0.3},
     "fp16": {"precision": "fp16", "clip_grad_mode": "value", "clip_grad_value": "0.01"},
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_resuming_gives_bit_for_bit_what_one_run_gives(changed: Change, tmp_path: Path, variant: str) -> None:
-    for library in {"prodigy": "prodigyopt", "schedule-free": "schedulefree"}.get(variant, "torch").split():
-        pytest.importorskip(library)
     config = changed(**VARIANTS[variant])
     done(train(config))
     whole = digests(config.run)
@@ -346,6 +348,18 @@ def test_a_loss_that_is_no_number_stops_the_training_and_is_written(changed: Cha
     assert Hypernetwork.load(finished.checkpoint).is_finite()  # a step that cannot be computed is not taken
 
 
+@pytest.mark.parametrize(("precision", "remedy"), [("fp16", "bf16"), ("fp32", "another copy")])
+def test_a_base_model_that_computes_no_numbers_is_told_from_a_broken_network(
+    changed: Change, monkeypatch: pytest.MonkeyPatch, precision: str, remedy: str
+) -> None:
+    real = Objective.__call__
+    monkeypatch.setattr(Objective, "__call__", lambda self, *args: real(self, *args) * float("nan"))
+    config = changed(precision=precision)
+    with pytest.raises(TrainerError, match=rf"before the first step \(on .*base model tiny .* {precision}; .*{remedy}"):
+        done(train(config))
+    assert not config.run.exists()
+
+
 def test_one_loss_that_is_no_number_costs_one_step_and_no_weights(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -371,14 +385,17 @@ def test_broken_weights_are_refused(config: Config, tmp_path: Path) -> None:
     with torch.no_grad():
         next(network.parameters())[0, 0] = float("nan")
     network.save(tmp_path / "broken.pt")
-    assert "has NaN or infinity in its weights" in refused(config, resume=tmp_path / "broken.pt")
+    said = refused(config, resume=tmp_path / "broken.pt")
+    assert "has NaN or infinity in linear.0.weight of the key network of size 20 (stored at step 0)" in said
 
 
 def test_a_schedule_that_ends_early_ends_the_training_there(changed: Change) -> None:
     events = done(train(changed(learn_rate="1e-3:3, 1e-4:6")))
     assert isinstance(events[-1], Finished)
     assert (events[-1].reason, events[-1].step) == ("schedule ended", 6)
-    assert any("ends at step 6" in n.text for n in of(Notice, events))
+    (started,) = of(Started, events)
+    assert any("ends at step 6" in warning for warning in started.plan.warnings)
+    assert not any("ends at step 6" in n.text for n in of(Notice, events))  # said once, with the plan
 
 
 def test_a_full_disk_costs_no_old_file_and_does_not_end_the_training(
@@ -506,6 +523,22 @@ def test_the_plan_tells_what_the_run_then_is(changed: Change) -> None:
     assert (told.steps, told.pictures, told.held_out, told.epochs) == (10, 4, 1, 5.0)
     assert told.rates == ((4, 1e-3, "1e-3 = 0.001"), (10, 5e-4, "5e-4 = 0.0005"))
     assert told.sizes == (20, 16, 24)
+
+
+def test_a_wrong_optimizer_is_refused_before_anything_is_read(changed: Change) -> None:
+    for values in ({"optimizer": "Adamm"}, {"optimizer_args": ("beta=1",)}):
+        with pytest.raises(TrainerError, match=r"optimizer"):
+            next(train(changed(**values, data=Path("nowhere"), base_model="nothing")))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "edited"),
+    [("a [cat:dog:0.5]", True), ("[cat|dog]", True), ("cat AND dog", True), ("[cat]", False), (r"\[a:1\]", False),
+     ("(cat:1.3), [dull]", False), ("AND1", False)],
+)  # fmt: skip
+def test_prompt_editing_is_said_not_to_happen(changed: Change, prompt: str, edited: bool) -> None:
+    warned = [w for w in plan(changed(preview_prompts=(prompt,))).warnings if "plain text" in w]
+    assert bool(warned) == edited
 
 
 def test_the_plan_warns(changed: Change) -> None:

@@ -8,12 +8,12 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 import hndoctor
-from hndoctor import weights
 from hndoctor.collect import CollectError, beside, find_runs
 from hndoctor.formats import losslog, read
 from hndoctor.formats.write import write_hypernetwork, write_optimizer
 from hndoctor.records import Verdict, Vitals
 from hndoctor.vitals import measure_run, measuring, save
+from hndoctor.weights import CHUNK, series
 
 TEXT = "a house\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 64x64, Model hash: abcdef0123"
 OLD = 1_600_000_000
@@ -113,9 +113,9 @@ def test_progress_can_be_stopped_and_kept(folder):
 @pytest.fixture
 def counted(monkeypatch):
     calls = []
-    real = weights.measure_checkpoint
+    real = series.measure_checkpoint
     monkeypatch.setattr(
-        weights, "measure_checkpoint", lambda where, *more: calls.append(where.path.name) or real(where, *more)
+        series, "measure_checkpoint", lambda where, *more: calls.append(where.path.name) or real(where, *more)
     )
     return calls
 
@@ -131,14 +131,15 @@ def test_nothing_is_measured_twice(folder, counted):
     assert len(counted) == 4
 
 
-def test_a_grown_run_is_measured_as_if_anew(folder, counted):
-    for step in (2500, 3000):
+def test_a_grown_run_is_measured_as_if_anew_from_where_its_chunk_began(folder, counted):
+    steps = [500 * n for n in range(1, CHUNK + 3)]
+    for step in steps[4:]:
         network(folder / "hypernetworks" / f"x-{step}.pt", step)
     save(measure_run(only(folder)), beside(only(folder), "vitals.json"))
-    network(folder / "hypernetworks" / "x-3500.pt", 3500, seed=4)
+    network(folder / "hypernetworks" / "x-9000.pt", 9000, seed=4)
     counted.clear()
     grown = measure_run(only(folder))
-    assert counted == ["x-500.pt", "x-2500.pt", "x-3000.pt", "x-3500.pt"]
+    assert counted == [*(f"x-{step}.pt" for step in steps[CHUNK:]), "x-9000.pt"]
     assert grown == measure_run(only(folder), cache=False)
 
 
@@ -177,6 +178,16 @@ def test_a_run_with_a_damaged_file_is_not_measured_again_either(folder, counted)
     assert measure_run(only(folder)) == measure_run(only(folder), cache=False)
 
 
+@pytest.mark.parametrize("gone", [500, 1000, 2000])
+def test_what_followed_a_file_that_is_gone_is_compared_anew(folder, counted, gone):
+    save(measure_run(only(folder)), beside(only(folder), "vitals.json"))
+    (folder / "hypernetworks" / f"x-{gone}.pt").unlink()
+    counted.clear()
+    shrunk = measure_run(only(folder))
+    assert (counted == []) is (gone == 2000)
+    assert shrunk == measure_run(only(folder), cache=False)
+
+
 def test_a_copied_run_is_recognised_by_its_content(folder, counted):
     optim = folder / "hypernetworks" / "x-2000.pt.optim"
     state = {0: {"step": 9.0, "exp_avg": np.ones(4, np.float32), "exp_avg_sq": np.ones(4, np.float32)}}
@@ -205,7 +216,7 @@ def test_the_best_checkpoint_so_far_is_the_one_of_the_lowest_held_out_loss(folde
     network(folder / "hypernetworks" / "x-2500.pt", 2500)
     counted.clear()
     grown = measure_run(only(folder))
-    assert counted == ["x-500.pt", "x-1000.pt", "x-1500.pt", "x-2000.pt", "x-2500.pt"]
+    assert counted[-1] == "x-2500.pt"
     assert grown == measure_run(only(folder), cache=False)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import zipfile
 
 import numpy as np
 import pytest
@@ -14,13 +15,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from hndoctor.formats import activations as own
+from hndoctor.formats import read
 from hndoctor.formats.layout import ACTIVATIONS, layers
 from hndoctor.formats.types import HypernetworkFile, Module, OptimizerFile
 from hndoctor.records import NetworkMetadata
 from hndoctor.weights import Past, effect, measure, measure_optimizer
 from hndoctor.weights.network import contexts
 from hndoctor.weights.spectral import TOLERANCE, largest_singular
-from hndoctor.weights.tensors import tally, vitals_of
+from hndoctor.weights.tallies import Tallies, tally
+from hndoctor.weights.tensors import vitals_of
+from tests.formats.makers import rezip
 
 FLOATS = hnp.arrays(
     st.sampled_from([np.float32, np.float64, np.float16]),
@@ -65,6 +69,66 @@ def test_large_tensors_keep_their_precision():
     array = np.random.default_rng(0).normal(0, 0.01, (1280, 640)).astype(np.float32)
     assert tally(array).norm == pytest.approx(scipy.linalg.norm(array.astype(np.float64)), rel=1e-6)
     assert tally(array.T).norm == pytest.approx(scipy.linalg.norm(array.astype(np.float64)), rel=1e-6)
+
+
+SINGLE_BITS = st.integers(0, 0xFFFFFFFF) | st.sampled_from(
+    [0, 0x80000000, 1, 0x80000001, 0x7F7FFFFF, 0xFF7FFFFF, 0x7F800000, 0xFF800000, 0x7FC00000, 0xFFC00001]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(SINGLE_BITS, min_size=1, max_size=30))
+def test_every_pattern_of_bits_is_counted_as_what_it_is(patterns):
+    """NaN of either sign and any payload, both zeros, both infinities, subnormal numbers."""
+    array = np.array(patterns, np.uint32).view(np.float32)
+    finite = array[np.isfinite(array)].astype(np.float64)
+    mine = tally(array)
+    assert (mine.nan, mine.finite, mine.zeros) == (np.isnan(array).sum(), len(finite), (array == 0).sum())
+    assert mine.max_abs == np.abs(finite).max(initial=0)
+    assert mine.norm == pytest.approx(scipy.linalg.norm(finite), rel=1e-6)
+
+
+def views_of_one_row():
+    whole = torch.randn(700, 300, generator=torch.Generator().manual_seed(4))
+    whole[3, 5], whole[9, 9] = math.nan, 0.0
+    return {
+        "whole": whole,
+        "turned": whole.t(),
+        "part": whole[100:200],
+        "beginning": whole[:10],
+        "comb": whole[::2, ::3],
+        "own": torch.randn(50, 3),
+        "half": torch.randn(50, 3).half(),
+        "brain": torch.randn(50, 3).bfloat16(),
+        "double": torch.randn(50, 3).double(),
+        "whole_numbers": torch.arange(9),
+        "no_rows": torch.empty(0, 7),
+    }
+
+
+@pytest.mark.parametrize("kind", ["zip", "legacy", "deflated", "no checksums"])
+def test_what_is_counted_while_reading_is_what_is_counted_afterwards(tmp_path, kind):
+    path = tmp_path / "a.pt"
+    torch.serialization.set_crc32_options(kind != "no checksums")
+    try:
+        torch.save(views_of_one_row(), path, _use_new_zipfile_serialization=kind != "legacy")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    if kind == "deflated":
+        rezip.write(path, rezip.read(path), zipfile.ZIP_DEFLATED)
+    counted = Tallies()
+    file = read(path, watch=counted.watch)
+    calls = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hndoctor.weights.tallies.tally", lambda array: calls.append(array) or tally(array))
+        for name, array in file.tensors.items():
+            twin = array.astype(np.float64)[np.isfinite(array)]
+            mine = counted.of(array)
+            assert mine == tally(array), name
+            assert mine.norm == pytest.approx(scipy.linalg.norm(twin), rel=1e-6), name
+    assert len(calls) == (
+        8 if kind in ("zip", "deflated") else 11
+    )  # 3 of 11 are a stored row of float32, no more or less
 
 
 def test_dead_rows_are_counted():
@@ -395,6 +459,25 @@ def test_both_hash_generations(tmp_path):
     ]:
         found = measure_optimizer(optimizer_file(tmp_path / "a.optim", state, groups, stored), path, whole)
         assert (found.hash_matches, found.hash_generation) == expected
+
+
+def test_moments_must_have_the_shapes_of_the_networks_tensors(tmp_path):
+    _, _, state, groups = trained()
+    file = optimizer_file(tmp_path / "a.optim", state, groups)
+
+    def misfits(*shapes):
+        return measure_optimizer(file, tmp_path, "", "", shapes or None).misfits
+
+    assert misfits((6, 4), (6,)) == misfits((6, 4), (6,), (9,)) == misfits() == 0
+    assert (misfits((6,), (6, 4)), misfits((4, 6), (6,)), misfits((6, 4))) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("step", [math.nan, -4, 10**30, "x"])
+def test_impossible_steps_of_an_optimizer_are_not_believed(tmp_path, step):
+    _, _, state, groups = trained()
+    for entry in state.values():
+        entry["step"] = step
+    assert measure_optimizer(optimizer_file(tmp_path / "a.optim", state, groups), tmp_path, "").step is None
 
 
 @pytest.mark.parametrize(

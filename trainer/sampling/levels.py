@@ -65,7 +65,11 @@ def sgm_uniform(schedule: NoiseSchedule, steps: int) -> list[float]:
 
 def karras(schedule: NoiseSchedule, steps: int) -> list[float]:
     """Karras et al. 2022 between the model's smallest and largest sigma, then 0."""
-    least, most = _ends(schedule)
+    return karras_between(*_ends(schedule), steps)
+
+
+def karras_between(least: float, most: float, steps: int) -> list[float]:
+    """The same between any two sigmas."""
     low, high = least ** (1 / KARRAS_RHO), most ** (1 / KARRAS_RHO)
     return [*((high + torch.linspace(0, 1, steps) * (low - high)) ** KARRAS_RHO).tolist(), 0.0]
 

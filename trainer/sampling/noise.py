@@ -37,15 +37,24 @@ SOURCES: Mapping[str, Callable[[int], Generator]] = MappingProxyType({"cpu": Cpu
 
 
 class Noise:
-    """One generator per picture: its first draw is the start, its next ones the sampler's, as in the web UI."""
+    """One generator per picture: its first draw is the start, its next ones the sampler's, as in the web UI.
 
-    def __init__(self, seeds: Sequence[int], shape: tuple[int, int, int], source: str = "cpu") -> None:
-        self.seeds, self.shape, self.make = tuple(seeds), shape, SOURCES[source]
+    With `delta` (web UI, "Eta noise seed delta", ENSD) the sampler's come from a generator of another seed.
+    """
+
+    def __init__(
+        self, seeds: Sequence[int], shape: tuple[int, int, int], source: str = "cpu", delta: int = 0
+    ) -> None:
+        self.seeds, self.shape, self.make, self.delta = tuple(seeds), shape, SOURCES[source], delta
         self.generators = [self.make(seed) for seed in seeds]
 
     def draw(self) -> Tensor:
         """The next noise of every picture: (pictures, channels, height, width), float32, on the CPU."""
-        return torch.stack([generator.randn(self.shape) for generator in self.generators])
+        drawn = torch.stack([generator.randn(self.shape) for generator in self.generators])
+        if self.delta:
+            self.generators = [self.make(seed + self.delta) for seed in self.seeds]
+            self.delta = 0
+        return drawn
 
     def brownian(self, least: float, most: float) -> BrownianNoise:
         """The noise of the SDE samplers between two sigmas."""

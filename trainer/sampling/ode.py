@@ -25,12 +25,17 @@ def heun(problem: Problem) -> Tensor:
     """Heun's method: two evaluations a step."""
     x = problem.start(problem.sigmas[0])
     for sigma, following in problem.walk():
-        slope = problem.noise_in(x, sigma)
-        if following > 0:
-            second = problem.noise_in(x + slope * (following - sigma), following)
-            slope = (slope + second) / 2
-        x = x + slope * (following - sigma)
+        x = heun_step(problem, x, sigma, following)
     return x
+
+
+def heun_step(problem: Problem, x: Tensor, sigma: float, following: float) -> Tensor:
+    """One of its steps; Euler's where the following sigma is 0."""
+    slope = problem.noise_in(x, sigma)
+    if following > 0:
+        second = problem.noise_in(x + slope * (following - sigma), following)
+        slope = (slope + second) / 2
+    return x + slope * (following - sigma)
 
 
 def dpm2(problem: Problem) -> Tensor:

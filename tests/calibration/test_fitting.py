@@ -1,14 +1,16 @@
-"""The fit, and the choice of measures, on numbers that are known."""
+"""The fit, and what it is worth to families left out, on numbers that are known."""
 
 from __future__ import annotations
+
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
-from benchmarks.previews.choosing import Task, choose, nested
 from benchmarks.previews.families import unit
 from benchmarks.previews.fitting import auc, balanced, logistic, true_positives
 from benchmarks.previews.measuring import NAMES, TILES, Table
+from benchmarks.previews.tasks import Task, left_out
 
 
 def made(n: int, seed: int) -> Table:
@@ -38,23 +40,38 @@ def test_families_weigh_the_same_whatever_their_number():
     assert weight[10:].sum() == pytest.approx(1.0)
 
 
-def test_the_choice_finds_the_one_measure_that_tells_also_without_the_family():
-    table = made(240, 1)
+def task(table: Table, *measures: str, steady: float = 0.0) -> Task:
     truth = (table.group == "noise").astype(float)
-    weight = balanced(table.family, truth > 0.5, np.ones(240, bool), np.ones(240))
-    task = Task(table, truth, weight, table.family, ("coherence", "saturation", "hue_entropy"))
-    assert choose(task).measures[0] == "coherence"
-    odds, choices = nested(task)
-    assert len(choices) == 12
-    assert auc(odds[truth > 0.5], odds[truth < 0.5]) > 0.99
+    judged = truth > 0.5
+    weight = balanced(table.family, judged, table.group != "steady copy", np.ones(len(truth)))
+    return Task(table, truth, weight, table.family, measures, steady)
+
+
+def test_the_one_measure_that_tells_does_so_without_the_family_too():
+    wanted = task(made(240, 1), "coherence", "saturation", "hue_entropy")
+    weights = np.abs(wanted.fit().coefficients[1:])
+    assert weights[0] > 5 * weights[1:].max()
+    odds = left_out(wanted)
+    assert auc(odds[wanted.truth > 0.5], odds[wanted.truth < 0.5]) > 0.99
 
 
 def test_noise_told_apart_by_chance_alone_is_worth_nothing_when_held_out():
-    table = made(240, 2)
-    truth = (table.group == "noise").astype(float)
-    weight = balanced(table.family, truth > 0.5, np.ones(240, bool), np.ones(240))
-    odds, _ = nested(Task(table, truth, weight, table.family, ("saturation", "hue_entropy")))
-    assert auc(odds[truth > 0.5], odds[truth < 0.5]) < 0.7
+    wanted = task(made(240, 2), "saturation", "hue_entropy")
+    odds = left_out(wanted)
+    assert auc(odds[wanted.truth > 0.5], odds[wanted.truth < 0.5]) < 0.7
+
+
+def test_a_measure_that_harmless_changes_move_loses_its_weight_to_one_that_stands():
+    table = made(240, 3)
+    scores = np.concatenate((table.scores, table.scores[:24]))
+    scores[:, NAMES.index("saturation")] = 1 - scores[:, NAMES.index("coherence")]  # tells as well
+    scores[240:, NAMES.index("saturation")] += np.tile((-0.2, 0.2), 12)  # but not in a copy
+    columns = {f.name: np.concatenate((getattr(table, f.name), getattr(table, f.name)[:24])) for f in fields(table)}
+    group, pair = np.array([*table.group, *["steady copy"] * 24]), np.r_[table.pair, np.arange(24)]
+    both = Table(**(columns | {"scores": scores, "group": group, "pair": pair}))
+    free, held = (task(both, "coherence", "saturation", steady=s).fit().coefficients for s in (0.0, 10.0))
+    assert abs(held[2]) < 0.2 * abs(free[2])
+    assert abs(held[1]) > abs(free[1])
 
 
 def test_rates_by_hand():

@@ -1,0 +1,139 @@
+"""Makers of pictures that are no noise: samples, piece by piece, each from its seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.previews import drawn, drawn_busy, drawn_over, noises
+from benchmarks.previews.samples import QUALITIES, Bytes, Sample, as_jpeg, drifted, fried, resized
+
+SIZES = (512, 256, 512, 768)  # sides, in turn
+PHOTOGRAPHS = (
+    "astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg", "hubble_deep_field.jpg", "retina.jpg", "ihc.png",
+    "motorcycle_left.png", "brick.png", "grass.png", "gravel.png", "camera.png", "coins.png", "moon.png", "page.png",
+    "clock_motion.png", "text.png", "cell.png", "logo.png",
+)  # fmt: skip
+MANY = 400  # pictures of each public folder, at most twice as many
+
+
+def art(which: Mapping[str, drawn.Draw], group: str, small: bool, count: int, seed: int) -> Iterator[Sample]:
+    """Drawn families, each picture beside a drifted and every second beside a fried copy."""
+    for f, (family, draw) in enumerate(which.items()):
+        for i in range(count):
+            rng = np.random.default_rng((seed, f, i, small))
+            side = 128 if small else SIZES[i % len(SIZES)]
+            picture = resized(draw(rng, 512), 128) if small and i % 2 else draw(rng, side)
+            if i % 4 == 3:
+                picture = picture[: side * 3 // 4]  # not every preview is square
+            yield beside(group, family, picture, i, rng)
+
+
+def grey_art(count: int) -> Iterator[Sample]:
+    """Every drawn family without its colours."""
+    draws = {**drawn_over.ART, **drawn_busy.BUSY}
+    for f, (family, draw) in enumerate(draws.items()):
+        for i in range(count):
+            rng = np.random.default_rng((25, f, i))
+            side = (512, 128)[i % 2]
+            grey = np.asarray(Image.fromarray(draw(rng, side)).convert("L"))
+            picture = np.repeat(grey[..., None], 3, axis=2)
+            yield Sample("art", family, as_jpeg(picture, QUALITIES[(f + i) % len(QUALITIES)]))
+
+
+def beside(group: str, family: str, picture: Bytes, i: int, rng: np.random.Generator) -> Sample:
+    quality = QUALITIES[i % len(QUALITIES)]
+    twins = [Sample(f"{group} drifted", family, as_jpeg(drifted(picture, rng), quality))]
+    if i % 2 == 0:
+        twins.append(Sample(f"{group} fried", family, as_jpeg(fried(picture, rng), quality)))
+    return Sample(group, family, as_jpeg(picture, quality), tuple(twins))
+
+
+def photographs(small: bool, crops: int) -> Iterator[Sample]:
+    """Crops of scikit-image's pictures, a family for each picture."""
+    import skimage
+
+    folder = Path(skimage.__file__).parent / "data"
+    for f, name in enumerate(n for n in PHOTOGRAPHS if (folder / n).exists()):
+        with Image.open(folder / name) as image:
+            whole = np.asarray(image.convert("RGB"))
+        for i in range(crops):
+            rng = np.random.default_rng((8, f, i))
+            part = crop(whole, rng, 1.0 if i == 0 else float(rng.uniform(0.5, 0.95)))
+            side = 128 if small else SIZES[i % len(SIZES)]
+            yield beside("photo", name, resized(part, side), i, rng)
+
+
+def crop(picture: Bytes, rng: np.random.Generator, share: float) -> Bytes:
+    side = int(min(picture.shape[:2]) * share)
+    top, left = (int(rng.integers(0, n - side + 1)) for n in picture.shape[:2])
+    return picture[top : top + side, left : left + side]
+
+
+def pocket_scenes(count: int) -> Iterator[Sample]:
+    """Scenes as the pocket model's training set draws them."""
+    from trainer.pocket.scenes import draw, random_scene
+
+    for i in range(count):
+        rng = np.random.default_rng((99, i))
+        scene = random_scene(rng)
+        yield beside("pocket", f"pocket {scene.hand}", np.asarray(draw(scene)), i, rng)
+
+
+def blank(count: int) -> Iterator[Sample]:
+    """Pictures of nothing: black, white, one colour, a faint gradient, as they are and as JPEG."""
+    for i in range(count):
+        rng = np.random.default_rng((14, i))
+        side = (128, 256, 512)[i % 3]
+        flat = np.broadcast_to(rng.integers(0, 256, 3, dtype=np.uint8), (side, side, 3))
+        ramp = np.linspace(-1, 1, side)[:, None, None] * rng.uniform(1, 8) + flat
+        kinds = {"black": 0 * flat, "white": 0 * flat + np.uint8(255), "one colour": flat, "faint ramp": ramp}
+        kinds["faint grain"] = flat + rng.normal(0, rng.uniform(0.5, 3), flat.shape)
+        for family, picture in kinds.items():
+            yield Sample("blank", family, as_jpeg(np.clip(picture, 0, 255).astype(np.uint8), (None, 60)[i % 2]))
+
+
+def repeated(count: int) -> Iterator[Sample]:
+    """One patch of a picture over the whole frame."""
+    for f, (family, draw) in enumerate((k, v) for k, v in drawn_over.ART.items() if k not in ("starfield", "clouds")):
+        for i in range(count):
+            rng = np.random.default_rng((15, f, i))
+            side, tiles = (512, 128)[i % 2], int(rng.integers(3, 7))
+            patch = draw(rng, max(24, side // tiles))
+            whole = np.tile(patch, (tiles + 1, tiles + 1, 1))[:side, :side]
+            blurred = np.clip(whole + rng.normal(0, rng.uniform(0, 8), whole.shape), 0, 255).astype(np.uint8)
+            yield Sample("repeated", f"tiled {family}", as_jpeg(blurred, QUALITIES[i % len(QUALITIES)]))
+
+
+def steady(count: int) -> Iterator[Sample]:
+    """Pictures and noise beside their JPEG 60 and half-size copies, for what must not move a judgement."""
+    draws: dict[str, drawn.Draw] = {**drawn_over.ART, **drawn_busy.BUSY, **drawn_over.DECEPTIVE}
+    for kind in noises.KINDS:
+        draws[f"linear {kind}"] = partial(noises.fresh_noise, kind)
+    for f, (family, draw) in enumerate(draws.items()):
+        for i in range(count):
+            picture = draw(np.random.default_rng((23, f, i)), 512)
+            half = resized(picture, 256)
+            copies = (as_jpeg(picture, 60), half, as_jpeg(half, 60))
+            yield Sample("steady", family, picture, tuple(Sample("steady copy", family, copy) for copy in copies))
+
+
+def public(folder: Path, half: int) -> Iterator[Sample]:
+    """Every second picture of each sub-folder: photographs (`net`) and real outputs of diffusion models."""
+    for sub in sorted(p for p in folder.iterdir() if p.is_dir()):
+        files = sorted(p for p in sub.iterdir() if p.suffix.lower() in (".png", ".jpg", ".jpeg"))
+        files = files[:: max(1, len(files) // MANY)][half::2]
+        for i, path in enumerate(files):
+            try:
+                with Image.open(path) as image:
+                    whole = np.asarray(image.convert("RGB"))
+            except OSError:
+                continue
+            rng = np.random.default_rng((31, i, half))
+            side = 128 if i % 4 == 3 else min(SIZES[i % 3], min(whole.shape[:2]))
+            group = "photo" if sub.name == "net" else "art"
+            yield Sample(group, f"{sub.name} {i % 10}", resized(crop(whole, rng, 1.0), side))

@@ -1,0 +1,104 @@
+"""Makers of noise, and of pictures that drown in it: samples, piece by piece, each from its seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.previews import drawn, drawn_busy, noises
+from benchmarks.previews.makers import PHOTOGRAPHS, crop
+from benchmarks.previews.samples import QUALITIES, Bytes, Sample, as_jpeg, resized
+
+Inverse = Callable[[Bytes, int], noises.Latents]
+
+
+def decoded(name: str, decoder: noises.Decoder, side: int, count: int) -> Iterator[Sample]:
+    """Latent noise from one decoder at one size."""
+    for k, kind in enumerate(noises.KINDS):
+        if kind == "smooth 3" and side < 512:
+            continue  # three or four blobs fill the frame: no longer noise by any measure
+        for i in range(count):
+            rng = np.random.default_rng((3 + side, i, k))
+            picture = decoder(noises.latents(rng, side, kind))
+            yield Sample("noise", f"{name} {kind}", as_jpeg(picture, QUALITIES[i % len(QUALITIES)]))
+
+
+def halved(count: int) -> Iterator[Sample]:
+    """Latent noise of 256 px pictures shown at half their size."""
+    for sample in decoded("halved", noises.linear_decoder, 256, count):
+        yield Sample(sample.group, sample.family, resized(sample.picture, 128))
+
+
+def found(folder: Path) -> Iterator[Sample]:
+    """Decoded noise lying in a folder: at three sizes."""
+    for family, pictures in noises.shared_pictures(folder).items():
+        for i, picture in enumerate(pictures):
+            yield Sample("noise", family, resized(picture, (256, 512, 768)[i % 3]))
+
+
+def approximately(folder: Path, ladders: bool) -> Iterator[Sample]:
+    """What a public approximate decoder made of the latents of noises.py; of severity 0 to 1 along ladders."""
+    for path in sorted(folder.glob("*.png")):
+        family, number = path.stem.rsplit("-", 1)
+        if family.startswith("ladder") != ladders:
+            continue
+        with Image.open(path) as image:
+            picture = np.asarray(image.convert("RGB"))
+        if ladders:
+            yield Sample("ladder", f"approx {family}", picture, severity=int(number) / 8)
+        else:
+            quality = QUALITIES[int(number) % len(QUALITIES)]
+            yield Sample("noise", f"approx {family.replace('_', ' ')}", as_jpeg(picture, quality))
+
+
+def pixels(count: int) -> Iterator[Sample]:
+    """Pixel noise at 128 to 512 px."""
+    for side in (128, 256, 512):
+        for family, pictures in noises.pixel_noise(side, side, count).items():
+            yield from (Sample("pixel noise", family, picture) for picture in pictures)
+
+
+def grey(count: int) -> Iterator[Sample]:
+    """Noise without colour: decoded noise as grey, and the static of a television."""
+    for side in (128, 256, 512):
+        for i in range(count):
+            for k, kind in enumerate(("white 1.5", "white 2.5", "smooth 0.7")):
+                z = noises.latents(np.random.default_rng((12, side, i, k)), side, kind)
+                grey = noises.linear_decoder(z).mean(axis=2).astype(np.uint8)
+                yield Sample("grey noise", f"grey {kind}", np.repeat(grey[..., None], 3, axis=2))
+            rng = np.random.default_rng((13, side, i))
+            bits = rng.integers(0, 2, (side, side, 1), dtype=np.uint8) * np.uint8(255)
+            bell = np.clip(rng.normal(127, rng.uniform(30, 70), (side, side, 1)), 0, 255).astype(np.uint8)
+            static = rng.integers(0, 256, (side, side, 1), dtype=np.uint8)
+            for family, grey in (("static", static), ("bits", bits), ("bell", bell)):
+                quality = QUALITIES[i % len(QUALITIES)]
+                yield Sample("grey noise", f"grey {family}", as_jpeg(grey.repeat(3, axis=2), quality))
+
+
+def ladders(name: str, decoder: noises.Decoder, inverse: Inverse, side: int, count: int) -> Iterator[Sample]:
+    """Pictures drowning in latent noise step by step; `severity` is the angle from picture to noise, 0 to 1."""
+    for i in range(count):
+        rng = np.random.default_rng((21, i))
+        picture = (drawn.landscape, drawn.flat_drawing, drawn.dead_scene)[i % 3](rng, 512)
+        steps = noises.ladder(decoder, inverse(picture, side), rng)
+        for k, step in enumerate(steps):
+            yield Sample("ladder", f"{name} ladder {i}", step, severity=k / (len(steps) - 1))
+
+
+def blends(count: int) -> Iterator[Sample]:
+    """Photographs and drawings that decoded noise is laid over, more and more of it."""
+    import skimage
+
+    folder, draws = Path(skimage.__file__).parent / "data", list(drawn_busy.BUSY.values())
+    for i in range(count):
+        rng, side = np.random.default_rng((24, i)), (512, 128, 256)[i % 3]
+        with Image.open(folder / PHOTOGRAPHS[i % 4]) as image:
+            picture = np.asarray(image.convert("RGB"))
+        picture = draws[i % len(draws)](rng, side) if i % 2 else resized(crop(picture, rng, 0.8), side)
+        noise = noises.fresh_noise(list(noises.KINDS)[i % 5], rng, side)
+        for share in np.linspace(0, 1, 9):
+            step = (picture * (1 - share) + noise * share).astype(np.uint8)
+            yield Sample("ladder", f"blend ladder {i}", step, severity=float(share))

@@ -1,0 +1,86 @@
+"""What a branch is fitted to tell apart, on which measures; and what its fit is worth to a family that it never met.
+
+A branch takes all measures of its list.  Choosing among them was tried: a choice made without a family knows too
+little of it, and missed twice as much of what was held out as a ridge over all of them does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.previews.fitting import RIDGE, Fit, Floats, logistic
+from benchmarks.previews.measuring import Table
+from hndoctor.calibration import FORMS
+
+#: Nothing much finer than the latent grid decides: a real decoder draws sharp edges between blobs that enlarged
+#: approximate decodes do not show, and exact flatness dies in a JPEG.
+MEASURES = (
+    "broad_gradient_kurtosis", "gradient_kurtosis", "fine_gradient_kurtosis", "calm_tile_rms", "calm_tile_chroma",
+    "tile_rms_variation", "tile_chroma_variation", "tile_colour_dimensions", "joint_entropy", "local_colour_entropy",
+    "local_grey_entropy", "lossless_size", "spectral_flatness", "spectral_entropy", "spectral_slope", "coarse_energy",
+    "cell_energy", "high_frequency_ratio", "long_lag_autocorrelation", "coherence", "channel_correlation",
+    "chroma_ratio", "colourfulness", "hue_entropy", "saturation",
+)  # fmt: skip
+STEADY = 0.05  # of the mean square by which harmless changes move the log odds, against the loss: see README
+
+
+@dataclass(frozen=True)
+class Task:
+    """One branch to be fitted: what is to be told from what."""
+
+    table: Table
+    truth: Floats  # 1 noise, 0 picture, or a severity between
+    weight: Floats  # 0: neither
+    units: NDArray[np.str_]
+    measures: tuple[str, ...] = MEASURES
+    steady: float = 0.0  # what it costs to move under harmless changes (JPEG 60, half the size)
+    ridge: float = RIDGE
+    x: Floats = field(init=False)  # the measures as a logistic takes them, (n, len(measures))
+
+    def __post_init__(self) -> None:
+        """Transform the measures once."""
+        object.__setattr__(self, "x", design(self.table, self.measures))
+
+    def fit(self, weight: Floats | None = None, start: Fit | None = None, without: str = "") -> Fit:
+        """The fit with other weights than the task's own; `start`: a fit whose scale to keep; `without`: a unit."""
+        copies = np.flatnonzero((self.table.group == "steady copy") & (self.units != without))
+        moves = self.x[copies] - self.x[self.table.pair[copies]]
+        kept = self.weight if weight is None else weight
+        return logistic(self.x, self.truth, kept, start, self.ridge, moves, self.steady)
+
+
+def design(table: Table, measures: tuple[str, ...]) -> Floats:
+    """Measures through their forms, (n, len(measures))."""
+    return np.stack([transformed(m, table.column(m)) for m in measures], axis=1)
+
+
+def transformed(measure: str, values: Floats) -> Floats:
+    """`FORMS[measure].of` of an array."""
+    form = FORMS[measure]
+    kept = np.clip(values, form.least, form.most)
+    return kept if form.offset is None else np.asarray(np.log(kept + form.offset))
+
+
+def agreeing(x: Floats, truth: Floats, weight: Floats) -> list[int]:
+    """The columns whose weights have the sign that each has alone; of the others the worst is left out, and so on."""
+    noise, other = (np.average(x, axis=0, weights=weight * side) for side in (truth >= 0.5, truth < 0.5))
+    up, kept = np.sign(noise - other), list(range(x.shape[1]))
+    while True:
+        weights = logistic(x[:, kept], truth, weight).coefficients[1:] * up[kept]
+        if weights.min() >= 0:
+            return kept
+        del kept[int(weights.argmin())]
+
+
+def left_out(task: Task) -> Floats:
+    """Log odds of every row by a fit that did not see what it is held out with."""
+    whole, odds = task.fit(), np.full(len(task.truth), np.nan)
+    for held in np.unique(task.units):
+        here = task.units == held
+        touched = bool((task.weight[here] > 0).any())
+        fit = task.fit(np.where(here, 0.0, task.weight), whole, str(held)) if touched else whole
+        odds[here] = fit.log_odds(task.x[here])
+    return odds

@@ -1,0 +1,126 @@
+"""What `scan` leaves behind: `vitals.json` and a page for each run, an index of several; and what it prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from hndoctor.cli import gating
+from hndoctor.cli.console import UsageError, error_console, say, write_file
+from hndoctor.records import Diagnosis, PictureJudgement, Run, Severity, Vitals
+from hndoctor.remote import RemoteError, url_of
+
+if TYPE_CHECKING:
+    from hndoctor.cli.scanning import Examined
+    from hndoctor.render import Digest
+
+PAGE, NUMBERS, INDEX = "health.html", "vitals.json", "index.html"
+
+
+@dataclass
+class Reports:
+    """Files written as the runs come in.  Of each run only what the index will draw is kept, however many there are."""
+
+    folder: Path | None = None  # where they go; None: into the runs themselves
+    lang: str = "en"
+    pages: dict[str, Path] = field(default_factory=dict)  # by run
+    digests: dict[str, Digest] = field(default_factory=dict)
+    only: Vitals | None = None  # of the one run, where there is one only
+
+    def add(self, one: Examined) -> None:
+        """Write one run's files into it, or below the folder.  What cannot be written is said."""
+        from hndoctor.render import digest_of
+
+        self.only = None if one.several else one.vitals
+        self.digests[one.diagnosis.run] = digest_of(one.vitals)
+        home = self.folder / f"{one.place + 1:03d}-{one.run.name}" if self.folder and one.several else self.folder
+        try:
+            self.pages[one.diagnosis.run] = write_report(one.run, one.vitals, one.diagnosis, home, self.lang)
+        except OSError as error:
+            say(f"not written: {error.filename or one.run.root}: {error.strerror or error}")
+        except RemoteError as error:
+            say(f"not written: {error}")
+
+    def index(self, paths: Sequence[Path], diagnoses: Sequence[Diagnosis]) -> Path | None:
+        """Write the page of all runs: in the folder, or in the one folder of runs that was named; else none."""
+        from hndoctor.render import render_index
+
+        home = self.folder or (paths[0] if len(paths) == 1 and paths[0].is_dir() else None)
+        if home is None or len(self.pages) < 2:
+            return None
+        links = {run: PurePath(os.path.relpath(page, home)).as_posix() for run, page in self.pages.items()}
+        drawn = tuple(self.digests.values())
+        try:
+            write_file(home / INDEX, render_index(diagnoses, links, vitals=drawn, language=self.lang))
+        except OSError as error:
+            say(f"not written: {home / INDEX}: {error.strerror or error}")
+            return None
+        except RemoteError as error:
+            say(f"not written: {error}")
+            return None
+        return home / INDEX
+
+    def page(self, diagnoses: Sequence[Diagnosis]) -> str:
+        """The HTML that `--format html` prints: the run's page, or the index of several."""
+        from hndoctor.render import render_html, render_index
+        from hndoctor.rules import RULES
+
+        if not diagnoses:
+            raise UsageError("pictures alone have no HTML page; use --format json or text")
+        if self.only is not None:
+            return render_html(diagnoses[0], self.only, RULES, language=self.lang, beside=False)
+        return render_index(diagnoses, vitals=tuple(self.digests.values()), language=self.lang)
+
+    def show(self, index: Path | None) -> None:
+        """Say where the pages lie: the index if there is one."""
+        for page in [index] if index else self.pages.values():
+            say(f"report: {url_of(page) or page}")
+
+
+def write_report(run: Run, vitals: Vitals, diagnosis: Diagnosis, home: Path | None = None, lang: str = "en") -> Path:
+    """Write `vitals.json` and `health.html` of one run; return the page's path.  Raises OSError and RemoteError."""
+    from hndoctor.collect import beside
+    from hndoctor.render import render_html
+    from hndoctor.rules import RULES
+    from hndoctor.vitals import to_json
+
+    page = beside(run, PAGE) if home is None else home / PAGE
+    numbers = beside(run, NUMBERS) if home is None else home / NUMBERS
+    if run.vitals is None or home is not None:
+        write_file(numbers, to_json(vitals))
+    write_file(page, render_html(diagnosis, vitals, RULES, language=lang, beside=home is None))
+    return page
+
+
+def rendered(
+    form: str,
+    diagnoses: Sequence[Diagnosis],
+    pictures: Sequence[PictureJudgement],
+    wanted: gating.Wanted | None = None,
+) -> str:
+    """The text of one format; colours only for a terminal.  `wanted` says which rules were asked at all."""
+    from hndoctor.render import RENDERERS, render_junit, render_sarif, render_text
+
+    if form == "text" and sys.stdout.isatty():
+        return render_text(diagnoses, pictures, colour=True, width=error_console().width)
+    if form in ("junit", "sarif"):
+        from hndoctor.rules import RULES
+
+        asked = wanted or gating.Wanted("error")
+        laws = [law for law in RULES if gating.asked_for(law.code, asked)]
+        if form == "sarif":
+            return render_sarif(diagnoses, pictures, rules=laws)
+        return render_junit(diagnoses, pictures, rules=laws, fail_on=Severity(asked.fail_on))
+    return {known.name: known.render for known in RENDERERS}[form](diagnoses, pictures)
+
+
+def deliver(text: str, out: Path | None) -> None:
+    """To stdout, or into a file."""
+    if out is None:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    else:
+        write_file(out, text)

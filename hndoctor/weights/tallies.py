@@ -1,0 +1,158 @@
+"""Counts and norms of one tensor: one pass over its elements in blocks that fit the cache.
+
+Norms are over the finite values and cannot overflow; what is not finite is counted by kind.  The fast way (the largest
+magnitude and the zeros by the bits, a dot product in the elements' own precision) is taken wherever a block is finite
+and of ordinary size, the careful way in float64 else.  Blocks are added up in float64, so that a norm is as exact as
+the dot product of one block: a few parts in ten million.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hndoctor.formats.checksum import BLOCK as BYTES
+from hndoctor.formats.checksum import Seen
+from hndoctor.formats.types import Array
+
+BLOCK = BYTES // 4  # elements
+ORDINARY = (1e-12, 1e12)  # max |w| of a block between which float32 squares neither vanish nor overflow
+MINUS_ZERO = -(1 << 31)  # its bits as a signed integer
+MAGNITUDE = 0x7FFFFFFF  # all bits of a float32 but the sign
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The counts and norms of one tensor."""
+
+    count: int
+    nan: int
+    posinf: int
+    neginf: int
+    zeros: int
+    max_abs: float
+    norm: float
+
+    @property
+    def finite(self) -> int:
+        """How many elements are finite."""
+        return self.count - self.nan - self.posinf - self.neginf
+
+    @property
+    def rms(self) -> float:
+        """Root mean square over the finite elements."""
+        return self.norm / math.sqrt(self.finite) if self.finite else 0.0
+
+
+class Counter:
+    """A tally in the making."""
+
+    def __init__(self) -> None:
+        self._count = self._nan = self._posinf = self._neginf = self._zeros = 0
+        self._largest = 0.0
+        self._norms: list[float] = []
+
+    def add(self, block: Array) -> None:
+        """Count and measure some elements: float32 or float64, in native byte order."""
+        self._count += len(block)
+        peak, has_zeros = _extent(block)
+        if has_zeros:
+            self._zeros += int(np.count_nonzero(np.equal(block, 0)))
+        if not math.isfinite(peak):
+            self._nan += int(np.isnan(block).sum())
+            self._posinf += int(np.isposinf(block).sum())
+            self._neginf += int(np.isneginf(block).sum())
+            block = block[np.isfinite(block)]
+            peak = float(np.abs(block).max()) if len(block) else 0.0
+        self._largest = max(self._largest, peak)
+        self._norms.append(norm_of(block, peak))
+
+    def add_bytes(self, block: memoryview) -> None:
+        """The same of float32 as they lie in memory."""
+        self.add(np.frombuffer(block, np.float32))
+
+    def tally(self) -> Tally:
+        """What was counted so far."""
+        found = (self._count, self._nan, self._posinf, self._neginf, self._zeros)
+        return Tally(*found, self._largest, clamped(math.hypot(*self._norms)))
+
+
+class Tallies:
+    """What was counted while a file was read: hand `watch` to `read`, then ask for the tallies of its arrays."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[int, int], tuple[Array, Counter]] = {}
+
+    def watch(self, row: Array) -> Seen:
+        """Begin to count a stored row of float32."""
+        counter = Counter()
+        self._rows[_place(row)] = row, counter  # the row too: as long as it is held, nothing else lies in its place
+        return counter.add_bytes
+
+    def of(self, array: Array) -> Tally:
+        """The tally of an array: the one taken while it was read where it is just one stored row, else a new one."""
+        whole = array.dtype == np.float32 and (array.flags.c_contiguous or array.flags.f_contiguous)
+        known = self._rows[_place(array)][1].tally() if whole and _place(array) in self._rows else None
+        return known if known and known.count == array.size else tally(array)  # a file without checksums shows nothing
+
+
+def _place(array: Array) -> tuple[int, int]:
+    """Where an array begins in memory, and how many elements it has: what tells it from every other in one file."""
+    return array.__array_interface__["data"][0], array.size
+
+
+def tally(array: Array) -> Tally:
+    """Count and measure one tensor."""
+    counter = Counter()
+    for block in blocks(rows_of(array)):
+        counter.add(block)
+    return counter.tally()
+
+
+def rows_of(array: Array) -> Array:
+    """All elements as one row of floats; a view where that is possible."""
+    flat = array.reshape(-1)
+    if flat.dtype.kind == "c":
+        flat = flat.view(flat.real.dtype)
+    return flat if flat.dtype.kind == "f" else flat.astype(np.float64)
+
+
+def blocks(flat: Array, size: int = BLOCK) -> Iterator[Array]:
+    """The row in blocks of at least single precision."""
+    for start in range(0, len(flat), size):
+        block = flat[start : start + size]
+        yield block.astype(np.float32) if block.dtype.itemsize < 4 else block
+
+
+def _extent(block: Array) -> tuple[float, bool]:
+    """The largest magnitude of a block, not finite where anything in it is not; and whether there may be zeros.
+
+    Single precision by its bits, which compare like integers of sign and magnitude: that is exact, and has no NaN to
+    look out for, so it is twice as fast.
+    """
+    if block.dtype != np.float32:
+        with np.errstate(all="ignore"):
+            return max(float(block.max()), -float(block.min())), True
+    signed, bits = block.view(np.int32), block.view(np.uint32)
+    largest = max(int(np.maximum.reduce(signed)), int(np.maximum.reduce(bits)) & MAGNITUDE)
+    has_zeros = np.minimum.reduce(bits) == 0 or np.minimum.reduce(signed) == MINUS_ZERO
+    return float(np.uint32(largest).view(np.float32)), bool(has_zeros)
+
+
+def norm_of(block: Array, peak: float) -> float:
+    """The Euclidean norm of finite values whose largest magnitude is `peak`."""
+    if peak == 0:
+        return 0.0
+    if ORDINARY[0] < peak < ORDINARY[1]:
+        return math.sqrt(float(np.dot(block, block)))
+    scaled = block.astype(np.float64) / peak
+    return peak * math.sqrt(float(np.dot(scaled, scaled)))
+
+
+def clamped(value: float) -> float:
+    """A float that is finite: records hold no other."""
+    return min(value, sys.float_info.max)

@@ -1,0 +1,59 @@
+"""The command as a process: what signals and closed pipes do to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hndoctor import __version__
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and pipes as POSIX has them")
+
+
+def start(*words: object) -> subprocess.Popen[str]:
+    """hndoctor, with pipes for everything it says."""
+    command = [sys.executable, "-m", "hndoctor", *map(str, words)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def test_the_version_is_told(call) -> None:
+    told = call("--version")
+    assert (told.code, told.out.strip()) == (0, f"hndoctor {__version__}")
+
+
+@pytest.mark.parametrize("words", [("rules",), ("gate", "RUN", "--format", "json"), ("gate", "RUN", "--jobs", "2")])
+def test_a_reader_that_goes_away_is_no_verdict(healthy: Path, words: tuple[str, ...]) -> None:
+    with start(*(healthy if word == "RUN" else word for word in words)) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
+
+
+def test_watching_ends_with_ctrl_c_and_the_table_of_the_runs(healthy: Path) -> None:
+    with start("watch", healthy.parent, "--interval", "0.1") as process:
+        for _ in range(300):
+            if (healthy / "health.html").exists():
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "quiet" in said
+    assert "healthy" in said
+    assert "Traceback" not in said
+
+
+def test_watching_a_url_is_refused_in_one_line(call) -> None:
+    told = call("watch", "s3://bucket/runs", "--once")
+    assert told.code == 2
+    assert told.err == "hndoctor: s3://bucket/runs: only runs on this machine are followed; use scan with --out DIR\n"

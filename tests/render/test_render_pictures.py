@@ -1,0 +1,25 @@
+"""Pictures judged alone, as text: what each looks like comes first, and the last line counts."""
+
+from __future__ import annotations
+
+from hndoctor.records import PictureJudgement
+from hndoctor.render.text import render_text
+
+NONE = {"noise": 0.01, "flat": 0.0, "fried": None, "repetition": 0.02, "grey_noise": 0.0}
+
+
+def test_what_a_picture_looks_like_comes_first_and_is_counted() -> None:
+    told = render_text(
+        (),
+        (
+            PictureJudgement("a.png", NONE, {}),
+            PictureJudgement("b.png", NONE | {"noise": 0.97, "repetition": 0.6}, {}, ("because",)),
+            PictureJudgement("c.png", NONE | {"grey_noise": 0.8}, {}),
+            PictureJudgement("d.png", {}, {}, (), "not a picture"),
+        ),
+    ).splitlines()
+    assert told[0].startswith("a.png  a picture: noise 1 %")
+    assert told[1].startswith("b.png  noise: noise 97 %")
+    assert told[2].startswith("c.png  grey noise: ")
+    assert told[3] == "d.png  unreadable: not a picture"
+    assert told[-1] == "4 pictures: 1 noise, 1 grey noise, 1 unreadable"

@@ -1,0 +1,51 @@
+"""Alignment: about 1 for what chance makes, several for what training makes; measured on real files."""
+
+import numpy as np
+import pytest
+
+import hndoctor
+from hndoctor.formats.write import write_hypernetwork
+from hndoctor.rules.alignment import alignment, is_by_chance
+
+META = {"step": 999, "name": "a", "layer_structure": [1, 2, 1], "is_layer_norm": False, "activate_output": False}
+
+
+def measured(tmp_path, make, activation, size=256):
+    rng = np.random.default_rng(5)
+
+    def module():
+        first, second = make(rng, (2 * size, size)), make(rng, (size, 2 * size))
+        at = 1 if activation == "linear" else 2
+        return {
+            "linear.0.weight": first,
+            "linear.0.bias": np.zeros(2 * size, np.float32),
+            f"linear.{at}.weight": second,
+            f"linear.{at}.bias": np.zeros(size, np.float32),
+        }
+
+    file = tmp_path / "a-1000.pt"
+    write_hypernetwork(file, [(size, module(), module())], META | {"activation_func": activation})
+    return hndoctor.measure(file).checkpoints[0]
+
+
+def random(rng, shape):
+    return (rng.standard_normal(shape) * 0.1).astype(np.float32)
+
+
+def aligned(rng, shape):
+    """Little noise, and one direction that every layer shares."""
+    u, v = np.ones(shape[0]) / shape[0] ** 0.5, np.ones(shape[1]) / shape[1] ** 0.5
+    return (rng.standard_normal(shape) * 0.01 + 40 * np.outer(u, v)).astype(np.float32)
+
+
+@pytest.mark.parametrize("activation", ["relu", "linear", "leakyrelu"])
+def test_chance_is_about_one(tmp_path, activation):
+    found = measured(tmp_path, random, activation)
+    assert alignment(found) == pytest.approx(1.0, abs=0.15)
+    assert is_by_chance(found)
+
+
+def test_layers_that_share_a_direction_are_far_above(tmp_path):
+    found = measured(tmp_path, aligned, "linear")
+    assert alignment(found) > 5
+    assert not is_by_chance(found)
