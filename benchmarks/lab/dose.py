@@ -19,7 +19,7 @@ from benchmarks.lab.population import HALVES
 from benchmarks.lab.store import Kept
 from benchmarks.lab.truth import BROKEN, HARMED, truth_of
 from hndoctor.diagnose.hazard import prior_of
-from hndoctor.diagnose.parameters import ONSET_TIMES
+from hndoctor.diagnose.parameters import ONSET_SPREAD, ONSET_TIMES
 
 BAND = 1.2816  # standard deviations of the logarithm that 80 % lie within
 
@@ -44,7 +44,7 @@ def onset_of(kept: Kept) -> Onset | None:
     sound = [n for n, state in zip(truth.numbers, truth.states, strict=True) if state not in (BROKEN, HARMED)]
     step = truth.overtrained or max(sound, default=0)
     carried = prior.median / ONSET_TIMES[prior.base.kind]  # by width alone, as it was before the lab
-    low, high = (carried * math.exp(sign * BAND * prior.spread) for sign in (-1, 1))
+    low, high = (carried * math.exp(sign * BAND * ONSET_SPREAD) for sign in (-1, 1))
     found = Onset(
         kept.configuration.name, kept.configuration.pictures, kept.configuration.layer_structure,
         prior.clock.at(step), truth.overtrained is not None, carried, low, high,

@@ -21,7 +21,7 @@ def validation_row(stop: Stop, drift: Mapping[int, Drift], spoilt: bool) -> Row 
         return None
     point = stop.validation[-1]
     change, risen = against_base(point), drift.get(point.step)
-    overtrained = believed.RISE_WEIGHT * (_unshared_sign(risen) if risen else 0.0) + _gap_sign(point)
+    overtrained = believed.RISE_WEIGHT * (_unshared_sign(risen, point) if risen else 0.0) + _gap_sign(point)
     starting, broken = 0.0, _lost_sign(risen) if risen else 0.0
     spoilt = spoilt or broken > 0
     if change is not None:
@@ -46,10 +46,12 @@ def spoils(point: ValidationPoint, drift: Drift | None) -> bool:
     return min(math.log1p(change.rise), math.log(point.train / point.train_base)) >= believed.HARM_SPOILS
 
 
-def _unshared_sign(drift: Drift) -> float:
-    """A rise speaks for overtraining as far as the training items do not share it."""
+def _unshared_sign(drift: Drift, point: ValidationPoint) -> float:
+    """A rise speaks for overtraining as far as the training items do not share it; one above the bare base model, which
+    nothing was learned before, as far as they gained by it."""
     sign = rise_sign(drift)
-    return (1 - drift.shared) * sign if sign > 0 else sign
+    by_heart = _by_heart(point, math.log1p(drift.rise)) if drift.best_step == 0 else 1.0
+    return (1 - drift.shared) * by_heart * sign if sign > 0 else sign
 
 
 def _lost_sign(drift: Drift) -> float:
@@ -87,10 +89,13 @@ def _gap_sign(point: ValidationPoint) -> float:
 def rise_sign(drift: Drift) -> float:
     """ln P(this rise | overtrained) / P(this rise | not).
 
-    Overtrained: the true rise is half-normal, its scale what was gained before, within bounds; not: a small part of it.
+    Overtrained: the true rise is half-normal, its scale what was gained before or, as likely, as much as learning by
+    heart can cost; not: a small part of what was gained.
     """
     low, high = believed.RISE_SCALE
-    over = _likelihood(drift, max(min(high, max(low, drift.gained)), believed.RISE_SHARE * drift.gained))
+    share = believed.RISE_SHARE * drift.gained
+    scales = (max(min(high, max(low, drift.gained)), share), max(high, share))
+    over = max(_likelihood(drift, scale) for scale in scales)
     ratio = over / _likelihood(drift, believed.RISE_SOUND * drift.gained)
     return max(-believed.RISE_CAP, min(believed.RISE_CAP, math.log(ratio)))
 

@@ -113,10 +113,10 @@ def test_what_lost_its_captions_is_not_called_mended_because_its_loss_falls(late
 
 
 def test_harm_that_training_pictures_have_no_gain_from_is_no_overtraining():
-    """The lab's guided-01 after 50 steps: held-out pictures worse by an eighth, training pictures hardly better."""
+    """As in the lab's guided-01 after 50 steps, with held-out pictures worse by an eighth."""
     curve = dict.fromkeys(STEPS, 0.113)
     harmed, by_heart = (
-        diagnose(a_run(validation=validation(curve, train=dict.fromkeys(STEPS, train)))) for train in (0.098, 0.07)
+        diagnose(a_run(validation=validation(curve, train=dict.fromkeys(STEPS, train)))) for train in (0.1, 0.07)
     )
     assert harmed.onset.overtrained is None
     assert by_heart.onset.overtrained is not None
