@@ -53,9 +53,9 @@ def numpy_modules(rng, sizes=SIZES, dtype=np.float32):
     def state(size):
         return {
             "linear.0.weight": rng.normal(0, 0.01, (2 * size, size)).astype(dtype),
-            "linear.0.bias": np.zeros(2 * size, dtype),
+            "linear.0.bias": rng.normal(0, 0.001, 2 * size).astype(dtype),  # trained: the web UI begins with zeros
             "linear.1.weight": rng.normal(0, 0.01, (size, 2 * size)).astype(dtype),
-            "linear.1.bias": np.zeros(size, dtype),
+            "linear.1.bias": rng.normal(0, 0.001, size).astype(dtype),
         }
 
     return [(size, state(size), state(size)) for size in sizes]
