@@ -29,7 +29,6 @@ SERIOUS = 0.5  # confidence from which a grave finding at the last step is heede
 CONTRADICTED = 0.05
 IDLE = (
     ("HN104", "the network does nothing"),
-    ("HN105", "no step has changed its weights; look at the loss log for the cause first"),
     ("HN114", "its layers or its activation cannot be computed"),
 )
 """Errors of a network that further steps do not mend, with what the advice says of them."""
@@ -63,7 +62,7 @@ def _idle(case: Case) -> tuple[int | None, str] | None:
     for code, why in IDLE:
         for found in case.diagnosis.findings:
             if found.code == code and found.severity is Severity.ERROR:
-                return (None if found.subject == first or code == "HN105" else found.step), why
+                return (None if found.subject == first else found.step), why
     return None
 
 

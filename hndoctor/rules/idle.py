@@ -45,20 +45,20 @@ def _silent(checkpoint: Checkpoint) -> list[ModuleVitals]:
     return [module for module in checkpoint.modules if module.gain is not None and module.gain < DEAD_GAIN]
 
 
-@rule("HN105", Severity.ERROR, needs="checkpoints")
+@rule("HN105", Severity.WARNING, needs="checkpoints")
 def still_at_its_initialisation(vitals: Vitals) -> Iterator[Sign]:
     """The weights are still those that the network was created with.
 
     All biases are exactly zero and every matrix has the spread of its initialisation, although steps were counted:
     no step has changed anything.  Gradients are missing or zero, every step was skipped (a NaN loss in mixed
-    precision), or the rate is zero.  Look at the loss log; train again after mending that.  In a run that went on to
-    learn this is a warning, before the first step a note.
+    precision), or the rate is zero.  Look at the loss log; train again after mending that.  Before the first step this
+    is a note.
     """
     for stretch in stretches(networks(vitals), is_at_its_initialisation):
         trained = [checkpoint for checkpoint in stretch.members if checkpoint.stored_step > 0]
         about = (trained or stretch.members)[-1]
         message = f"{about.metadata.weight_initialization} initialisation, untouched after {about.stored_step:,} steps"
-        severity = (None if stretch.to_the_end else Severity.WARNING) if trained else Severity.INFO
+        severity = None if trained else Severity.INFO
         yield Sign(message, about.step, about.path, float(about.stored_step), 0.0, 0.95, severity)
 
 

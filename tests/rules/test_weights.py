@@ -196,8 +196,6 @@ def test_untouched_weights(name):
     (sign,) = signs(idle.still_at_its_initialisation, vitals(untouched(name, 5000)))
     assert sign.severity is None
     assert sign.message == f"{name} initialisation, untouched after 4,999 steps"
-    (recovered,) = signs(idle.still_at_its_initialisation, vitals(untouched(name, 5000), checkpoint(5500)))
-    assert recovered.severity is Severity.WARNING
     (fresh,) = signs(idle.still_at_its_initialisation, vitals(untouched(name, 1)))
     assert fresh.severity is Severity.INFO
     assert signs(idle.still_at_its_initialisation, vitals(untouched(name, 5000, (1.0, 1.02)))) == []
