@@ -311,6 +311,8 @@ def test_no_effect():
 def test_incomparable_previews(change_of):
     (finding,) = found(law("HN308"), preview(0), preview(500, **change_of))
     assert finding.step == 500
+    (later,) = found(law("HN308"), preview(0), preview(500), preview(1000, **change_of))
+    assert later.step == 1000
 
 
 def test_a_new_seed_is_told_by_its_own_rule():
