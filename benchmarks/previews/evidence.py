@@ -14,7 +14,7 @@ LIKE_SOUND = (*SOUND, "bare", "dying sound")
 DECEPTIVE = 0.1  # weight of a deceptive family: alone it may look like noise
 FOUND = 3.0  # weight of a family of noise decoded in Stable Diffusion's own latent space, the real thing
 SEVERITY_RIDGE = 1e-2  # a tenth of it makes the worst ladders that were left out .1 worse
-PIXELS = 4.0  # weight of a family of pixel noise: two families beside a dozen of latent noise
+PIXELS = 8.0  # weight of a family of pixel noise: two families beside a dozen of latent noise
 BLOBS = ("smooth 1.5", "smooth 2", "smooth 3")
 LIKE_BLOBS = (*BLOBS, "smooth 0.7", "smooth 1", "mixed", "pink", "brushed")  # in part: no contradiction to blobs
 #: without the variation of contrast over tiles, by which every even ramp is noise
