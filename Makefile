@@ -71,6 +71,8 @@ bench-scaling: $(VENV)/.test ## time and memory of a scan against the number and
 bench-scan: $(VENV)/.test ## what reading and measuring a checkpoint costs, against numpy and peers
 	$(BIN)/python -m benchmarks.scan
 
+bench-train: export KINETO_LOG_LEVEL = 99
+bench-train: export TORCH_CPP_LOG_LEVEL = ERROR
 bench-train: $(VENV)/.test ## step time against the bare floor and the web UI's pattern
 	$(BIN)/python -m benchmarks.train
 	$(BIN)/python -m benchmarks.flops

@@ -38,6 +38,8 @@ def test_every_rule_has_its_page(site: Path) -> None:
 def test_every_setting_is_told(site: Path) -> None:
     page = (site / "settings.html").read_text(encoding="utf-8")
     assert [key for key in KEYS if f"<code>{key}</code>" not in page] == []
+    assert "Path(" not in page  # defaults are told as TOML writes them
+    assert "gets the folder &lt;name&gt;/" in page
 
 
 def test_the_pages_ask_nothing_of_the_network(site: Path) -> None:

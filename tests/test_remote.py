@@ -19,13 +19,21 @@ from hndoctor.remote import RemoteError, here, send, url_of
 from tests.formats.conftest import numpy_modules
 
 
+def learned(modules):
+    """The same, away from where an initialisation leaves them."""
+    return [
+        (size, *({name: array * np.float32(3) for name, array in side.items()} for side in pair))
+        for size, *pair in modules
+    ]
+
+
 @pytest.fixture
 def store(tmp_path):
     """A run in memory: three checkpoints, an optimizer state, a loss log, and what does not belong."""
     memory = fsspec.filesystem("memory")
     rng = np.random.default_rng(0)
     for step in (500, 1000, 1500):
-        write_hypernetwork(tmp_path / "x.pt", numpy_modules(rng), {"step": step - 1, "name": "x"})
+        write_hypernetwork(tmp_path / "x.pt", learned(numpy_modules(rng)), {"step": step - 1, "name": "x"})
         memory.pipe(f"/bucket/x/hypernetworks/x-{step}.pt", (tmp_path / "x.pt").read_bytes())
     state = {0: {"step": 9.0, "exp_avg": np.ones(4, np.float32), "exp_avg_sq": np.ones(4, np.float32)}}
     write_optimizer(tmp_path / "x.optim", "AdamW", state, [{"lr": 5e-6, "params": [0]}], None)

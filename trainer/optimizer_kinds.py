@@ -38,6 +38,12 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
 UNFIT = frozenset({"Optimizer", "LBFGS", "SparseAdam", "Muon"})  # need closures, sparse gradients, matrices alone
 
 
+def is_known(name: str) -> bool:
+    """Whether there is one of that name, installed or not."""
+    kind = getattr(torch.optim, name, None)
+    return name in EXTRAS or (inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer) and name not in UNFIT)
+
+
 def require(name: str, args: Sequence[str] = ()) -> None:
     """Raise `TrainerError` if there is none of that name, its library is not installed, or it has not such options."""
     _options(name, args, inspect.signature(_kind(name)).parameters)
@@ -86,15 +92,14 @@ def _kind(name: str) -> Any:
             ) from None
         except AttributeError:
             raise TrainerError(f'optimizer "{name}": this {library} has none of that name; update it') from None
-    kind = getattr(torch.optim, name, None)
-    if not (inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer)) or name in UNFIT:
+    if not is_known(name):
         known = {one.lower(): one for one in (*EXTRAS, *sorted(set(dir(torch.optim)) - UNFIT))}
         near = difflib.get_close_matches(name.lower(), known, n=1)
         hint = f'did you mean "{known[near[0]]}"?' if near else "use AdamW"
         raise TrainerError(
             f'optimizer "{name}": not one of torch.optim\'s classes that fit, nor of {", ".join(EXTRAS)}; {hint}'
         )
-    return kind
+    return getattr(torch.optim, name)
 
 
 def _options(name: str, args: Sequence[str], known: Mapping[str, Any]) -> dict[str, Any]:

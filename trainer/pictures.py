@@ -18,6 +18,7 @@ from torch import Tensor
 from hndoctor.formats.captions import PICTURE_SUFFIXES, CaptionError, read_caption
 from trainer.errors import TrainerError, why
 
+OTHER_SUFFIXES = frozenset({".heic", ".heif", ".jxl", ".psd", ".tga", ".jp2", ".svg"})  # pictures that are not read
 _BINARY = "has control characters in it: is it a text file?"
 
 
@@ -95,7 +96,7 @@ def read_folder(folder: Path, how: Reading | None = None) -> PictureSet:
     if not pictures:
         name, why = skipped[0]
         raise TrainerError(f"data {folder}: none of its {len(files)} pictures can be read; {name}: {why}")
-    return PictureSet(folder, pictures, skipped, (*notes, *_remarks(pictures)))
+    return PictureSet(folder, pictures, skipped, (*notes, *_others_in(folder), *_remarks(pictures)))
 
 
 def _remarks(pictures: Sequence[Picture]) -> Iterator[str]:
@@ -122,6 +123,12 @@ def _not_read(name: str, repeats: int | None) -> str:
 def _pictures_in(folder: Path) -> list[Path]:
     found = (p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))
     return sorted(path for path in found if not path.is_dir())
+
+
+def _others_in(folder: Path) -> Iterator[str]:
+    names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in OTHER_SUFFIXES)
+    if names:
+        yield f"not used, save them as .png, .jpg or .webp: {', '.join(names)}"
 
 
 def _read(path: Path, folder: Path, repeats: int, how: Reading) -> Picture | str:

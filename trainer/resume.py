@@ -9,6 +9,7 @@ from typing import Any
 
 from hndoctor.formats.types import OptimizerFile
 from trainer import optimizer as optimizers
+from trainer import optimizer_kinds
 from trainer.config import Config
 from trainer.ema import belongs, ema_path
 from trainer.errors import TrainerError
@@ -87,8 +88,13 @@ def chosen(path: Path, config: Config) -> Found:
 
 
 def wanted_optimizer(file: OptimizerFile | None, config: Config) -> str:
-    """The configuration's optimizer; where it names none, the one whose state is there (as the web UI takes it)."""
-    return config.optimizer if file is None or "optimizer" in config.given else optimizers.name_of(file)
+    """The configuration's optimizer; where it names none, the one whose state is there (as the web UI takes it).
+
+    One that nobody here knows, such as an extension's D-Adaptation, begins anew as the configuration's (web UI).
+    """
+    if file is None or "optimizer" in config.given or not optimizer_kinds.is_known(optimizers.name_of(file)):
+        return config.optimizer
+    return optimizers.name_of(file)
 
 
 def adopted(found: Found | None, config: Config) -> Config:

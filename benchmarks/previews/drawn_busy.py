@@ -179,6 +179,41 @@ def emblem(rng: np.random.Generator, side: int) -> Bytes:
     return np.asarray(picture.filter(ImageFilter.GaussianBlur(soft)))
 
 
+def soft_colours(rng: np.random.Generator, side: int) -> Bytes:
+    """Every channel its own slow wave or ramp: a backdrop, a mesh gradient, a lens out of focus."""
+    y, x = np.mgrid[0:side, 0:side] / side - 0.5
+    canvas = []
+    for _ in range(3):
+        turn, bends, start = rng.uniform(0, 6.3), float(rng.choice((0.0, 0.5, 1.0, 1.7))), rng.uniform(0, 6.3)
+        along = x * np.cos(turn) + y * np.sin(turn)
+        wave = along if bends == 0 else np.cos(2 * np.pi * bends * along + start) / 2
+        canvas.append(rng.uniform(0.3, 0.7) + rng.uniform(0.2, 1.0) * wave)
+    return _bytes(np.stack(canvas, axis=-1))
+
+
+def ink(rng: np.random.Generator, side: int) -> Bytes:
+    """Lines of ink in panels, black on white or scratched out of black: outlines, hatching, letters."""
+    dark = rng.random() < 0.5
+    ground, line = (0, 255) if dark else (255, 0)
+    picture = Image.new("L", (side, side), ground)
+    pen, wide = ImageDraw.Draw(picture), max(1, int(side * rng.uniform(0.004, 0.014)))
+    for _ in range(int(rng.integers(30, 160))):
+        (x, y), r, kind = rng.uniform(0, side, 2), side * rng.uniform(0.02, 0.25), int(rng.integers(4))
+        if kind == 0:
+            points = np.array((x, y)) + np.cumsum(rng.normal(0, r / 3, (8, 2)), axis=0)
+            pen.line([(float(a), float(b)) for a, b in points], fill=line, width=wide, joint="curve")
+        elif kind == 1:
+            pen.ellipse((x - r, y - r * 0.7, x + r, y + r * 0.7), outline=line, width=wide)
+        elif kind == 2:
+            for k in range(int(rng.integers(4, 14))):
+                pen.line((x + 3 * wide * k, y, x + 3 * wide * k + r / 3, y + r), fill=line, width=wide)
+        else:
+            pen.text((x, y), "and so it ended", fill=line)
+    for at in rng.uniform(0.2, 0.8, 2) * side:
+        pen.rectangle((0, at, side, at + 3 * wide), fill=line)
+    return np.repeat(np.asarray(picture)[..., None], 3, axis=2)
+
+
 BUSY: dict[str, Draw] = {
     draw.__name__.replace("_", " "): draw
     for draw in (
@@ -195,3 +230,5 @@ BUSY: dict[str, Draw] = {
         emblem,
     )
 }
+#: the emptiest, once more and in numbers: nothing but light, or nothing but lines, which are far from photographs too
+BARE: dict[str, Draw] = {"soft colours": soft_colours, "gradient": gradient, "emblem": emblem, "ink": ink}

@@ -46,6 +46,8 @@ def tuning(places: Places) -> dict[str, Maker]:
         "art small": lambda: makers.art(drawn_over.ART, "art", True, 6, 7),
         "busy": lambda: makers.art(drawn_busy.BUSY, "art", False, 6, 9),
         "busy small": lambda: makers.art(drawn_busy.BUSY, "art", True, 4, 9),
+        "plain": lambda: makers.art(drawn_busy.BARE, "art", False, 10, 10),
+        "plain small": lambda: makers.art(drawn_busy.BARE, "art", True, 10, 10),
         "grey art": lambda: makers.grey_art(2),
         "steady": lambda: makers.steady(2),
         "deceptive": lambda: makers.art(drawn_over.DECEPTIVE, "deceptive", False, 6, 17),

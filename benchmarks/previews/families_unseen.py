@@ -32,7 +32,7 @@ def _filtered_photographs() -> Iterator[Sample]:
 
 def _unseen_noise(name: str, decoder: noises.Decoder, side: int, count: int) -> Iterator[Sample]:
     for k, kind in enumerate(unseen.KINDS):
-        for i in range(count):
+        for i in range(count if side >= unseen.LEAST.get(kind, 0) else 0):
             rng = np.random.default_rng((41, side, i, k))
             picture = decoder(unseen.latents(rng, side, kind))
             yield Sample("noise", f"{name} {kind}", as_jpeg(picture, QUALITIES[i % len(QUALITIES)]))

@@ -18,8 +18,8 @@ Inverse = Callable[[Bytes, int], noises.Latents]
 def decoded(name: str, decoder: noises.Decoder, side: int, count: int) -> Iterator[Sample]:
     """Latent noise from one decoder at one size."""
     for k, kind in enumerate(noises.KINDS):
-        if kind == "smooth 3" and side < 512:
-            continue  # three or four blobs fill the frame: no longer noise by any measure
+        if side < noises.LEAST.get(kind, 0):
+            continue
         for i in range(count):
             rng = np.random.default_rng((3 + side, i, k))
             picture = decoder(noises.latents(rng, side, kind))

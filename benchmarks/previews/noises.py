@@ -38,6 +38,9 @@ KINDS: dict[str, tuple[float, float]] = {
     "brushed": (1.8, 0.0),
 }
 
+#: sides below which three or four blobs fill the frame: no longer noise by any measure
+LEAST = {"smooth 2": 256, "smooth 3": 512}
+
 
 def latents(rng: np.random.Generator, side: int, kind: str) -> Latents:
     """Random latents of a family, (4, side / 8, side / 8), each channel with a bias N(0, .5)."""

@@ -61,6 +61,8 @@ def transformed(measure: str, values: Floats) -> Floats:
     """`FORMS[measure].of` of an array."""
     form = FORMS[measure]
     kept = np.clip(values, form.least, form.most)
+    if form.about is not None:
+        return np.asarray(np.abs(np.log(kept / form.about)))
     return kept if form.offset is None else np.asarray(np.log(kept + form.offset))
 
 

@@ -80,6 +80,8 @@ def _field(rng: np.random.Generator, side: int, kind: str) -> NDArray[np.float64
 KINDS = {"white 2": 2.0, "smooth 1.1": 1.8, "smooth 2.2": 2.0, "streaks": 1.8, "heavy tails": 1.6, "signs": 1.6,
          "two scales": 1.8}  # fmt: skip
 
+LEAST = {"smooth 2.2": 256}  # as in noises.py
+
 
 def latents(rng: np.random.Generator, side: int, kind: str) -> NDArray[np.float64]:
     """Latents of an unseen kind, (4, side / 8, side / 8), the channels of unequal strength."""

@@ -6,6 +6,7 @@ And figures that come from the README, where each is kept once: what the lab fou
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,7 +84,11 @@ def _page(law: Rule) -> str:
 def _plain(text: str) -> str:
     """Docstrings are plain text: what Markdown would take for markup is escaped, code spans stay."""
     parts = re.split(r"(`[^`]*`)", text)
-    return "".join(part if part.startswith("`") else re.sub(r"([\\*_\[\]<>|])", r"\\\1", part) for part in parts)
+    return "".join(part if part.startswith("`") else _escaped(part) for part in parts)
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\*_\[\]|])", r"\\\1", text).replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _settings(source: str) -> str:
@@ -101,9 +106,19 @@ def _settings(source: str) -> str:
             rows += ["", f"## {line[:1].upper()}{line[1:]}", "", "| key | default | |", "|---|---|---|"]
         else:
             comment = lines[number].partition("  # ")[2]
-            default = ast.unparse(line.value) if line.value else ""
-            rows.append(f"| `{ast.unparse(line.target)}` | `{default}` | {_plain(comment)} |")
+            rows.append(f"| `{ast.unparse(line.target)}` | {_default(line.value)} | {_plain(comment)} |")
     return "\n".join(rows) + "\n"
+
+
+def _default(value: ast.expr | None) -> str:
+    """A default as it is written in TOML; what has none must be told."""
+    if isinstance(value, ast.Call):  # Path("runs"); Path() stands for none
+        value = value.args[0] if value.args else None
+    if isinstance(value, ast.Name):  # POCKET = "pocket"
+        value = ast.Constant(value.id.lower())
+    if value is None:
+        return "required"
+    return f"`{json.dumps(ast.literal_eval(value))}`"
 
 
 def _places(body: ast.ClassDef, lines: list[str]) -> Iterator[tuple[int, str | ast.AnnAssign]]:

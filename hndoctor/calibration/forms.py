@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hndoctor.calibration.logistic import Form
 
-_KURTOSIS = Form(1.0, 60.0, 0.0)
+_KURTOSIS = Form(1.0, 60.0, about=3.0)  # from a normal distribution's: an even ramp's 2 is no more like noise than 4.5
 _SHARE = Form(0.0, 1.0)
 
 FORMS: dict[str, Form] = {

@@ -21,10 +21,13 @@ class Form:
     least: float
     most: float
     offset: float | None = None  # ln(value + offset)
+    about: float | None = None  # |ln(value / about)|: how far from it, above or below
 
     def of(self, value: float) -> float:
         """The value as the logistic takes it."""
         clipped = min(max(value, self.least), self.most)
+        if self.about is not None:
+            return abs(math.log(clipped / self.about))
         return clipped if self.offset is None else math.log(clipped + self.offset)
 
 

@@ -36,8 +36,19 @@ SAYINGS: dict[str, str] = {
     "contrast": "its contrast rose (ln of the ratio",
 }
 
+#: The same where the measure went the other way: noise of large cells in a small picture has few fine waves.
+TURNED: dict[str, str] = {
+    "spectral_flatness": "its spectrum is steeper than a picture's (flatness",
+    "spectral_entropy": "its energy lies in few waves (spectral entropy",
+    "coarse_energy": "it has nothing but large forms (share of energy",
+    "cell_energy": "it lacks waves of a few values (share",
+}
+FALLS = {"coarse_energy"}  # of `TURNED`: what `SAYINGS` says of it is said where it fell
+
 
 def told(reason: Reason) -> str:
     """One reason as prose: ``… (kurtosis 3.0, in pictures 11)``."""
     words = SAYINGS.get(reason.measure, f"{reason.measure.replace('_', ' ')} (")
+    if (reason.value < reason.typical) != (reason.measure in FALLS):
+        words = TURNED.get(reason.measure, words)
     return f"{words} {reason.value:.2g}, in pictures {reason.typical:.2g})"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hndoctor.cli.app import app
-from hndoctor.cli.options import CheckFormat, Codes, FailOnMaybe, Kind, Out, SettingsFile
+from hndoctor.cli.options import CheckFormat, Codes, FailOnMaybe, Kind, Lang, Language, Out, SettingsFile
 
 
 @app.command()
@@ -24,6 +24,7 @@ def check(
     ignore: Codes = None,
     settings: SettingsFile = None,
     out: Out = None,
+    lang: Lang = Language.EN,
     vram: Annotated[float | None, typer.Option(metavar="GB", min=0.5, help="The graphics card's memory.")] = None,
     fix: Annotated[Path | None, typer.Option(metavar="DIR", help="Write mended captions into this folder.")] = None,
     fix_in_place: Annotated[
@@ -34,7 +35,7 @@ def check(
     from hndoctor.cli import checking, gating
 
     mend = checking.Mend(fix, in_place=fix_in_place)
-    asked = checking.Asked(data, config, webui, kind.value if kind else None, name, vram, mend)
+    asked = checking.Asked(data, config, webui, kind.value if kind else None, name, vram, mend, lang.value)
     wanted = gating.wanted_from(
         gating.settled(settings), gating.today(), fail_on=fail_on, select=select, ignore=ignore, require=""
     )

@@ -36,6 +36,7 @@ class Asked:
     name: str | None
     vram: float | None = None  # GB of the graphics card
     mend: Mend = Mend()
+    lang: str = "en"  # of the page
 
 
 def read_config(path: Path | None) -> dict[str, Any]:
@@ -58,7 +59,8 @@ def judged(setup: Setup) -> Diagnosis:
     found, lacking = examine([law for law in RULES if law.needs == "setup"], setup, {})
     worst = {finding.severity for finding in found}
     verdict = Verdict.AILING if worst & {Severity.ERROR, Severity.WARNING} else Verdict.HEALTHY
-    count = f"{len(setup.pictures)} pictures, {len(setup.captions)} captions"
+    written = len({caption.source for caption in setup.captions if caption.source})
+    count = f"{len(setup.pictures):,} pictures, {written:,} caption files"
     said = f"{len(found)} things to look at" if found else "nothing to mend"
     summary = f"{count}: {said}.{planned(setup.plan)} Tokens: {setup.tokenizer}."
     name, unexamined = setup.name or Path(setup.data).name, (*setup.skipped, *lacking)
@@ -91,23 +93,26 @@ def check(asked: Asked, wanted: gating.Wanted, form: str, out: Path | None) -> i
         webui=asked.webui,
         card_bytes=round(asked.vram * _GB) if asked.vram else None,
     )
-    diagnosis = gating.narrowed(judged(setup), wanted)
-    text = page(setup, diagnosis) if form == "html" else reports.rendered(form, (diagnosis,), (), wanted)
+    result = gating.sifted(judged(setup), wanted)
+    diagnosis, passed = result.kept, gating.suppressed([result])
+    html = form == "html"
+    text = page(setup, diagnosis, asked.lang) if html else reports.rendered(form, (diagnosis,), (), wanted, passed)
     reports.deliver(text, out)
+    gating.tell([result], wanted, 0, quiet=False)
     if form == "html" and out is not None:
         error_console().print(Text(f"report: {shown(str(out))}"), soft_wrap=True)
     mend(asked)
     return gating.exit_code((diagnosis,), wanted)
 
 
-def page(setup: Setup, diagnosis: Diagnosis) -> str:
+def page(setup: Setup, diagnosis: Diagnosis, lang: str = "en") -> str:
     """The HTML page, with a thumbnail of every picture that it shows."""
     from hndoctor.render.check import render_check
     from hndoctor.rules import RULES
     from hndoctor.setup.thumbnails import thumbnails
 
     small = thumbnails(Path(setup.data), [picture.path for picture in setup.pictures])
-    return render_check(setup, diagnosis, small, RULES)
+    return render_check(setup, diagnosis, small, RULES, language=lang)
 
 
 def mend(asked: Asked) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hndoctor.cli.baselines import BaselineError, Mark, is_known, mark, read_baseline, write_baseline
 from hndoctor.cli.console import UsageError, say
@@ -15,7 +16,10 @@ from hndoctor.cli.crew import ALONE, Crew
 from hndoctor.cli.settings import Ignore, Settings, checked_codes, checked_evidence, load_settings
 from hndoctor.records import Diagnosis, Finding, PictureJudgement, Severity, Verdict
 
-__all__ = ["BaselineError", "Wanted", "codes", "exit_code", "gate", "narrowed", "wanted_from"]
+if TYPE_CHECKING:
+    from hndoctor.render.sarif import Suppressed
+
+__all__ = ["BaselineError", "Wanted", "codes", "exit_code", "gate", "sifted", "wanted_from"]
 
 PASS, FAIL, UNEXAMINED = 0, 1, 2
 HTML = "html"
@@ -52,8 +56,8 @@ class Sifted:
     """One diagnosis with the findings that count, and what became of the others."""
 
     kept: Diagnosis
-    ignored: tuple[Ignore, ...] = ()  # once for each finding that it let pass
-    known: int = 0
+    ignored: tuple[tuple[Finding, Ignore], ...] = ()  # each finding that an ignore let pass
+    known: tuple[Finding, ...] = ()  # from the baseline
     marks: frozenset[Mark] = field(default_factory=frozenset)  # of all findings, before the baseline
 
 
@@ -116,19 +120,29 @@ def sifted(diagnosis: Diagnosis, wanted: Wanted, known: frozenset[Mark] = frozen
     counted = [graded(f, wanted) for f in diagnosis.findings if asked_for(f.code, wanted)]
     pardons = [(f, pardon(diagnosis, f, wanted.ignores)) for f in counted]
     standing = [f for f, one in pardons if one is None]
-    fresh = (f for f in standing if not is_known(diagnosis.name, f, known))
-    new = tuple(sorted(fresh, key=lambda f: -RANK[f.severity]))  # the settings may have changed the order
+    old = tuple(f for f in standing if is_known(diagnosis.name, f, known))
+    new = (f for f in standing if f not in old)
     return Sifted(
-        replace(diagnosis, findings=new),
-        tuple(one for _, one in pardons if one is not None),
-        len(standing) - len(new),
+        replace(diagnosis, findings=tuple(sorted(new, key=lambda f: -RANK[f.severity]))),  # settings change the order
+        tuple((f, one) for f, one in pardons if one is not None),
+        old,
         frozenset(mark(diagnosis.name, f) for f in standing),
     )
 
 
-def narrowed(diagnosis: Diagnosis, wanted: Wanted, known: frozenset[Mark] = frozenset()) -> Diagnosis:
-    """The diagnosis with only the findings that count."""
-    return sifted(diagnosis, wanted, known).kept
+def suppressed(results: Iterable[Sifted]) -> tuple[Suppressed, ...]:
+    """What was let pass, with the reason: SARIF tells it too."""
+    from hndoctor.render.sarif import Suppressed
+
+    passed = []
+    for one in results:
+        passed += [Suppressed(one.kept, f, _because(ignore)) for f, ignore in one.ignored]
+        passed += [Suppressed(one.kept, f, "known from the baseline") for f in one.known]
+    return tuple(passed)
+
+
+def _because(ignore: Ignore) -> str:
+    return f"{ignore.reason} (until {ignore.expires})" if ignore.expires else ignore.reason
 
 
 def exit_code(diagnoses: Sequence[Diagnosis], wanted: Wanted, pictures: Sequence[PictureJudgement] = ()) -> int:
@@ -192,22 +206,21 @@ def gate(paths: Sequence[Path], wanted: Wanted, output: Output, *, update: bool 
         write_baseline(wanted.baseline, marks)
         results = [sifted(d, wanted, marks) for d in diagnoses]
     kept = tuple(one.kept for one in results)
-    emit(kept, pictures, wanted, output)
+    emit(results, pictures, wanted, output)
     tell(results, wanted, len(known - marks), quiet=output.quiet)
     return exit_code(kept, wanted, pictures)
 
 
-def emit(
-    kept: Sequence[Diagnosis], pictures: Sequence[PictureJudgement], wanted: Wanted, output: Output
-) -> None:
+def emit(results: Sequence[Sifted], pictures: Sequence[PictureJudgement], wanted: Wanted, output: Output) -> None:
     """Print in the format asked for, to stdout or into a file, and write the others that were asked for."""
     from hndoctor.cli.reports import deliver, rendered
 
+    kept, passed = tuple(one.kept for one in results), suppressed(results)
     for form, file in output.also:
         if form != HTML:
-            deliver(rendered(form, kept, pictures, wanted), file)
+            deliver(rendered(form, kept, pictures, wanted, passed), file)
     if not output.quiet:
-        deliver(rendered(output.form, kept, pictures, wanted), output.out)
+        deliver(rendered(output.form, kept, pictures, wanted, passed), output.out)
 
 
 def tell(results: Sequence[Sifted], wanted: Wanted, gone: int, *, quiet: bool) -> None:
@@ -216,10 +229,10 @@ def tell(results: Sequence[Sifted], wanted: Wanted, gone: int, *, quiet: bool) -
         say(f"hndoctor: the ignore of {one.code} ({one.reason}) expired on {one.expires}: renew or remove it")
     if quiet:
         return
-    for one, count in Counter(one for result in results for one in result.ignored).items():
+    for one, count in Counter(one for result in results for _, one in result.ignored).items():
         until = f", until {one.expires}" if one.expires else ""
         say(f"ignored: {count} of {one.code} ({one.reason}{until})")
-    known = sum(result.known for result in results)
+    known = sum(len(result.known) for result in results)
     if known or gone:
         more = f"; {gone} of the baseline are gone, --update-baseline forgets them" if gone else ""
         say(f"known from the baseline: {known}{more}")

@@ -17,6 +17,7 @@ from hndoctor.remote import RemoteError, url_of
 if TYPE_CHECKING:
     from hndoctor.cli.scanning import Examined
     from hndoctor.render import Digest
+    from hndoctor.render.sarif import Suppressed
 
 PAGE, NUMBERS, INDEX = "health.html", "vitals.json", "index.html"
 
@@ -101,8 +102,10 @@ def rendered(
     diagnoses: Sequence[Diagnosis],
     pictures: Sequence[PictureJudgement],
     wanted: gating.Wanted | None = None,
+    passed: Sequence[Suppressed] = (),
 ) -> str:
-    """The text of one format; colours only for a terminal.  `wanted` says which rules were asked at all."""
+    """The text of one format; colours only for a terminal.  `wanted` says which rules were asked at all, `passed` what
+    was found and may stand."""
     from hndoctor.render import RENDERERS, render_junit, render_sarif, render_text
 
     if form == "text" and sys.stdout.isatty():
@@ -113,7 +116,7 @@ def rendered(
         asked = wanted or gating.Wanted("error")
         laws = [law for law in RULES if gating.asked_for(law.code, asked)]
         if form == "sarif":
-            return render_sarif(diagnoses, pictures, rules=laws)
+            return render_sarif(diagnoses, pictures, rules=laws, suppressed=passed)
         return render_junit(diagnoses, pictures, rules=laws, fail_on=Severity(asked.fail_on))
     return {known.name: known.render for known in RENDERERS}[form](diagnoses, pictures)
 

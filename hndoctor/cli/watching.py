@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from rich.text import Text
 import hndoctor
 from hndoctor.cli.console import UsageError, error_console, escape, shown, write_file
 from hndoctor.cli.reports import Reports, write_report
-from hndoctor.records import Diagnosis, Run, State, Verdict
+from hndoctor.records import Diagnosis, Refusal, Run, State, Verdict, Vitals
 from hndoctor.remote import url_of
 from hndoctor.render import digest_of
 from hndoctor.vitals import measure_run
@@ -54,6 +54,7 @@ class Watched:
 
     prints: dict[Key, Print] = field(default_factory=dict)
     diagnoses: dict[Key, Diagnosis] = field(default_factory=dict)
+    unsettled: set[Key] = field(default_factory=set)  # runs with a file that may still be in the making
     reports: Reports = field(default_factory=Reports)
     commands: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -125,14 +126,30 @@ def runs_below(path: Path) -> tuple[Run, ...]:
 def examined(run: Run, known: Watched, lang: str) -> Diagnosis | None:
     """The diagnosis of a run that is new or has changed, its report rewritten; else None."""
     key, now = (run.root, run.name), fingerprint(run)
-    if known.prints.get(key) == now:
+    before = known.prints.get(key, ())
+    if before == now and key not in known.unsettled:
         return None
     known.prints[key] = now
-    vitals = measure_run(run)
+    vitals = patient(measure_run(run), {file for file, *_ in set(now) - set(before)})
+    known.unsettled.discard(key)
+    if any(file.kind is Refusal.WRITING for file in vitals.unreadable):
+        known.unsettled.add(key)
     diagnosis = known.diagnoses[key] = hndoctor.judge(vitals)
     known.reports.digests[diagnosis.run] = digest_of(vitals)
     known.reports.pages[diagnosis.run] = write_report(run, vitals, diagnosis, lang=lang)
     return diagnosis
+
+
+def patient(vitals: Vitals, changed: set[str]) -> Vitals:
+    """A file that has just changed and is not whole is taken for one in the making: the next look tells."""
+    root = Path(vitals.run)
+    files = tuple(
+        replace(file, kind=Refusal.WRITING, reason=f"still being written, it seems: {file.reason}")
+        if file.kind is Refusal.DAMAGED and str(root / file.path) in changed
+        else file
+        for file in vitals.unreadable
+    )
+    return replace(vitals, unreadable=files)
 
 
 def forget(known: Watched, seen: set[Key], console: Console) -> bool:
@@ -141,6 +158,7 @@ def forget(known: Watched, seen: set[Key], console: Console) -> bool:
     for key in gone:
         console.print(f"{datetime.now():%H:%M:%S} {escape(key[1])}: is no longer there")
         known.prints.pop(key)
+        known.unsettled.discard(key)
         if (diagnosis := known.diagnoses.pop(key, None)) is not None:
             known.reports.pages.pop(diagnosis.run, None)
             known.reports.digests.pop(diagnosis.run, None)
@@ -186,7 +204,9 @@ def sound(alarm: Alarm, diagnosis: Diagnosis, console: Console) -> list[subproce
 def view(known: Watched, interval: float) -> Group:
     """What the live terminal shows."""
     said = f"looked at {datetime.now():%H:%M:%S}, every {interval:g} s; Ctrl-C ends"
-    return Group(table(known), Text(said if known.diagnoses else f"nothing to follow yet; {said}", "dim"))
+    seen = {station.state for diagnosis in known.diagnoses.values() for station in diagnosis.course[-SHOWN:]}
+    meant = ", ".join(f"{letter} {state.value}" for state, (letter, _) in STATES.items() if state in seen)
+    return Group(table(known), Text(f"{meant or 'nothing to follow yet'}; {said}", "dim"))
 
 
 def table(known: Watched) -> Table:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from hndoctor.diagnose.course import Judged
 from hndoctor.records import Finding, Refusal, Severity, Skipped, State, Station, Unreadable, Verdict, Vitals
 from hndoctor.rules.course import broke_at_the_start
+from hndoctor.rules.spoken import spoken
 
 
 def verdict_of(judged: Judged, vitals: Vitals, findings: Sequence[Finding]) -> Verdict:
@@ -82,25 +83,16 @@ def _because(findings: Sequence[Finding], otherwise: str = "by all signs togethe
     return "; ".join(in_words(each[code]) for code in two) or otherwise
 
 
-_MODULE = re.compile(r"(?<![\w.-])(\d+)\.([kv])(?:\.([a-z][\w.]*\w))?(?![\w.]*\w)")
-_SIDES = {"k": "key", "v": "value"}
-
-
 _DETAIL = re.compile(
-    r" (?:at step \d+(?:,\d{3})*|from step [^;]*? \(\d+ checkpoints\))|, the largest gain [\d.e+]+"
+    r" (?:at step \d+(?:,\d{3})*|from step [^;]*? \(\d+ checkpoints\))|, the largest gain [\d.,e+]+"
     r"| \((?:about )?[<>]?\d+ ?%, [^()]*\)(?:: .*)?$"  # how sure, and why
 )
 
 
 def in_words(message: str) -> str:
-    """A finding for the headline: ``768.v`` is the value network of size 768 (a tensor keeps its own name before that),
-    and which steps it holds for, how sure it is and why is left to the finding itself."""
-
-    def said(found: re.Match[str]) -> str:
-        module = f"the {_SIDES[found[2]]} network of size {found[1]}"
-        return module if found[3] is None else f"{found[3]} of {module}"
-
-    return _DETAIL.sub("", _MODULE.sub(said, message))
+    """A finding for the headline: in words, and without which steps it holds for, how sure it is and why, which is left
+    to the finding itself."""
+    return _DETAIL.sub("", spoken(message))
 
 
 def _reservations(verdict: Verdict, vitals: Vitals, findings: Sequence[Finding]) -> str:

@@ -113,7 +113,7 @@ def _why_empty(text: str, start: int) -> str:
     if not text.strip(" ,\t\r\n"):
         return 'learning rate: the schedule is empty; write e.g. "5e-6" or "5e-5:100, 5e-6:1500, 5e-7:10000"'
     return (
-        f"learning rate {text.strip()!r}: every part of the schedule ends at or before step {start}, "
+        f"learning rate {text.strip()!r}: every part of the schedule ends at or before step {start:,}, "
         "where training starts; add a part that ends later"
     )
 
@@ -207,7 +207,7 @@ def _grammar_traps(text: str, max_steps: int, used: int) -> Iterator[Trap]:
     read = _read_pairs(pairs, max_steps)
     if read < len(pairs):
         rest, last = ", ".join(pairs[read:]), pairs[read - 1]
-        yield Trap("ignored", f"{rest!r} is never reached: {last!r} already lasts to step {max_steps}")
+        yield Trap("ignored", f"{rest!r} is never reached: {last!r} already lasts to step {max_steps:,}")
     if read > used:
         yield Trap("order", f"{read - used} part(s) of the schedule end at or before step 0 and are skipped")
 
@@ -224,15 +224,15 @@ def _read_pairs(pairs: Sequence[str], max_steps: int) -> int:
 def _course_traps(segments: Sequence[Segment], max_steps: int) -> Iterator[Trap]:
     for before, after in pairwise(segments):
         if after.end <= before.end:
-            steps = f"step {after.end} does not come after step {before.end}"
+            steps = f"step {after.end:,} does not come after step {before.end:,}"
             yield Trap("order", f"{steps}: the rate {power(after.rate)} lasts a single step; let the steps rise")
         if after.rate > before.rate:
-            rise = f"the rate rises from {in_words(before.rate)} to {in_words(after.rate)} at step {before.end}"
+            rise = f"the rate rises from {in_words(before.rate)} to {in_words(after.rate)} at step {before.end:,}"
             yield Trap("rises", f"{rise}; unless a warm-up is meant, let the rates fall")
     last = effective_ends(segments)[-1]
     if last < max_steps:
-        mend = f"end the schedule with {power(segments[-1].rate)}:{max_steps}"
-        yield Trap("ends-early", f"the schedule ends at step {last}: training stops there, not at {max_steps}; {mend}")
+        ends = f"the schedule ends at step {last:,}: training stops there, not at {max_steps:,}"
+        yield Trap("ends-early", f"{ends}; end the schedule with {power(segments[-1].rate)}:{max_steps}")
 
 
 def _rate_traps(segments: Sequence[Segment], scale: float) -> Iterator[Trap]:
@@ -243,9 +243,9 @@ def _rate_traps(segments: Sequence[Segment], scale: float) -> Iterator[Trap]:
             mend = f"begin with {in_words(_short(5e-5 * scale))} or less"
             yield Trap("ruinous", f"{in_words(segment.rate)} reaches NaN very quickly on {model}; {mend}")
         elif segment.rate == 0:
-            yield Trap("needless", f"the rate is 0 up to step {segment.end}: nothing is learned there")
+            yield Trap("needless", f"the rate is 0 up to step {segment.end:,}: nothing is learned there")
         elif segment.rate < floor:
-            low = f"{in_words(segment.rate)} up to step {segment.end} is too low to have an effect on {model}"
+            low = f"{in_words(segment.rate)} up to step {segment.end:,} is too low to have an effect on {model}"
             yield Trap("needless", f"{low}; stop earlier, or stay at {in_words(_short(floor))} or above")
 
 

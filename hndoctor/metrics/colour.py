@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hndoctor.metrics.pixels import Pixels, measure, opponent
+from hndoctor.metrics.grids import opponent
+from hndoctor.metrics.pixels import Pixels, measure
 
 HUES = 36  # bins around the circle
 FAINT = 1e-3  # mean chroma, 0..1, below which a picture is grey and has no hues

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hndoctor.metrics.pixels import Pixels, measure, once, tile_side
+from hndoctor.metrics.grids import tile_side
+from hndoctor.metrics.pixels import Pixels, measure, once
 
 GREY_TILES = 8  # tiles along the shorter side for the local grey entropy: 64 px of a 512 px picture
 GREY_LEVELS = 32  # levels of the local grey entropy

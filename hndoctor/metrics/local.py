@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hndoctor.metrics.pixels import Floats, Pixels, measure, opponent, tile_side, tiled
+from hndoctor.metrics.grids import Floats, opponent, tile_side, tiled
+from hndoctor.metrics.pixels import Pixels, measure
 
 MOST = 200.0  # kurtosis: what a flat picture gets, and where the measure is clipped
 STILL = 1e-7  # variance of values 0..1 below which there is nothing but rounding
@@ -50,9 +51,10 @@ def _kurtosis(channels: Floats) -> float:
     second, fourth = np.zeros(3), np.zeros(3)
     for axis in (1, 2):
         step = np.diff(channels, axis=axis)
-        square = (step * step).reshape(3, -1)
-        second += square.sum(axis=1)
-        fourth += [float(row @ row) for row in square]
+        rows = step.reshape(3, -1)
+        second += [float(row @ row) for row in rows]
+        rows *= rows
+        fourth += [float(row @ row) for row in rows]
     count = sum(channels[0].size - channels[0].size // n for n in channels.shape[1:])
     if count == 0 or second.sum() / count < STILL:
         return MOST

@@ -81,7 +81,7 @@ def pixels_of(image: Image.Image) -> Pixels:
         return Pixels.of(values / 255 if np.nanmax(values, initial=0) > 1 else values)
     if upright.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in upright.info:
         return Pixels.of(np.asarray(upright.convert("RGBA")))
-    return Pixels.of(np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB")))
+    return Pixels.shown(upright if upright.mode == "RGB" else upright.convert("RGB"))
 
 
 def shrunk_to(image: Image.Image, side: int) -> Image.Image:
@@ -102,7 +102,7 @@ def fingerprint(pixels: Pixels) -> tuple[float, ...]:
 
 
 def _shrunk(pixels: Pixels, width: int, height: int) -> Image.Image:
-    small = Image.fromarray(pixels.rgb)
+    small = Image.merge("RGB", [Image.fromarray(plane) for plane in pixels.planes])
     # reducing first costs nothing that can be seen, and makes a large picture quick
     return small.resize((width, height), Image.Resampling.BOX, reducing_gap=2.0)
 

@@ -13,7 +13,7 @@ its half-size copy the same by construction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from typing import Any, TypeVar, cast
@@ -22,24 +22,24 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from hndoctor.metrics.grids import Bytes, Floats, averaged, blocks, opponent, tile_side, tiled
 from hndoctor.metrics.waves import power_of, smoothed
-
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
 
 CELL = 8  # pixels per latent pixel: the factor of every Stable Diffusion VAE
 FINE_SIDE = 128  # values along the shorter side of the fine grid, at most (science: "~128 px for a 512 px picture")
-TILE = 16  # fine values per tile side: an eighth of a 512 px picture
 DETAIL = 4.0  # fine values: sigma of what is taken off to leave detail (ours; 2 and 8 separate noise no better)
-LUMA = np.array((0.299, 0.587, 0.114), np.float32)  # Rec. 601
-LUMA_256 = np.array((77, 150, 29), np.uint16)  # the same in 256ths
+LUMA_256 = np.array((77, 150, 29), np.uint16)  # Rec. 601 in 256ths
 
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """One picture: uint8 (height, width, 3), sRGB as stored, and what is derived from it once."""
+    """One picture, sRGB as stored, and what is derived from it once.
 
-    rgb: Bytes
+    Red, green and blue are kept apart, uint8 (height, width) each in one piece: every pass over all pixels reads them
+    three times as fast so.
+    """
+
+    planes: tuple[Bytes, Bytes, Bytes]
     cell: int = CELL
 
     @classmethod
@@ -56,28 +56,33 @@ class Pixels:
             array = array[:, :, None]
         if array.ndim != 3 or not 1 <= array.shape[2] <= 4 or 0 in array.shape:
             raise ValueError(f"a picture has the shape (height, width, 1 to 4), not {array.shape}: pass one picture")
-        return cls(np.ascontiguousarray(_rgb(_eight_bit(array))), cell)
+        return cls.shown(Image.fromarray(np.ascontiguousarray(_rgb(_eight_bit(array)))), cell)
+
+    @classmethod
+    def shown(cls, image: Image.Image, cell: int = CELL) -> Pixels:
+        """Pixels of a decoded picture of mode RGB, which may be closed afterwards."""
+        r, g, b = (np.asarray(plane) for plane in image.split())
+        return cls((r, g, b), cell)
+
+    @cached_property
+    def rgb(self) -> Bytes:
+        """All of it, uint8 (height, width, 3)."""
+        return np.stack(self.planes, axis=-1)
 
     @property
     def height(self) -> int:
         """Rows, pixels."""
-        return int(self.rgb.shape[0])
+        return int(self.planes[0].shape[0])
 
     @property
     def width(self) -> int:
         """Columns, pixels."""
-        return int(self.rgb.shape[1])
+        return int(self.planes[0].shape[1])
 
     @cached_property
     def block(self) -> int:
         """Pixels per fine value, at least 1."""
         return max(1, min(self.cell // 2, round(min(self.height, self.width) / FINE_SIDE)))
-
-    @cached_property
-    def planes(self) -> tuple[Bytes, Bytes, Bytes]:
-        """Red, green and blue, each in one piece: what every pass over all pixels reads, three times as fast."""
-        r, g, b = (np.asarray(plane) for plane in Image.fromarray(self.rgb).split())
-        return r, g, b
 
     @cached_property
     def sharp(self) -> Floats:
@@ -172,57 +177,6 @@ def _rgb(array: Bytes) -> Bytes:
         alpha = array[:, :, -1:].astype(np.float32) / 255
         array = np.asarray(array[:, :, :-1] * alpha + 255 * (1 - alpha) + 0.5).astype(np.uint8)
     return np.repeat(array, 3, axis=2) if array.shape[2] == 1 else array
-
-
-def averaged(planes: Sequence[Bytes], block: int) -> Floats:
-    """Box averages, uint8 planes (H, W) to float32 0..1 (3, H // block, W // block), never less than 1 × 1."""
-    return np.stack([_boxes(plane, block, 255.0) for plane in planes])
-
-
-def blocks(planes: Floats, block: int) -> Floats:
-    """Means over blocks, float32 (3, h, w) to (3, h // block, w // block), never less than 1 × 1."""
-    return np.stack([_boxes(plane, block, 1.0) for plane in planes])
-
-
-def _boxes(plane: NDArray[Any], block: int, full: float) -> Floats:
-    """Means over blocks of one plane, divided by `full`.
-
-    What does not fill a block at the right and lower edge is left out.  A side shorter than a block is one block.
-    Bytes are summed as integers of 16 bits, which hold 257 of them.
-    """
-    down, across = min(block, plane.shape[0]), min(block, plane.shape[1])
-    cut = plane[: plane.shape[0] // down * down, : plane.shape[1] // across * across]
-    exact = plane.dtype == np.uint8 and down * across <= 257
-    summed = _sum([cut[i::down] for i in range(down)], np.uint16 if exact else np.float32)
-    summed = _sum([summed[:, i::across] for i in range(across)], summed.dtype)
-    return np.asarray(summed * np.float32(1 / (full * down * across)))
-
-
-def _sum(parts: Sequence[NDArray[Any]], kind: Any) -> NDArray[Any]:
-    """The sum of equally shaped arrays."""
-    total = parts[0].astype(kind)
-    for part in parts[1:]:
-        total += part
-    return total
-
-
-def opponent(planes: Floats) -> Floats:
-    """Luma, R−G and (R+G)/2−B, float32 (3, h, w), of red, green and blue."""
-    r, g, b = planes
-    return np.stack((LUMA[0] * r + LUMA[1] * g + LUMA[2] * b, r - g, np.float32(0.5) * (r + g) - b))
-
-
-def tile_side(shape: tuple[int, ...]) -> int:
-    """Fine values per tile side: 16, less where the picture has no four tiles of that along its shorter side."""
-    return max(1, min(TILE, min(shape) // 4))
-
-
-def tiled(channels: Floats, side: int) -> Floats:
-    """(c, h, w) cut into whole tiles, (rows, columns, c, side, side); what fills no tile is left out."""
-    count, height, width = channels.shape
-    rows, columns = height // side, width // side
-    cut = channels[:, : rows * side, : columns * side].reshape(count, rows, side, columns, side)
-    return np.ascontiguousarray(cut.transpose(1, 3, 0, 2, 4))
 
 
 _Found = TypeVar("_Found")

@@ -7,7 +7,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hndoctor.metrics.pixels import Floats, Pixels, measure, opponent
+from hndoctor.metrics.grids import Floats, opponent
+from hndoctor.metrics.pixels import Pixels, measure
 from hndoctor.metrics.waves import smoothed
 
 NEAR, FAR = 2, 5  # values of the sharp grid from an edge: where a halo would lie, and where its ground is

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from hndoctor.calibration import TILE
 from hndoctor.metrics.entropy import tile_colour_entropies
-from hndoctor.metrics.pixels import Pixels, tile_side
+from hndoctor.metrics.grids import tile_side
+from hndoctor.metrics.pixels import Pixels
 
 FAINT = 1e-7  # squared gradient below which a neighbourhood is flat
 _WEIGHTS = np.array([t.weight / t.spread for t in TILE.terms])

@@ -16,6 +16,7 @@ from hndoctor.prescribe.cases import (
     no_checkpoint,
     nothing_sound,
     overtrained,
+    start_again,
 )
 from hndoctor.prescribe.choice import candidates_of
 from hndoctor.prescribe.rates import rates_of
@@ -26,6 +27,12 @@ SERIOUS = 0.5  # confidence from which a grave finding at the last step is heede
 # p(broken) of the course below which it is not: all other channels contradict it.  Guess; in the lab's tuning
 # half by-heart-01 has a module of gain 8 and p(broken) below .01, and is sound
 CONTRADICTED = 0.05
+IDLE = (
+    ("HN104", "the network does nothing"),
+    ("HN105", "no step has changed its weights; look at the loss log for the cause first"),
+    ("HN114", "its layers or its activation cannot be computed"),
+)
+"""Errors of a network that further steps do not mend, with what the advice says of them."""
 
 
 def prescribe(vitals: Vitals, diagnosis: Diagnosis) -> Prescription | None:
@@ -39,12 +46,29 @@ def prescribe(vitals: Vitals, diagnosis: Diagnosis) -> Prescription | None:
         if broke_at_the_start(vitals, diagnosis.course, onset):
             return dead_at_the_start(case, onset)
         return broken(case, onset)
+    if idle := _idle(case):
+        since, why = idle
+        return start_again(case, why) if since is None else broken(case, since)
     if not case.candidates:
         return no_checkpoint(case) if not vitals.checkpoints else nothing_sound(case)
     if last.state is State.OVERTRAINED:
         return overtrained(case)
     done = vitals.settings.steps is not None and last.step >= vitals.settings.steps
     return finished(case) if done and last.state is State.HEALTHY else healthy(case)
+
+
+def _idle(case: Case) -> tuple[int | None, str] | None:
+    """The step from which the network is of no use, None where it never was; and why."""
+    first = next((c.path for c in case.vitals.checkpoints if not c.partial), None)
+    for code, why in IDLE:
+        for found in case.diagnosis.findings:
+            if found.code == code and found.severity is Severity.ERROR:
+                return (None if found.subject == first or code == "HN105" else found.step), why
+    return None
+
+
+def _is_error(diagnosis: Diagnosis, code: str) -> bool:
+    return any(f.code == code and f.severity is Severity.ERROR for f in diagnosis.findings)
 
 
 def _alarm(case: Case) -> int | None:
@@ -62,5 +86,4 @@ def _lasting_nan(case: Case) -> int | None:
         return None
     finite = [point.step for point in points if not point.nonfinite]
     first = next(point.step for point in points if not finite or point.step > finite[-1])
-    told = any(f.code == "HN202" and f.severity is Severity.ERROR for f in case.diagnosis.findings)
-    return first if told and all(map(is_finite, case.vitals.checkpoints)) else None
+    return first if _is_error(case.diagnosis, "HN202") and all(map(is_finite, case.vitals.checkpoints)) else None

@@ -85,6 +85,13 @@ def nothing_sound(case: Case) -> Prescription:
     return restart(case, rate, sentence, (Alternative("go back to an earlier checkpoint", kept),))
 
 
+def start_again(case: Case, why: str) -> Prescription:
+    """Nothing was ever learned: there is nothing to train on from."""
+    rate = case.rates.usual
+    sentence = f"Start again with Normal weight initialisation at {how.rate_words(rate)}: {why}."
+    return restart(case, rate, sentence, (Alternative("train on", why.partition(";")[0]),))
+
+
 def no_checkpoint(case: Case) -> Prescription:
     """Judged from logs or previews alone: what to do is known, but not with which file."""
     if case.last.state is State.OVERTRAINED:

@@ -7,7 +7,7 @@ from the top.  Both are rounded to what an eye can see, so that the page stays s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from hndoctor.records import Checkpoint
@@ -90,10 +90,10 @@ class Scale:
         share = min(1.0, max(0.0, (at - low) / (high - low)))
         return round(self.height - self.pad - share * (self.height - 2 * self.pad), 1)
 
-    def ticks(self, wanted: int = 3) -> tuple[Tick, ...]:
+    def ticks(self, wanted: int = 3, say: Callable[[float], str] = number) -> tuple[Tick, ...]:
         """Round values: powers of ten (thinned) on a logarithmic scale."""
         values = _powers(self.low, self.high, wanted) if self.log else nice(self.low, self.high, wanted)
-        return tuple(Tick(self.y(v), number(v)) for v in values)
+        return tuple(Tick(self.y(v), say(v)) for v in values)
 
 
 def _powers(low: float, high: float, wanted: int) -> list[float]:

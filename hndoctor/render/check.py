@@ -12,11 +12,12 @@ from markupsafe import Markup
 from hndoctor import __version__
 from hndoctor.records import CaptionVitals, Diagnosis, Finding, PictureVitals, PlanVitals, Setup, Severity
 from hndoctor.render.course import LETTERS
-from hndoctor.render.facts import Pairs, findings_of
+from hndoctor.render.facts import Law, Pairs, findings_of
 from hndoctor.render.figures import clean, number, steps
 from hndoctor.render.html import policy
-from hndoctor.render.templates import Words, asset, environment
+from hndoctor.render.templates import Told, Words, asset, environment
 from hndoctor.rules.engine import Rule
+from hndoctor.rules.setup.common import EACH
 
 if TYPE_CHECKING:
     from hndoctor.setup.thumbnails import Small
@@ -34,7 +35,17 @@ class Need:
 
     code: str
     severity: str
-    text: str
+    text: Told
+
+
+@dataclass(frozen=True)
+class Head:
+    """The first screen: may training begin, and if not, what has to be mended first."""
+
+    look: str  # the verdict whose colour and sign it has
+    word: str
+    sentence: str
+    todo: tuple[tuple[Law, str], ...]  # every rule that found something, and how many of it
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,8 @@ def render_check(
 ) -> str:
     """One self-contained page; `thumbnails` by the pictures' names.  The same input gives the same bytes."""
     t = Words(language)
-    cards = cards_of(setup, diagnosis, thumbnails)
+    laws = findings_of(diagnosis, rules, t)
+    cards = cards_of(setup, diagnosis, thumbnails, t)
     shown = cards[:MOST_CARDS]
     needing = [card for card in shown if card.needs]
     sound = [card for card in shown if not card.needs]
@@ -81,23 +93,34 @@ def render_check(
             data=Markup('{"words": {}}'),
             title=t("check.title", name=clean(diagnosis.name)),
             data_folder=clean(setup.data),
-            verdict=diagnosis.verdict.value,
-            word=t[f"verdict.{diagnosis.verdict}"],
-            summary=clean(diagnosis.summary),
+            head=_head(diagnosis, laws, t),
             facts=_facts(setup, len([card for card in cards if card.needs]), len(tags), t),
             needing=needing,
             sound=sound,
             sound_label=t("check.sound", n=steps(len(sound))),
             left_out=t("check.left_out", n=steps(len(cards) - MOST_CARDS)) if len(cards) > MOST_CARDS else "",
-            findings=findings_of(diagnosis, rules, t),
+            findings=laws,
             not_examined=[(t.told(s.what), t.told(s.why)) for s in diagnosis.not_examined],
             plan=tuple(_plan(setup.plan, t)) if setup.plan else (),
             memory=tuple(_memory(setup.plan, t)) if setup.plan else (),
             tags=[(tag, steps(count)) for tag, count in tags.most_common(MOST_TAGS)],
-            tags_hint=_tags_hint(setup, tags, t),
+            tags_hint=_tags_hint(setup, tags, t) if tags else t["check.no_tags"],
             webui=[(clean(key), clean(value) or "–") for key, value in sorted(setup.webui.items()) if value != "read"],
         )
     )
+
+
+def _head(diagnosis: Diagnosis, laws: Sequence[Law], t: Words) -> Head:
+    count = Counter((f.severity.value, f.code) for f in diagnosis.findings)
+    several = {(f.severity.value, f.code): len(f.subjects) for f in diagnosis.findings if f.subjects}
+    numbers = [several.get((law.severity, law.code), count[law.severity, law.code]) for law in laws]
+    todo = tuple((law, steps(n) if n > 1 else "") for law, n in zip(laws, numbers, strict=True))
+    grave = [law.title.text or law.code for law in laws if law.severity == Severity.ERROR.value]
+    if grave:
+        return Head("broken", t["check.mend_first"], t("check.head_error", what=" ".join(grave)), todo)
+    if any(law.severity == Severity.WARNING.value for law in laws):
+        return Head("ailing", t["check.look"], t("check.head_warning", n=steps(len(laws))), todo)
+    return Head("healthy", t["check.ready"], t["check.head_ready"], todo)
 
 
 def _facts(setup: Setup, needing: int, tags: int, t: Words) -> Pairs:
@@ -108,22 +131,26 @@ def _facts(setup: Setup, needing: int, tags: int, t: Words) -> Pairs:
 
 def _tags_hint(setup: Setup, tags: Mapping[str, int], t: Words) -> str:
     once = sum(count == 1 for count in tags.values())
-    return t("check.tags_hint", all=steps(len(tags)), once=steps(once), how=clean(setup.tokenizer or "–"))
+    return t("check.tags_hint", all=steps(len(tags)), once=steps(once), how=t.told(setup.tokenizer or "–").text)
 
 
 # --- the contact sheet ------------------------------------------------------------------------------------------------
 
 
-def cards_of(setup: Setup, diagnosis: Diagnosis, thumbnails: Mapping[str, Small]) -> list[Card]:
-    """Every picture, the most needy first: by its worst finding, then by their number, then by name."""
+def cards_of(setup: Setup, diagnosis: Diagnosis, thumbnails: Mapping[str, Small], t: Words) -> list[Card]:
+    """Every picture, the most needy first: by its worst finding, then by their number, then by name.
+
+    What holds for most pictures is said once, above, and not at each of them.
+    """
     captions = {caption.picture: caption for caption in setup.captions}
-    found = _by_file(diagnosis.findings)
+    most = max(EACH, len(setup.pictures) // 2)
+    found = _by_file(f for f in diagnosis.findings if len(f.subjects) <= most)
     cards: list[tuple[tuple[int, int, str], Card]] = []
     for picture in setup.pictures:
         caption = captions.get(picture.path)
         about = _about(picture, caption, found)
         worst = min((_RANK[f.severity] for f in about), default=len(_RANK))
-        cards.append(((worst, -len(about), picture.path), _card(picture, caption, about, thumbnails)))
+        cards.append(((worst, -len(about), picture.path), _card(picture, caption, about, thumbnails, t)))
     return [card for _, card in sorted(cards, key=lambda one: one[0])]
 
 
@@ -145,6 +172,7 @@ def _card(
     caption: CaptionVitals | None,
     about: Sequence[Finding],
     thumbnails: Mapping[str, Small],
+    t: Words,
 ) -> Card:
     small = thumbnails.get(picture.path)
     text = clean(caption.text.strip()) if caption and caption.source else None
@@ -154,7 +182,7 @@ def _card(
         name=clean(picture.path),
         size=f"{picture.width} × {picture.height}" if picture.width else "",
         caption=text,
-        needs=tuple(Need(f.code, f.severity.value, _short(f, picture, caption)) for f in about),
+        needs=tuple(Need(f.code, f.severity.value, t.told(_short(f, picture, caption))) for f in about),
         worst=about[0].severity.value if about else "none",
         thumbnail=small.data if small else None,
         width=small.width if small else 0,
@@ -170,7 +198,7 @@ def _short(finding: Finding, picture: PictureVitals, caption: CaptionVitals | No
     if finding.subject is None and finding.subjects:
         first, _, rest = text.partition(": ")
         text = f"{first.partition(' ')[2]} ({len(finding.subjects)}); {rest.rpartition('; ')[2]}"
-    return clean(text)
+    return text
 
 
 # --- the plan ---------------------------------------------------------------------------------------------------------
@@ -201,16 +229,16 @@ def _disk(plan: PlanVitals, t: Words) -> str:
     return t("check.disk_value", n=steps(plan.checkpoints), each=each, all=_gb(need), free=free)
 
 
-def _memory(plan: PlanVitals, t: Words) -> Iterator[tuple[str, str, str]]:
+def _memory(plan: PlanVitals, t: Words) -> Iterator[tuple[Told, str, str]]:
     """Rows of the table: part, with hndoctor, in the web UI; the sums and the card last."""
     if not plan.memory:
         return
     ours, theirs = dict(plan.memory), dict(plan.memory_webui)
     for part in dict.fromkeys((*theirs, *ours)):
-        yield clean(part), _in_gb(ours.get(part)), _in_gb(theirs.get(part))
-    yield t["check.total"], _in_gb(sum(ours.values())), _in_gb(sum(theirs.values()))
+        yield t.told(part), _in_gb(ours.get(part)), _in_gb(theirs.get(part))
+    yield Told(t["check.total"], t.language), _in_gb(sum(ours.values())), _in_gb(sum(theirs.values()))
     if plan.card_bytes:
-        yield t["check.card"], _in_gb(plan.card_bytes), _in_gb(plan.card_bytes)
+        yield Told(t["check.card"], t.language), _in_gb(plan.card_bytes), _in_gb(plan.card_bytes)
 
 
 def _in_gb(size: int | None) -> str:

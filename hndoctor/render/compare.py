@@ -9,7 +9,7 @@ from hndoctor.records import Diagnosis
 from hndoctor.render.axis import Axis, Scale, Tick, axis_of, dots, log_scale, nice, path
 from hndoctor.render.course import Band, bands_of
 from hndoctor.render.digest import Digest
-from hndoctor.render.figures import clean, number, percent, rate, steps
+from hndoctor.render.figures import clean, number, percent, portion, rate
 from hndoctor.render.lanes import CAP, NOISE_LINE, Lane, Mark, Point, Series, against
 from hndoctor.render.templates import Words
 
@@ -80,7 +80,7 @@ def _lanes(told: Sequence[tuple[str, str, Digest]], axis: Axis, t: Words) -> tup
         held,
         _lane(told, axis, t, "rate", 64, rate, log=True),
         _lane(told, axis, t, "gain", 110, number, log=True),
-        _lane(told, axis, t, "update", 96, number, log=True),
+        _lane(told, axis, t, "update", 96, portion, log=True),
     )
 
 
@@ -101,7 +101,7 @@ def _lane(
     scale = log_scale(values, height) if log else _linear(key, values, height)
     drawn = tuple(_line(label, look, points, axis, scale, say) for label, look, points in lines if points)
     marks = (Mark(scale.y(limit[0]), limit[1]),) if limit and scale.low < limit[0] < scale.high else ()
-    ticks = scale.ticks(2) if log else tuple(Tick(scale.y(v), say(v)) for v in nice(scale.low, scale.high, 3))
+    ticks = scale.ticks(2, say) if log else tuple(Tick(scale.y(v), say(v)) for v in nice(scale.low, scale.high, 3))
     about = "; ".join(f"{s.label}: {s.texts[0]} → {s.texts[-1]}" for s in drawn)
     return Lane(key, t[f"compare.{key}"], height, f"{t[f'compare.{key}']}. {about}", ticks, drawn, marks)
 
@@ -128,4 +128,4 @@ def sparkline(digest: Digest, axis: Axis, t: Words) -> tuple[str, str] | None:
     values = [v for _, v in spark.points]
     scale = Scale(min(values), max(max(values), min(values) + 1e-9), 24, pad=2)
     said = t("index.spark", what=t[f"compare.{spark.key}"], first=number(values[0]), last=number(values[-1]))
-    return path((axis.unit(step), scale.y(v)) for step, v in spark.points), f"{said} ({steps(spark.count)})"
+    return path((axis.unit(step), scale.y(v)) for step, v in spark.points), said

@@ -94,7 +94,7 @@ def course_of(diagnosis: Diagnosis, vitals: Vitals, t: Words) -> Course | None:
     stops = tuple(_stop(s, t) for s in stations)
     ghost = _ghost(diagnosis, vitals, axis, t)
     height = _FLAG * (len(flags) + (ghost is not None)) + 6
-    shots = tuple(dict.fromkeys(axis.share(p.step) for p in vitals.previews if p.step is not None))
+    shots = tuple(dict.fromkeys(axis.share(p.step) for p in vitals.previews if p.step is not None and p.thumbnail))
     return Course(axis, bands_of(stations, axis, t), _areas(stations, axis), flags, ghost, stops, height, shots)
 
 

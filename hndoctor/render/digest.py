@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hndoctor.records import Checkpoint, Vitals
 from hndoctor.render.axis import step_of
-from hndoctor.render.lanes import WILD, Point, rate_points, running_mean, thinned
+from hndoctor.render.lanes import WILD, Point, rate_points, relative, running_mean, thinned
 
 BUCKETS = 150  # points a line is drawn with, twice: so that a dozen runs stay a small page
 SPARK = 60  # the same of the small line in a run's row
@@ -20,7 +20,6 @@ class Spark:
 
     key: str
     points: tuple[Point, ...]
-    count: int  # points before they were thinned
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,7 @@ def digest_of(vitals: Vitals) -> Digest:
     shown = next((key for key in ("loss", "gain") if len(read[key]) > 1), None)
     spark = None
     if shown is not None:
-        points = read[shown]
-        spark = Spark(shown, thinned(points, SPARK), len(points))
+        spark = Spark(shown, thinned(read[shown], SPARK))
     return Digest(vitals.run, {key: thinned(points, BUCKETS) for key, points in read.items()}, spark)
 
 
@@ -82,6 +80,7 @@ def _gain(checkpoint: Checkpoint) -> float | None:
 
 
 def _update(checkpoint: Checkpoint) -> float | None:
-    """Root mean square over the modules."""
-    squares = [m.update_rms**2 for m in checkpoint.modules if m.update_rms is not None]
-    return math.sqrt(sum(squares) / len(squares)) if squares else None
+    """Of all modules together, as a share of their size."""
+    known = [(m.update_rms**2, m.rms**2) for m in checkpoint.modules if m.update_rms is not None]
+    went, size = (math.sqrt(sum(part)) for part in zip(*known, strict=True)) if known else (None, 0.0)
+    return relative(went, size)

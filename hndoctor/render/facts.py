@@ -10,10 +10,12 @@ from hndoctor.records import Diagnosis, Finding, Severity, Vitals
 from hndoctor.render.figures import clean, number, percent, plain, rate, steps
 from hndoctor.render.templates import Told, Words
 from hndoctor.rules.engine import Rule
+from hndoctor.rules.spoken import spoken
 
 # A field's name starts with a capital; an instruction does not, and it may tell several things in a row.
 _FIELD = re.compile(r"([A-Z][A-Za-z >]{0,50}): ([^;]+)")
 LONG_SUMMARY = {"en": 110, "ja": 56}  # characters from which the verdict's sentence is set smaller
+_COMMAND = re.compile(r"(.+?): (hndoctor .+)", re.DOTALL)  # a remedy that ends in a command to copy
 SHOWN_OF_A_CODE = 3  # findings of one rule before the rest is folded
 FINDINGS_OF_A_CODE = 60  # and this many in the fold
 Pairs = tuple[tuple[str, str], ...]
@@ -42,7 +44,7 @@ class Treatment:
     because: tuple[tuple[str, Told], ...]  # (code, complaint)
     commands: tuple[str, ...]
     hands: tuple[tuple[Told, str | None], ...]  # (what to do, None), or (a field of the web UI, what to type into it)
-    free: tuple[Told, ...]
+    free: tuple[tuple[Told, str | None], ...]  # (what helps, the command for it)
     rejected: tuple[tuple[Told, Told], ...]
 
 
@@ -97,7 +99,7 @@ def treatment(diagnosis: Diagnosis, rules: Sequence[Rule], t: Words) -> Treatmen
     if advice is None:
         return None
     titles = {r.code: r.title for r in rules}
-    found = {f.code: f.message for f in reversed(diagnosis.findings)}
+    found = {f.code: spoken(f.message) for f in reversed(diagnosis.findings)}
     others = [(s, p) for s, p in advice.acceptable if s != advice.step]
     told = [
         ("checkpoint", clean(advice.checkpoint) if advice.checkpoint else None),
@@ -112,7 +114,7 @@ def treatment(diagnosis: Diagnosis, rules: Sequence[Rule], t: Words) -> Treatmen
         tuple((code, t.told(titles.get(code) or found.get(code, ""))) for code in advice.because),
         tuple(map(clean, advice.how_hndoctor)),
         tuple(_hand(hand, t) for hand in advice.how_webui),
-        tuple(map(t.told, advice.free_remedies)),
+        tuple(_remedy(remedy, t) for remedy in advice.free_remedies),
         tuple((t.told(a.what), t.told(a.why_not)) for a in advice.rejected),
     )
 
@@ -121,6 +123,11 @@ def _hand(text: str, t: Words) -> tuple[Told, str | None]:
     """``Learning rate: 5e-6:20000`` is a field and what to type; any other line is told as it is."""
     found = _FIELD.fullmatch(text)
     return (Told(clean(found[1]), "en"), clean(found[2])) if found else (t.told(text), None)
+
+
+def _remedy(text: str, t: Words) -> tuple[Told, str | None]:
+    found = _COMMAND.fullmatch(text)
+    return (t.told(found[1]), clean(found[2])) if found else (t.told(text), None)
 
 
 def _rate_in_words(value: float, t: Words) -> str:
@@ -166,4 +173,4 @@ def _sighting(finding: Finding, t: Words) -> Sighting:
     both = finding.value is not None and finding.limit is not None
     measured = t("finding.measured", value=number(finding.value), limit=number(finding.limit)) if both else ""
     step = "" if finding.step is None else t("finding.step", step=steps(finding.step))
-    return Sighting(t.told(finding.message), finding.step, step, clean(finding.subject or ""), sure, measured)
+    return Sighting(t.told(spoken(finding.message)), finding.step, step, clean(finding.subject or ""), sure, measured)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from hndoctor.records import Diagnosis, Finding, PictureJudgement, Severity, Verdict
 from hndoctor.render.figures import clean, percent, steps
 from hndoctor.render.markdown import render_markdown
+from hndoctor.rules.spoken import spoken
 
 SHOWN_OF_A_TYPE = 10  # per step, as GitHub documents it
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
@@ -49,7 +50,7 @@ def _finding(diagnosis: Diagnosis, finding: Finding) -> Annotation:
     where = "" if finding.step is None else f" at step {steps(finding.step)}"
     sure = "" if finding.confidence >= 1 else f" ({percent(finding.confidence)} sure)"
     title = f"{finding.code}{where}"
-    return _COMMANDS[finding.severity], path_of(diagnosis, finding.subject), title, f"{finding.message}{sure}"
+    return _COMMANDS[finding.severity], path_of(diagnosis, finding.subject), title, f"{spoken(finding.message)}{sure}"
 
 
 def _unexamined(diagnosis: Diagnosis) -> Annotation:

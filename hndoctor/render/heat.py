@@ -7,29 +7,45 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from hndoctor.records import Checkpoint, TensorVitals, Vitals
+from hndoctor.records import Checkpoint, ModuleVitals, TensorVitals, Vitals
 from hndoctor.render.axis import step_of
-from hndoctor.render.figures import number, steps
+from hndoctor.render.figures import number, percent, portion, steps
+from hndoctor.render.lanes import relative
 from hndoctor.render.templates import Words
 
 COLUMNS = 96  # more checkpoints than this are drawn as the worst of each group
 ROWS = 64  # more tensors than this are drawn as the worst of each module
 LEVELS = 9
 _SPANS = (0.25, 1.0, 3.0)  # powers of two of growth at which the scale may end: x 1.19, x 2, x 8
-MEASURES = ("growth", "gain", "spectral", "rms", "max")
+MEASURES = ("growth", "gain", "update", "best", "spectral", "rank", "rms", "max")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The tensor that speaks for a cell, and the gain of the module it belongs to."""
+    """The tensor that speaks for a cell, and the module it belongs to."""
 
     tensor: TensorVitals
-    gain: float | None
+    module: ModuleVitals | None
 
     @property
     def spectral(self) -> float | None:
         """The middle of the bracket around the largest singular value; None for vectors."""
         return None if self.tensor.spectral is None else sum(self.tensor.spectral) / 2
+
+    @property
+    def gain(self) -> float | None:
+        """The module's."""
+        return self.module.gain if self.module else None
+
+    @property
+    def update(self) -> float | None:
+        """How far the module moved since the checkpoint before, as a share of its own size."""
+        return relative(self.module.update_rms, self.module.rms) if self.module else None
+
+    @property
+    def best(self) -> float | None:
+        """How far the module is from the best checkpoint before it, as a share of its own size."""
+        return relative(self.module.best_rms, self.module.rms) if self.module else None
 
     @property
     def bad(self) -> int:
@@ -62,6 +78,7 @@ class Heat:
     bad: int  # cells that are not finite
     low: str  # what the ends of the growth scale mean: "÷ 8", "× 8"
     high: str
+    measures: tuple[str, ...]  # what the colour can show: only what some cell knows
 
 
 def heat_of(vitals: Vitals, t: Words) -> Heat | None:
@@ -79,9 +96,9 @@ def heat_of(vitals: Vitals, t: Words) -> Heat | None:
     rows = tuple(_row(name, cells, t) for name, cells in _levelled(table, span))
     rows = tuple(replace(r, leads=i == 0 or rows[i - 1].group != r.group) for i, r in enumerate(rows))
     bad = sum(row.levels["rms"].count("n") for row in rows)
-    return Heat(
-        rows, columns, len(bins) < len(files) or len(groups) < len(names), bad, f"÷ {2**span:.3g}", f"× {2**span:.3g}"
-    )
+    known = tuple(m for m in MEASURES if any(row.levels[m].strip("-n") for row in rows) or m == MEASURES[0])
+    whole = len(bins) == len(files) and len(groups) == len(names)
+    return Heat(rows, columns, not whole, bad, f"÷ {2**span:.3g}", f"× {2**span:.3g}", known)
 
 
 def _module(name: str) -> str:
@@ -97,9 +114,9 @@ def _bins(files: Sequence[Checkpoint]) -> list[Sequence[Checkpoint]]:
 def _worst(files: Sequence[Checkpoint], members: Sequence[str]) -> Cell | None:
     """The tensor that speaks for a cell: one with non-finite weights before all, else the largest."""
     wanted = set(members)
-    gains = [m.gain for c in files for m in c.modules if f"{m.size}.{m.side}" == _module(members[0])]
-    gain = max((g for g in gains if g is not None), default=None)
-    found = [Cell(x, gain) for c in files for x in c.tensors if x.name in wanted]
+    modules = [m for c in files for m in c.modules if f"{m.size}.{m.side}" == _module(members[0])]
+    loudest = max(modules, key=lambda m: m.gain or 0.0, default=None)
+    found = [Cell(x, loudest) for c in files for x in c.tensors if x.name in wanted]
     return max(found, key=lambda x: (x.bad, x.tensor.rms), default=None)
 
 
@@ -121,7 +138,9 @@ def _grown(cell: Cell | None, first: float | None) -> float | None:
 
 
 def _sizes(cell: Cell) -> dict[str, float | None]:
-    return {"gain": cell.gain, "spectral": cell.spectral, "rms": cell.tensor.rms, "max": cell.tensor.max_abs}
+    x = cell.tensor
+    told = {"gain": cell.gain, "update": cell.update, "best": cell.best, "spectral": cell.spectral}
+    return told | {"rank": x.effective_rank, "rms": x.rms, "max": x.max_abs}
 
 
 def _levelled(
@@ -176,7 +195,8 @@ def _row(name: str, cells: Sequence[tuple[Cell | None, dict[str, str]]], t: Word
 
 
 def _numbers(cell: Cell | None) -> tuple[str, ...] | None:
-    """name, shape, dtype, rms, max, frobenius, spectral, stable rank, zeros, dead rows, nan, inf, the module's gain."""
+    """Of the tensor: name, shape, dtype, rms, max, frobenius, spectral, stable and effective rank, zeros, dead rows,
+    nan, inf; of its module: gain, update, distance from the best checkpoint, dead units."""
     if cell is None:
         return None
     x = cell.tensor
@@ -190,11 +210,15 @@ def _numbers(cell: Cell | None) -> tuple[str, ...] | None:
         number(x.frobenius),
         spectral,
         number(x.stable_rank),
+        number(x.effective_rank),
         steps(x.zeros),
         "–" if x.dead_rows is None else steps(x.dead_rows),
         steps(x.nan),
         steps(x.posinf + x.neginf),
         number(cell.gain),
+        portion(cell.update),
+        portion(cell.best),
+        percent(cell.module.dead_units if cell.module else None),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 
@@ -82,10 +83,16 @@ def render_index(
     measured = {v.run: v if isinstance(v, Digest) else digest_of(v) for v in vitals}
     axis = axis_of(s.step for d in diagnoses for s in d.course)
     rows = [_row(d, measured.get(d.run), where.get(d.run), axis, t) for d in ordered]
-    summary = t("index.summary_one") if len(rows) == 1 else t("index.summary", n=len(rows))
+    summary = t("index.summary_one") if len(rows) == 1 else t("index.summary", n=len(rows), counts=_counts(ordered, t))
     both = compare(ordered, measured, t)
     title, data = t["index.title"], _compared(both, t)
     return _page("index.html.j2", t, title=title, rows=rows, summary=summary, both=both, data=data)
+
+
+def _counts(diagnoses: Sequence[Diagnosis], t: Words) -> str:
+    """``Broken 3, Ailing 1``: how many of each verdict."""
+    found = Counter(d.verdict for d in diagnoses)
+    return ", ".join(t("index.count", n=found[v], verdict=t[f"verdict.{v}"]) for v in _NEED if found[v])
 
 
 def _row(diagnosis: Diagnosis, digest: Digest | None, where: str | None, axis: Axis, t: Words) -> dict[str, object]:

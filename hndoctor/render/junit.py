@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 from hndoctor.records import Diagnosis, Finding, PictureJudgement, Severity, State, Verdict
 from hndoctor.render.figures import clean, percent, steps
 from hndoctor.rules.engine import Rule
+from hndoctor.rules.spoken import spoken
 
 PER_CHECKPOINT = frozenset({"checkpoints", "optimizers"})  # kinds of evidence of which every checkpoint has its own
 _ORDER = list(Severity)
@@ -59,7 +60,7 @@ def _found(case: ElementTree.Element, findings: Sequence[Finding], fail_on: Seve
     if _ORDER.index(worst) < _ORDER.index(fail_on):
         ElementTree.SubElement(case, "system-out").text = told
         return
-    failure = ElementTree.SubElement(case, "failure", type=worst.value, message=_text(findings[0].message))
+    failure = ElementTree.SubElement(case, "failure", type=worst.value, message=_text(spoken(findings[0].message)))
     failure.text = told
 
 
@@ -84,7 +85,7 @@ def _kept(
 def _told(finding: Finding) -> str:
     where = "" if finding.step is None else f"step {steps(finding.step)}: "
     sure = "" if finding.confidence >= 1 else f" ({percent(finding.confidence)} sure)"
-    return _text(f"{finding.severity.value}: {where}{finding.message}{sure}")
+    return _text(f"{finding.severity.value}: {where}{spoken(finding.message)}{sure}")
 
 
 def _case(suite: ElementTree.Element, classname: str, name: str) -> ElementTree.Element:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hndoctor.records import LossPoint, ModuleVitals, Vitals
 from hndoctor.render.axis import Axis, Scale, Tick, dots, log_scale, nice, path, step_of
-from hndoctor.render.figures import number, percent, rate
+from hndoctor.render.figures import number, percent, portion, rate
 from hndoctor.render.templates import Words
 
 CAP = 0.3  # loss; the guide's line (G30)
@@ -62,8 +62,14 @@ def lanes(vitals: Vitals, axis: Axis, t: Words) -> tuple[Lane, ...]:
         _rate(vitals, axis, t),
         _modules(vitals, axis, t, "gain", 124, lambda m: m.gain),
         _modules(vitals, axis, t, "norm", 96, lambda m: m.rms),
-        _modules(vitals, axis, t, "update", 96, lambda m: m.update_rms),
+        _modules(vitals, axis, t, "update", 96, lambda m: relative(m.update_rms, m.rms), portion),
+        _modules(vitals, axis, t, "best", 96, lambda m: relative(m.best_rms, m.rms), portion),
     )
+
+
+def relative(part: float | None, whole: float) -> float | None:
+    """A change as a share of what changed; None where either is not known."""
+    return part / whole if part is not None and whole > 0 else None
 
 
 def running_mean(points: Sequence[Point], window: int = WINDOW) -> tuple[Point, ...]:
@@ -117,7 +123,7 @@ def _noise(vitals: Vitals, axis: Axis, t: Words) -> Lane:
     worst = [(step, max(noise for _, noise in group)) for step, group in itertools.groupby(points, key=lambda p: p[0])]
     line = series_of(t["lane.noise_worst"], "noise", worst, axis, scale, percent)
     spots = Series("", "spots", (), dots((axis.unit(s), scale.y(v)) for s, v in points), ())
-    ticks = (Tick(scale.y(0.0), "0"), Tick(scale.y(1.0), "1"))
+    ticks = tuple(Tick(scale.y(share), percent(share)) for share in (0.0, 1.0))
     mark = Mark(scale.y(NOISE_LINE), t["lane.noise_line"])
     return Lane("noise", t["lane.noise"], 64, _about(t, "noise", (line,)), ticks, (line, spots), (mark,))
 
@@ -180,7 +186,7 @@ def _rate(vitals: Vitals, axis: Axis, t: Words) -> Lane:
     stairs = [p for (s, v), (n, _) in itertools.pairwise(points) for p in ((s, v), (n, v))] + [points[-1]]
     line = series_of(t["lane.rate_one"], "rate", points, axis, scale, rate)
     line = Series(line.label, line.look, line.points, path((axis.unit(s), scale.y(v)) for s, v in stairs), line.texts)
-    return Lane("rate", t["lane.rate"], 48, _about(t, "rate", (line,)), scale.ticks(2), (line,))
+    return Lane("rate", t["lane.rate"], 48, _about(t, "rate", (line,)), scale.ticks(2, rate), (line,))
 
 
 def rate_points(losses: Sequence[LossPoint]) -> list[Point]:
@@ -191,7 +197,13 @@ def rate_points(losses: Sequence[LossPoint]) -> list[Point]:
 
 
 def _modules(
-    vitals: Vitals, axis: Axis, t: Words, key: str, height: int, value: Callable[[ModuleVitals], float | None]
+    vitals: Vitals,
+    axis: Axis,
+    t: Words,
+    key: str,
+    height: int,
+    value: Callable[[ModuleVitals], float | None],
+    say: Callable[[float], str] = number,
 ) -> Lane:
     """One line a module: colour tells the size, a solid line is k and a dashed one v."""
     lines: dict[tuple[int, str], dict[int, float]] = {}
@@ -209,7 +221,7 @@ def _modules(
     scale = log_scale([v for line in lines.values() for v in line.values()], height)
     rank = {size: i for i, size in enumerate(sorted({size for size, _ in lines}))}
     drawn = tuple(
-        series_of(f"{size} {side}", f"s{rank[size] % 6} {side}", thinned(sorted(line.items())), axis, scale, number)
+        series_of(f"{size} {side}", f"s{rank[size] % 6} {side}", thinned(sorted(line.items())), axis, scale, say)
         for (size, side), line in sorted(lines.items())
     )
-    return Lane(key, t[f"lane.{key}"], height, _about(t, key, drawn), scale.ticks(), drawn, (), tuple(broken))
+    return Lane(key, t[f"lane.{key}"], height, _about(t, key, drawn), scale.ticks(3, say), drawn, (), tuple(broken))

@@ -87,7 +87,7 @@ def files_of(vitals: Vitals, t: Words) -> tuple[File, ...]:
             "–",
             "–",
             "–",
-            (t("files.unreadable", why=clean(u.reason)),),
+            (t("files.unreadable", why=t.told(u.reason).text),),
         )
         for u in vitals.unreadable
     ]
@@ -95,26 +95,32 @@ def files_of(vitals: Vitals, t: Words) -> tuple[File, ...]:
 
 
 def _file(c: Checkpoint, t: Words) -> File:
-    notes = [t("files.refused", who=clean(x)) for x in c.refused_by] + [
-        t("files.misread", who=clean(x)) for x in c.misread_by
+    notes = [t("files.refused", who=t.told(x).text) for x in c.refused_by] + [
+        t("files.misread", who=t.told(x).text) for x in c.misread_by
     ]
-    notes += [clean(c.partial)] if c.partial else []
+    notes += [t.told(c.partial).text] if c.partial else []
     return File(
         steps(c.step),
         steps(c.stored_step),
         clean(c.path),
         size(c.bytes),
         t.told(c.provenance).text,
-        clean(f"SHA-256 {c.sha256[:12]}" if c.sha256 else f"XXH3 {c.content[:12]}"),
+        _digest(c),
         _optimizer(c, t),
         tuple(notes),
     )
+
+
+def _digest(c: Checkpoint) -> str:
+    """Of the file's bytes, and which digest it is: only files with an optimizer state have the slower one."""
+    kind, digest = ("SHA-256", c.sha256) if c.sha256 else ("XXH3", c.content)
+    return f"{kind} {clean(digest[:12])}" if digest else "–"
 
 
 def _optimizer(c: Checkpoint, t: Words) -> str:
     if c.optimizer is None:
         return t["files.none"]
     if c.optimizer.unreadable is not None:
-        return t("files.unreadable", why=clean(c.optimizer.unreadable))
+        return t("files.unreadable", why=t.told(c.optimizer.unreadable).text)
     key = {True: "matches", False: "mismatch", None: "unknown"}[c.optimizer.hash_matches]
     return f"{clean(c.optimizer.optimizer_name or '?')}, {t[f'files.{key}']}"

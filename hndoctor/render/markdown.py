@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from hndoctor.records import Diagnosis, Finding, PictureJudgement, Prescription, Severity, State, Verdict
 from hndoctor.render.figures import clean, percent, steps
+from hndoctor.rules.spoken import spoken
 
 SUMMARY_LIMIT = 1024 * 1024  # bytes; GitHub drops a larger step summary whole
 _FINDINGS_SHOWN = 200  # of a run; a page of more is not read
@@ -100,7 +101,7 @@ def _findings(findings: Sequence[Finding]) -> list[str]:
         sure = "" if f.confidence >= 1 else f" ({percent(f.confidence)} sure)"
         file = "" if f.subject is None else escape(f.subject)
         step = "" if f.step is None else steps(f.step)
-        rows.append(f"| {_SEVERITIES[f.severity]} | {f.code} | {step} | {escape(f.message)}{sure} | {file} |")
+        rows.append(f"| {_SEVERITIES[f.severity]} | {f.code} | {step} | {escape(spoken(f.message))}{sure} | {file} |")
     more = len(findings) - _FINDINGS_SHOWN
     return [*rows, "", *([f"and {_count(more, 'more finding')}", ""] if more > 0 else [])]
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -18,18 +19,34 @@ from hndoctor.records import Diagnosis, Finding, PictureJudgement, Severity, Ver
 from hndoctor.render.figures import clean, percent, steps
 from hndoctor.render.github import path_of
 from hndoctor.rules.engine import Rule, sorted_by_need
+from hndoctor.rules.spoken import spoken
 
 SCHEMA_URI = "https://json.schemastore.org/sarif-2.1.0.json"
 RESULTS = 25_000  # as many as GitHub takes in one run
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
 
+@dataclass(frozen=True)
+class Suppressed:
+    """A finding that may stand, and why: the reason of an ignore, or that the baseline knows it."""
+
+    diagnosis: Diagnosis
+    finding: Finding
+    reason: str
+
+
 def render_sarif(
-    diagnoses: Sequence[Diagnosis], pictures: Sequence[PictureJudgement] = (), *, rules: Sequence[Rule] = ()
+    diagnoses: Sequence[Diagnosis],
+    pictures: Sequence[PictureJudgement] = (),
+    *,
+    rules: Sequence[Rule] = (),
+    suppressed: Sequence[Suppressed] = (),
 ) -> str:
-    """One SARIF log with one run.  With `rules`, each result's rule carries its manual page."""
+    """One SARIF log with one run.  With `rules`, each result's rule carries its manual page; what is `suppressed` comes
+    last, as results that viewers show as dismissed."""
     found = _in_order(diagnoses)[:RESULTS]
-    codes = sorted({f.code for _, f in found} | {r.code for r in rules})
+    passed = suppressed[: RESULTS - len(found)]
+    codes = sorted({f.code for _, f in found} | {one.finding.code for one in passed} | {r.code for r in rules})
     index = {code: i for i, code in enumerate(codes)}
     pages = {r.code: r for r in rules}
     run = {
@@ -38,7 +55,8 @@ def render_sarif(
         },
         "columnKind": "unicodeCodePoints",
         "invocations": [_invocation(diagnoses)],
-        "results": [_result(d, f, index[f.code]) for d, f in found],
+        "results": [_result(d, f, index[f.code]) | ({"suppressions": []} if passed else {}) for d, f in found]
+        + [_result(s.diagnosis, s.finding, index[s.finding.code]) | _suppression(s) for s in passed],
     }
     return json.dumps({"$schema": SCHEMA_URI, "version": "2.1.0", "runs": [run]}, indent=2, allow_nan=False) + "\n"
 
@@ -83,7 +101,7 @@ def _result(diagnosis: Diagnosis, finding: Finding, index: int) -> dict[str, Any
         "ruleId": finding.code,
         "ruleIndex": index,
         "level": _LEVELS[finding.severity],
-        "message": {"text": clean(where + finding.message) + sure},
+        "message": {"text": clean(where + spoken(finding.message)) + sure},
         "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri(path)}}}],
         "partialFingerprints": {"hndoctor/v1": _fingerprint(diagnosis, finding)},
         "properties": {
@@ -93,6 +111,11 @@ def _result(diagnosis: Diagnosis, finding: Finding, index: int) -> dict[str, Any
             "limit": finding.limit,
         },
     }
+
+
+def _suppression(passed: Suppressed) -> dict[str, Any]:
+    """Where one result tells of suppressions, all have to: an empty list says that it is not suppressed."""
+    return {"suppressions": [{"kind": "external", "status": "accepted", "justification": clean(passed.reason)}]}
 
 
 def _fingerprint(diagnosis: Diagnosis, finding: Finding) -> str:

@@ -15,9 +15,11 @@ from functools import lru_cache
 
 LONGEST = 600  # characters of a sentence that is looked up; guess: nothing of ours is longer
 _REMEMBERED = 10_000  # sentences kept, so that a watch of weeks does not grow
-_DEPTH = 3  # sentences within sentences: a verdict quotes a finding, which names a stretch
+_DEPTH = 4  # sentences within sentences: a verdict quotes a finding, which names a stretch; a list within a part
+_NAMED = 3  # colons up to which the end of a name is looked for: ``C: my run: a.png: blurred``
 _PROSE = ("file", "list", "more", "tail", "text", "what", "where", "who", "why")
 _NARROW = {  # places that would else let a sentence fit what it does not mean
+    "listed": r"(?:(?!: ).)+",
     "tensor": r"\w+(?:\.\w+)+",
     "where": r"at step [\d,]+|in \S+|from step .+? checkpoints\)",
 }
@@ -54,8 +56,20 @@ class Sayings:
         for saying in self.known:
             if found := saying.said.fullmatch(text):
                 return saying.translation.format(**{k: self._part(v, depth) for k, v in found.groupdict().items()})
-        parts = [self.translate(part, depth - 1) for part in text.split("; ")] if "; " in text else [None]
+        if "; " not in text:
+            return self._named(text, depth)
+        parts = [self.translate(part, depth - 1) for part in text.split("; ")]
         return None if None in parts else "；".join(filter(None, parts))
+
+    def _named(self, text: str, depth: int) -> str | None:
+        """``a.png: blurred``: a name, which stays unless it is known, and what is said of it, which must be."""
+        parts = text.split(": ", _NAMED)
+        for i in range(1, len(parts)):
+            told = self.translate(": ".join(parts[i:]), depth - 1)
+            if told is not None:
+                name = ": ".join(parts[:i])
+                return f"{self.translate(name, depth - 1) or name}：{told}"
+        return None
 
     def _part(self, text: str, depth: int) -> str:
         """What stands in a place: a sentence, several parted by semicolons, or something that stays as it is."""
@@ -72,12 +86,16 @@ def sayings_of(told: Mapping[str, str]) -> Sayings:
 @lru_cache(maxsize=4096)
 def _pattern(english: str) -> re.Pattern[str]:
     parts = _PLACE.split(english)
-    made = [re.escape(part) if i % 2 == 0 else _place(part) for i, part in enumerate(parts)]
+    outer = {1} if not parts[0] else set()
+    outer |= {len(parts) - 2} if not parts[-1] else set()
+    made = [re.escape(part) if i % 2 == 0 else _place(part, i in outer) for i, part in enumerate(parts)]
     return re.compile("".join(made), re.DOTALL)
 
 
-def _place(name: str) -> str:
-    pattern = _NARROW.get(name, ".+?" if name.startswith(_PROSE) else r"\S+?")
+def _place(name: str, outer: bool) -> str:
+    """What may stand in a place.  One at either end of its sentence never takes in the sentence beside it."""
+    prose = r"(?:(?!; ).)+?" if outer else ".+?"
+    pattern = _NARROW.get(name, prose if name.startswith(_PROSE) else r"\S+?")
     return f"(?P<{name}>{pattern})"
 
 

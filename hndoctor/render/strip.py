@@ -19,6 +19,7 @@ from hndoctor.records import Diagnosis, Preview, Vitals
 from hndoctor.render.figures import clean, number, percent, steps
 from hndoctor.render.lanes import NOISE_LINE
 from hndoctor.render.templates import Told, Words
+from hndoctor.rules.spoken import spoken
 
 BUDGET = 1_100_000  # base64 bytes of thumbnails in a report of up to FEW previews, so that it stays below 2 MB
 FEW = 200
@@ -68,7 +69,7 @@ def strip_of(diagnosis: Diagnosis, vitals: Vitals, t: Words, beside: bool) -> St
     said: dict[str, list[str]] = {}
     for finding in diagnosis.findings:
         if finding.subject is not None:
-            said.setdefault(finding.subject, []).append(finding.message)
+            said.setdefault(finding.subject, []).append(spoken(finding.message))
     keep = [i for i, source in enumerate(sources) if source is not None or len(shown) <= FEW]
     series = {made: i for i, made in enumerate(alike)}
     odd = [_odd(_made(p), usual, alike[_made(p)] == 1, t) for p in shown]
@@ -130,7 +131,7 @@ def _frame(
 ) -> Frame:
     why = [t.told(message) for message in dict.fromkeys(said.get(preview.path, ()))]
     if preview.unreadable is not None:
-        why.insert(0, Told(t("strip.unreadable", why=clean(preview.unreadable)), t.language))
+        why.insert(0, Told(t("strip.unreadable", why=t.told(preview.unreadable).text), t.language))
     noise = preview.noise
     return Frame(
         preview.step,

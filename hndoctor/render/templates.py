@@ -18,6 +18,8 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 # In the wheel the templates lie in the package; in a checkout where a designer looks for them.
 SEARCH_PATH = (_PACKAGE / "templates", _PACKAGE.parent / "reports" / "templates")
 LANGUAGES = ("en", "ja")
+_SAYINGS = ("sayings", "sayings-files", "sayings-check")  # what runs say; why files are refused; what `check` says
+_MANUALS = ("manual", "manual-check")
 
 
 @dataclass(frozen=True)
@@ -105,10 +107,16 @@ def _catalogue(language: str) -> dict[str, str]:
 
 @cache
 def _sayings(language: str) -> Sayings:
-    told = tomllib.loads(asset(f"sayings.{language}.toml"))
-    return sayings_of({english: text for table in told.values() for english, text in table.items()})
+    return sayings_of(sentences(language))
+
+
+@cache
+def sentences(language: str) -> dict[str, str]:
+    """English sentences with places, and their translations: the whole catalogue of a language."""
+    tables = [table for name in _SAYINGS for table in tomllib.loads(asset(f"{name}.{language}.toml")).values()]
+    return {english: text for table in tables for english, text in table.items()}
 
 
 @cache
 def _pages(language: str) -> dict[str, dict[str, str]]:
-    return tomllib.loads(asset(f"manual.{language}.toml"))
+    return {code: page for name in _MANUALS for code, page in tomllib.loads(asset(f"{name}.{language}.toml")).items()}

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from hndoctor.records import Diagnosis, Finding, PictureJudgement, Prescription, Severity, State, Station, Verdict
 from hndoctor.render.figures import clean, percent, steps
+from hndoctor.rules.spoken import spoken
 
 WIDTH = 100  # columns, where nobody says how many there are
 _LETTERS = {
@@ -121,7 +122,8 @@ def _chosen(findings: Sequence[Finding]) -> list[tuple[Finding, int]]:
 def _finding(finding: Finding, more: int) -> Text:
     word = finding.severity.value
     where = "" if finding.step is None else f"step {steps(finding.step)}: "
-    text = Text.assemble((f"{word:<8}", _INK[word]), (finding.code, "bold"), f"  {where}{clean(finding.message)}")
+    said = f"  {where}{clean(spoken(finding.message))}"
+    text = Text.assemble((f"{word:<8}", _INK[word]), (finding.code, "bold"), said)
     if finding.confidence < 1:
         text.append(f" ({percent(finding.confidence)} sure)", "dim")
     if finding.subject is not None:

@@ -75,7 +75,7 @@ def previews_as_before_training(vitals: Vitals) -> Iterator[Sign]:
     for series in comparable_series(readable(vitals.previews)):
         last, start = series[-1], [p for p in series if p.step == 0]
         if start and last.step and _same_picture(start[0], last):
-            text = f"the preview of step {last.step} is the picture of step 0"
+            text = f"the preview of step {last.step:,} is the picture of step 0"
             yield Sign(text, last.step, last.path, distance(start[0], last), SAME, SURE_SAME)
 
 

@@ -28,7 +28,7 @@ def incomparable_previews(vitals: Vitals) -> Iterator[Sign]:
         changed = min((differences(a, b) for a in before for b in after), key=len)
         other = [WORDS[name] for name in changed if name != "seed"]
         if other:
-            text = f"{listed(other)} changed since step {before[0].step}: {HOW_TO_COMPARE}"
+            text = f"{listed(other)} changed since step {before[0].step:,}: {HOW_TO_COMPARE}"
             yield Sign(text, after[0].step, after[0].path)
             return  # once is enough: it mostly goes on like this
 

@@ -54,7 +54,7 @@ def overtrained(course: Course) -> Iterator[Sign]:
     station = course.at(course.onset.overtrained)
     if station and course.sighted and _last_state(course) is State.OVERTRAINED:
         told = " and ".join(course.sighted)
-        message = f"overtrained from about step {station.step} on, by {told}"
+        message = f"overtrained from about step {station.step:,} on, by {told}"
         sure = _last_p(course, State.OVERTRAINED)
         yield Sign(message, step=station.step, subject=station.checkpoint, value=sure, limit=0.5, confidence=sure)
 
@@ -74,9 +74,9 @@ def broken(course: Course) -> Iterator[Sign]:
         return
     sure = max(later.p.get(State.BROKEN.value, 0.0) for later in course.stations if later.step >= station.step)
     if broke_at_the_start(course.vitals, course.stations, station.step):
-        message = f"dead from the start: broken at step {station.step}, the first that was saved"
+        message = f"dead from the start: broken at step {station.step:,}, the first that was saved"
     else:
-        message = f"broke at step {station.step}"
+        message = f"broke at step {station.step:,}"
     over = _last_state(course) not in (State.BROKEN, None)
     message += "; it has recovered since" if over else ""
     severity = Severity.WARNING if over else None
@@ -108,7 +108,7 @@ def resumed_from_a_mismatched_pair(course: Course) -> Iterator[Sign]:
         checkpoint = next((one for one in course.vitals.checkpoints if step in (one.step, one.stored_step)), None)
         why = _mismatch(checkpoint)
         if checkpoint and why:
-            yield Sign(f"resumed at step {step} {why}", step=step, subject=checkpoint.path, confidence=0.8)
+            yield Sign(f"resumed at step {step:,} {why}", step=step, subject=checkpoint.path, confidence=0.8)
 
 
 def _mismatch(checkpoint: Checkpoint | None) -> str | None:
@@ -152,7 +152,7 @@ def rate_below_the_floor(course: Course) -> Iterator[Sign]:
         below += max(0, min(stop, end) - begun) if rate < limit * 0.98 else 0
         begun = min(stop, end)
     if below > FLOOR_SHARE * end:
-        message = f"{below} of {end} steps were made below {limit:.0e}"
+        message = f"{below:,} of {end:,} steps were made below {limit:.0e}"
         yield Sign(message, step=end, value=below / end, limit=FLOOR_SHARE, confidence=0.7)
 
 

@@ -74,7 +74,7 @@ def name_and_step_differ(vitals: Vitals) -> Iterator[Sign]:
         stored, step = checkpoint.stored_step, checkpoint.step
         unknown = checkpoint.partial or checkpoint.provenance.startswith(_WITHOUT_STEP)
         if step is not None and stored not in (step, step - 1) and not unknown:
-            message = f"{_name(checkpoint)} stores step {stored}, its name says {step}"
+            message = f"{_name(checkpoint)} stores step {stored:,}, its name says {step:,}"
             yield Sign(message, step=step, subject=checkpoint.path, value=float(stored), limit=float(step - 1))
 
 

@@ -57,7 +57,7 @@ def still_at_its_initialisation(vitals: Vitals) -> Iterator[Sign]:
     for stretch in stretches(networks(vitals), is_at_its_initialisation):
         trained = [checkpoint for checkpoint in stretch.members if checkpoint.stored_step > 0]
         about = (trained or stretch.members)[-1]
-        message = f"{about.metadata.weight_initialization} initialisation, untouched after {about.stored_step} steps"
+        message = f"{about.metadata.weight_initialization} initialisation, untouched after {about.stored_step:,} steps"
         severity = (None if stretch.to_the_end else Severity.WARNING) if trained else Severity.INFO
         yield Sign(message, about.step, about.path, float(about.stored_step), 0.0, 0.95, severity)
 

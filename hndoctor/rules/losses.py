@@ -35,7 +35,7 @@ def loss_over_the_cap(vitals: Vitals) -> Iterator[Sign]:
     """
     for excursion in _excursions(list(smoothed(vitals.losses))):
         worst = max(excursion, key=lambda point: point.mean)
-        last = "to the end" if excursion[-1].step == _last_step(vitals) else f"until step {excursion[-1].step}"
+        last = "to the end" if excursion[-1].step == _last_step(vitals) else f"until step {excursion[-1].step:,}"
         message = f"the mean loss over {worst.count} points is up to {worst.mean:.2f}, {last}"
         sure = max(above(point, CAP) for point in excursion)
         yield Sign(message, step=excursion[0].step, value=worst.mean, limit=CAP, confidence=sure)
@@ -70,7 +70,8 @@ def loss_is_not_a_number(vitals: Vitals) -> Iterator[Sign]:
     bad = [point for point in points if point.nonfinite]
     if bad:
         lasting = "and stays so" if points[-1].nonfinite else "and is finite again later"
-        message = f"the loss is NaN or infinite from step {bad[0].step} ({len(bad)} of {len(points)} rows) {lasting}"
+        rows = f"{len(bad):,} of {len(points):,} rows"
+        message = f"the loss is NaN or infinite from step {bad[0].step:,} ({rows}) {lasting}"
         yield Sign(message, step=bad[0].step, value=float(len(bad)), limit=0.0)
 
 
@@ -85,15 +86,14 @@ def loss_rises(vitals: Vitals) -> Iterator[Sign]:
     spikes = [point for point in vitals.losses if point.loss is not None and point.loss > USELESS]
     if spikes:
         first, worst = min(spikes, key=lambda p: p.step), max(spikes, key=lambda p: p.loss or 0.0)
-        message = (
-            f"{len(spikes)} logged step(s) have a loss above 1, worse than predicting nothing; up to {worst.loss:.3g}"
-        )
+        above = "1 logged step has" if len(spikes) == 1 else f"{len(spikes):,} logged steps have"
+        message = f"{above} a loss above 1 (up to {worst.loss:.3g}), worse than predicting nothing"
         yield Sign(message, step=first.step, value=worst.loss, limit=USELESS)
     risen = list(_rises(vitals))
     if risen:
         before, now, sure = max(risen, key=lambda rise: rise[1].mean - rise[0].mean)
         low, high = math.exp(before.mean), math.exp(now.mean)
-        message = f"the typical loss rose from {low:.3f} (step {before.step}) to {high:.3f} (step {now.step})"
+        message = f"the typical loss rose from {low:.3f} (step {before.step:,}) to {high:.3f} (step {now.step:,})"
         yield Sign(message, step=risen[0][1].step, value=high / low, limit=RISE, confidence=sure)
 
 
@@ -142,7 +142,8 @@ def rate_is_not_what_was_asked(vitals: Vitals) -> Iterator[Sign]:
     other = [(step, rate) for step, rate in logged if planned and not _asked(rate, step, planned)]
     if len(other) >= 2:
         step, rate = other[0]
-        message = f"the rate was {rate:g} in {len(other)} of {len(logged)} rows; {vitals.settings.learn_rate} was asked"
+        rows = f"{len(other):,} of {len(logged):,} rows"
+        message = f"the rate was {rate:g} in {rows}; {vitals.settings.learn_rate} was asked"
         yield Sign(message, step=step, value=rate, confidence=min(0.95, len(other) / len(logged) + 0.3))
 
 
@@ -167,7 +168,7 @@ def validation_got_worse(vitals: Vitals) -> Iterator[Sign]:
     worse = [drift for drift in drifts(vitals.validation) if _is_worse(drift)]
     if worse and _is_worse(drifts(vitals.validation)[-1]):
         now = drifts(vitals.validation)[-1]
-        message = f"held-out loss is {now.rise:.1%} above its best, which was at step {now.best_step}"
+        message = f"held-out loss is {now.rise:.1%} above its best, that of step {now.best_step:,}"
         first = next(drift for drift in worse if drift.best_step == now.best_step or drift.step == now.step)
         yield Sign(message, step=first.step, value=now.rise, limit=WORSE, confidence=normal(now.rise / now.error - 1.5))
 

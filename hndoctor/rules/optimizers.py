@@ -35,17 +35,17 @@ def _complaints(
         yield optimizer.unreadable, None, None, None
         return
     if optimizer.nonfinite:
-        yield f"{optimizer.nonfinite} moments are not finite", float(optimizer.nonfinite), 0.0, Severity.ERROR
-    if optimizer.misfits:
-        message = f"the moments of {optimizer.misfits} parameters have another shape than the network's tensors"
-        yield message, float(optimizer.misfits), 0.0, None
+        yield f"{optimizer.nonfinite:,} moments are not finite", float(optimizer.nonfinite), 0.0, Severity.ERROR
     if optimizer.tensors == 0:
         yield "it holds no moments at all", 0.0, None, Severity.INFO
     elif optimizer.zero_second_moment >= ZERO_MOMENTS:
         share = optimizer.zero_second_moment
         yield f"{share:.0%} of its second moments are zero: no gradient ever came", share, ZERO_MOMENTS, None
+    if optimizer.misfits:
+        misfits = optimizer.misfits
+        yield f"the moments of {misfits:,} parameters have another shape than the network's tensors", misfits, 0, None
     if optimizer.step is not None and optimizer.step > checkpoint.stored_step + 1 and not checkpoint.partial:
-        message = f"it has counted {optimizer.step} steps, its network {checkpoint.stored_step}"
+        message = f"it has counted {optimizer.step:,} steps, its network {checkpoint.stored_step:,}"
         yield message, float(optimizer.step), float(checkpoint.stored_step + 1), None
 
 

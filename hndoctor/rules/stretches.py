@@ -32,7 +32,7 @@ class Stretch:
 
 def place(checkpoint: Checkpoint) -> str:
     """``step 9000``, or the file's name where it has no step."""
-    return f"step {checkpoint.step}" if checkpoint.step is not None else checkpoint.path.rpartition("/")[2]
+    return f"step {checkpoint.step:,}" if checkpoint.step is not None else checkpoint.path.rpartition("/")[2]
 
 
 def called(checkpoint: Checkpoint) -> str:

@@ -54,9 +54,10 @@ def weights_not_finite(vitals: Vitals) -> Iterator[Sign]:
 
 
 def _kinds(tensor: TensorVitals) -> str:
-    kinds = [f"{n} {name}" for n, name in ((tensor.nan, "NaN"), (tensor.posinf, "+Inf"), (tensor.neginf, "-Inf")) if n]
+    counts = {"NaN": tensor.nan, "+Inf": tensor.posinf, "-Inf": tensor.neginf}
+    kinds = [f"{n:,} {name}" for name, n in counts.items() if n]
     share = nonfinite(tensor) / tensor.count
-    return " and ".join(kinds) + (f" ({share:.1%})" if share >= 0.001 else f" of {tensor.count}")
+    return " and ".join(kinds) + (f" ({share:.1%})" if share >= 0.001 else f" of {tensor.count:,}")
 
 
 @rule("HN102", Severity.ERROR, needs="checkpoints")

@@ -101,9 +101,9 @@
       nameBands();
       for (const flag of all(".flag", lanes)) {
         const text = flag.querySelector("text"), dot = flag.querySelector("circle").getBoundingClientRect(), length = text.getComputedTextLength() + 12;
-        const turned = whole.right - dot.right < length && dot.left - whole.left > length;
+        const room = whole.right - dot.right, turned = room < length && dot.left - whole.left > length;
         text.setAttribute("text-anchor", turned ? "end" : "start");
-        text.setAttribute("x", turned ? -8 : 8);
+        text.setAttribute("x", turned ? -8 : Math.min(8, 8 + room - length));  // no room on either side: over the mark
       }
       for (const ghost of all(".ghostname", lanes)) if (parseFloat(ghost.getAttribute("x")) < 0) ghost.setAttribute("x", "0");
     };
@@ -173,7 +173,7 @@
       for (const lane of all("[data-lane]", lanes)) {
         const series = data.lanes[lane.dataset.lane];
         if (!series) continue;
-        all(".key b", lane).forEach((out, i) => { out.textContent = read(...series[i]); });
+        all(".key b", lane).forEach((out, i) => { out.textContent = read(...series[i]); if (!$("card")) out.parentElement.hidden = out.textContent === "–"; });
       }
     };
     const showCard = (stop) => {
@@ -322,7 +322,7 @@
   const heat = $("heat");
   if (heat && data.heat) {
     const { columns, levels, numbers } = data.heat, rows = all(".cells", heat), cursor = $("cursor"), out = $("cell");
-    const names = ["name", "shape", "dtype", "rms", "max", "frobenius", "spectral", "rank", "zeros", "dead", "nan", "inf", "gain"];
+    const names = ["name", "shape", "dtype", "rms", "max", "frobenius", "spectral", "rank", "effective", "zeros", "dead", "nan", "inf", "gain", "update", "best", "units"];
     let row = 0, column = columns.length - 1;
     const tell = () => {
       const box = rows[row].getBoundingClientRect(), whole = heat.getBoundingClientRect(), width = box.width / columns.length;
@@ -336,7 +336,7 @@
       if (!told) { out.append(make("p", words["heat.missing"], "hint")); return; }
       out.append(make("h4", say("heat.cell", { name: told[0], step: columns[column][1] })));
       const list = make("dl");
-      told.forEach((text, i) => { if (i) { const pair = make("div"); pair.append(make("dt", words[`heat.n_${names[i]}`]), make("dd", text)); list.append(pair); } });
+      told.forEach((text, i) => { if (i && text !== "–") { const pair = make("div"); pair.append(make("dt", words[`heat.n_${names[i]}`]), make("dd", text)); list.append(pair); } });
       out.append(list);
     };
     const paint = (measure) => {
@@ -375,4 +375,8 @@
     $("measure").addEventListener("change", (event) => paint(event.target.value));
     addEventListener("resize", () => { if (!cursor.hidden) tell(); });
   }
+
+  // --- paper has another width than the screen: names stand in the middle of their whole bands
+  addEventListener("beforeprint", () => { for (const text of all(".band text")) text.setAttribute("x", "50%"); });
+  addEventListener("afterprint", nameBands);
 })();

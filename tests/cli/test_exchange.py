@@ -227,3 +227,13 @@ def test_the_plan_is_added_up_for_the_users_card(call: Call, data: Path, tmp_pat
     page = call("check", data, "--config", plan, "--vram", 8, "--format", "html", "--out", tmp_path / "page.html")
     assert "report: " in page.err
     assert "data:image/jpeg;base64," in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_the_page_of_check_speaks_japanese(call: Call, data: Path, tmp_path: Path) -> None:
+    page = tmp_path / "check.html"
+    done = call("check", data, "--format", "html", "--lang", "ja", "--out", page)
+    assert done.code == 0
+    text = page.read_text(encoding="utf-8")
+    assert '<html lang="ja">' in text
+    assert "タグの語がアンダースコアでつながっています。" in text
+    assert "Words of a tag are parted" not in text

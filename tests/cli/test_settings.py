@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def settled(tmp_path: Path, text: str) -> Settings:
 
 def kept(settings: Settings, today: date = TODAY, **said: str) -> list[tuple[str, str]]:
     wanted = gating.wanted_from(settings, today, **said)  # type: ignore[arg-type]
-    return [(f.code, f.severity.value) for f in gating.narrowed(RUN, wanted).findings]
+    return [(f.code, f.severity.value) for f in gating.sifted(RUN, wanted).kept.findings]
 
 
 def test_severities_are_the_projects_and_the_longest_code_speaks_first(tmp_path: Path) -> None:
@@ -43,7 +44,8 @@ def test_an_ignore_has_a_reason_a_scope_and_an_end(tmp_path: Path) -> None:
     assert kept(told) == [("HN101", "error"), ("HN309", "warning")]  # HN309 is about no picture
     assert kept(told, date(2026, 11, 24)) == [("HN101", "error"), ("HN301", "error"), ("HN309", "warning")]
     wanted = gating.wanted_from(told, date(2026, 11, 24), ignore="HN")
-    assert gating.exit_code([gating.narrowed(RUN, wanted)], wanted) == gating.FAIL  # an expired ignore fails by itself
+    only = gating.sifted(RUN, wanted).kept
+    assert gating.exit_code([only], wanted) == gating.FAIL  # an expired ignore fails by itself
     assert kept(settled(tmp_path, text.replace("runs/*", "other/*").format("2027-01-01")))[1] == ("HN301", "error")
 
 
@@ -121,6 +123,21 @@ def test_what_was_let_pass_is_said_on_stderr(call, dying: Path, tmp_path: Path) 
     assert result.code == 0
     assert "(known to be dead)" in result.err
     assert "(known to be dead)" not in result.out
+
+
+def test_sarif_holds_what_was_let_pass_with_its_reason(call, dying: Path, tmp_path: Path) -> None:
+    settings, known = tmp_path / "hndoctor.toml", tmp_path / "known.json"
+    ignore = '[[ignores]]\ncode = "HN102"\nreason = "dead on purpose"\nexpires = 2099-01-01\n'
+    settings.write_text(ignore, encoding="utf-8")
+    call("gate", dying, "--settings", settings, "--baseline", known, "--update-baseline")
+    told = call("gate", dying, "--settings", settings, "--baseline", known, "--format", "sarif").out
+    results = json.loads(told)["runs"][0]["results"]
+    reasons = {(r["ruleId"], r["suppressions"][0]["justification"]) for r in results}
+    assert ("HN102", "dead on purpose (until 2099-01-01)") in reasons
+    assert ("HN402", "known from the baseline") in reasons
+    plain = json.loads(call("gate", dying, "--format", "sarif").out)["runs"][0]["results"]
+    assert len(plain) == len(results)
+    assert all("suppressions" not in result for result in plain)
 
 
 def test_every_option_has_its_variable() -> None:

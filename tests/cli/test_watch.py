@@ -62,6 +62,22 @@ def test_a_file_half_written_is_no_breakage_and_is_seen_when_whole(known: watchi
     assert diagnosis.course[-1].step == 2000
 
 
+def test_what_stays_half_written_is_damaged(known: watching.Watched, healthy: Path) -> None:
+    look(healthy, known)
+    part = healthy / "hypernetworks" / "quiet-2000.pt"
+    part.write_bytes(write_network(healthy / "elsewhere.pt", 2000, 0.03).read_bytes()[:5000])
+
+    def codes() -> set[str]:
+        look(healthy, known)
+        (diagnosis,) = known.diagnoses.values()
+        return {finding.code for finding in diagnosis.findings}
+
+    assert "HN002" not in codes()  # the first look cannot know
+    assert verdicts(known)["quiet"] == "healthy"
+    assert "HN002" in codes()  # nobody has written to it since
+    assert not known.unsettled
+
+
 def test_a_clock_that_jumps_back_hides_no_change(known: watching.Watched, healthy: Path) -> None:
     look(healthy, known)
     late = write_network(healthy / "hypernetworks" / "quiet-1500.pt", 1500, 3.0)
@@ -138,6 +154,7 @@ def test_the_live_view_says_what_there_is(known: watching.Watched, dying: Path) 
     assert "dying" in shown.get()
     assert "broken" in shown.get()
     assert "Ctrl-C ends" in shown.get()
+    assert "X broken" in shown.get()  # what the letters of the course mean
 
 
 def test_the_report_is_opened_where_that_was_asked(call, dying: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ import pytest
 from scipy.stats import kurtosis
 
 from hndoctor.metrics import METRICS, Pixels, colour, entropy, local, noise, spectrum, structure
-from hndoctor.metrics.pixels import DETAIL, averaged
+from hndoctor.metrics.grids import averaged
+from hndoctor.metrics.pixels import DETAIL
 from tests.metrics.drawings import drawing, latent_noise, odd_pictures
 
 #: these look at single pixels, or nearly

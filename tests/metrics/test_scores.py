@@ -83,6 +83,26 @@ def test_flat_pictures_are_flat_and_not_noise(tmp_path, value, flat):
     assert any("no picture" in reason for reason in judged.because)
 
 
+@pytest.mark.parametrize("side", [128, 512])
+def test_an_even_ramp_is_no_noise_no_static_and_no_repetition(side, tmp_path):
+    ramp = np.tile(np.linspace(0, 255, side), (side, 1)).astype(np.uint8)
+    colours = np.stack((ramp, ramp[::-1].T, 255 - ramp), axis=-1)
+    for name, picture in (("grey", ramp), ("colours", colours)):
+        Image.fromarray(picture).save(tmp_path / f"{name}.png")
+        judged = judge_picture(tmp_path / f"{name}.png")
+        assert {kind for kind, p in judged.p.items() if p is not None and p >= 0.5} == set(), name
+
+
+@pytest.mark.parametrize("quality", [None, 60])
+def test_busy_pictures_of_something_are_not_noise(quality):
+    from benchmarks.previews import drawn_busy
+    from benchmarks.previews.samples import as_jpeg
+
+    for name in ("market", "crowd", "graffiti", "night city", "impressionist"):
+        picture = as_jpeg(drawn_busy.BUSY[name](np.random.default_rng(77), 256), quality)
+        assert score(picture).noise < 0.2, name
+
+
 def test_tiling_is_repetition(tmp_path):
     tile = drawing(7, 64)
     Image.fromarray(np.tile(tile, (4, 4, 1))).save(tmp_path / "t.png")

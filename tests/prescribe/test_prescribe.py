@@ -22,6 +22,22 @@ def advice(vitals):
     return judge(vitals).prescription
 
 
+def test_a_network_that_was_never_of_any_use_is_started_again():
+    dead = [a_checkpoint(step, gain=0.0) for step in STEPS]
+    told = advice(replace(a_run(), checkpoints=tuple(dead)))
+    assert told.action is Action.RESTART
+    assert told.sentence.endswith("the network does nothing.")
+    unknown = tuple(replace(c, modules=tuple(replace(m, gain=None) for m in c.modules)) for c in dead)
+    told = advice(replace(a_run(), checkpoints=unknown))
+    assert told.sentence.endswith("its layers or its activation cannot be computed.")
+
+
+def test_a_network_that_ceased_to_do_anything_goes_back():
+    told = advice(a_run(gain={0: 0.1, 4000: 0.0}))
+    assert told.action is Action.RESUME
+    assert told.step < 4000
+
+
 def test_late_breakage_goes_back_further_than_the_last_good_looking_one():
     told = advice(a_run(**EXPLODED, settings=Settings(learn_rate="5e-6", steps=20000)))
     assert (told.action, told.checkpoint, told.step) == (Action.RESUME, "hypernetworks/x-3000.pt", 3000)

@@ -171,6 +171,7 @@ def _tensor(name: str, shape: tuple[int, ...], rms: float, nan: int) -> TensorVi
         None if flat else (round(norm * 0.08, 5), round(norm * 0.083, 5)),
         None if flat else 151.2,
         None if flat else 0,
+        None if flat else 88.0,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import render_examples as examples
+import test_render_check as checks
 from render_browser import ARGS, axe_source, browser_path
 
 from hndoctor.render import render_html, render_index
@@ -48,6 +49,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, runs: Runs) -> Path:
     (made / "index.html").write_text(render_index([d for d, _ in runs.values()], vitals=vitals), encoding="utf-8")
     japanese = render_html(*runs["dying"], examples.RULES, language="ja")
     (made / "japanese.html").write_text(japanese, encoding="utf-8")
+    (made / "check.html").write_text(checks.page(), encoding="utf-8")
+    (made / "check-japanese.html").write_text(checks.page(language="ja"), encoding="utf-8")
     return made
 
 
@@ -88,7 +91,7 @@ def chart_box(page: Any) -> dict[str, float]:
     return page.locator("#over").bounding_box()  # type: ignore[no-any-return]
 
 
-PAGES = ("healthy", "dying", "overtrained", "unexamined", "hostile", "index", "japanese")
+PAGES = ("healthy", "dying", "overtrained", "unexamined", "hostile", "index", "japanese", "check", "check-japanese")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -235,6 +238,13 @@ def test_no_text_of_the_chart_lies_on_another(name: str, width: int, opened: Any
     assert page.evaluate(told) == []
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_hangs_over_the_edge_of_a_telephone(name: str, opened: Any) -> None:
+    page = opened(name, width=360).page
+    page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
 def test_heat_map_tells_a_tensor_by_click_and_by_key(opened: Any) -> None:
     page = opened("dying").page
     row = page.locator(".cells").nth(16)
@@ -246,7 +256,7 @@ def test_heat_map_tells_a_tensor_by_click_and_by_key(opened: Any) -> None:
     page.locator("#heat").focus()
     page.keyboard.press("ArrowLeft")
     assert page.locator("#cell h4").inner_text() == "Tensor 768.k.linear.0.weight, step 4,000"
-    for measure in ("gain", "spectral", "rms"):
+    for measure in ("gain", "update", "spectral", "rank", "rms"):
         page.locator("#measure").select_option(measure)
         assert page.locator("#heat.m-size").count() == 1
         assert row.locator(".qn").count() == 1  # what is not finite shows whatever the colour means
@@ -288,7 +298,11 @@ def test_without_scripts_everything_is_there(opened: Any) -> None:
 
 @pytest.mark.parametrize(
     ("name", "theme"),
-    [("dying", "light"), ("dying", "dark"), ("index", "dark"), ("japanese", "light")],
+    [
+        *itertools.product(("dying", "overtrained", "unexamined", "index", "check"), ("light", "dark")),
+        ("japanese", "light"),
+        ("check-japanese", "dark"),
+    ],
 )
 def test_axe_finds_nothing(name: str, theme: str, opened: Any) -> None:
     axe = axe_source()

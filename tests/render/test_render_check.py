@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -20,7 +21,7 @@ from hndoctor.records import (
     Verdict,
 )
 from hndoctor.render.check import MOST_CARDS, cards_of, render_check
-from hndoctor.render.templates import LANGUAGES
+from hndoctor.render.templates import LANGUAGES, Words
 from hndoctor.rules import RULES
 from hndoctor.setup.thumbnails import Small
 
@@ -51,10 +52,10 @@ def page(setup: Setup = SETUP, **more: object) -> str:
 
 
 def test_pictures_come_by_need() -> None:
-    cards = cards_of(SETUP, DIAGNOSIS, SMALL)
+    cards = cards_of(SETUP, DIAGNOSIS, SMALL, Words("en"))
     assert [card.name for card in cards] == ["d.png", "b.png", "c.png", "a.png"]
     assert [[need.code for need in card.needs] for card in cards] == [["HN521"], ["HN503", "HN525"], ["HN525"], []]
-    assert cards[0].needs[0].text == "is an empty file; remove it"
+    assert cards[0].needs[0].text.text == "is an empty file; remove it"
     assert (cards[0].thumbnail, cards[1].thumbnail) == (None, "AAAA")
 
 
@@ -62,8 +63,8 @@ def test_many_told_together_are_still_found_at_each_picture() -> None:
     many = Finding(
         "HN526", Severity.WARNING, 0.7, "4 pictures are blurred: a.png, b.png; use sharper ones", subjects=NAMES
     )
-    cards = cards_of(SETUP, replace(DIAGNOSIS, findings=(many,)), {})
-    assert {card.needs[0].text for card in cards} == {"pictures are blurred (4); use sharper ones"}
+    cards = cards_of(SETUP, replace(DIAGNOSIS, findings=(many,)), {}, Words("en"))
+    assert {card.needs[0].text.text for card in cards} == {"pictures are blurred (4); use sharper ones"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -82,6 +83,32 @@ def test_the_page_holds_it_all(language: str) -> None:
         assert word in text
     assert not re.search(r"(src|href)=.(?!data:|#)", text)  # nothing is asked of any server
     HTMLParser().feed(text)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_golden(language: str, golden: Callable[[str, str], None]) -> None:
+    golden("check.html" if language == "en" else f"check.{language}.html", page(language=language))
+
+
+def test_the_first_screen_says_what_to_mend_first() -> None:
+    text = page()
+    assert '<h1 id="verdict">A picture cannot be opened.</h1>' in text
+    assert "Mend first" in text
+    mild = render_check(SETUP, replace(DIAGNOSIS, findings=FOUND[1:]), SMALL, RULES)
+    assert "2 things to look at before training; none of them ruins it." in mild
+    sound = render_check(SETUP, replace(DIAGNOSIS, findings=()), SMALL, RULES)
+    assert "Nothing stands against training on these pictures." in sound
+
+
+def test_what_holds_for_most_pictures_is_said_once() -> None:
+    names = tuple(f"{n}.png" for n in range(20))
+    setup = Setup("data", pictures=tuple(PictureVitals(name, 512, 512) for name in names))
+    text = "12 pictures are blurred: 0.png; use a sharper one"
+    most = Finding("HN526", Severity.WARNING, 0.7, text, subjects=names[:12])
+    some = Finding("HN527", Severity.WARNING, 0.7, "7 pictures are heavily compressed: 0.png; use", subjects=names[:7])
+    cards = cards_of(setup, replace(DIAGNOSIS, findings=(most, some)), {}, Words("en"))
+    assert {need.code for card in cards for need in card.needs} == {"HN527"}
+    assert '<b class="count">12</b>' in render_check(setup, replace(DIAGNOSIS, findings=(most,)), {}, RULES)
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:

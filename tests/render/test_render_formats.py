@@ -19,7 +19,7 @@ from hndoctor.render.json import render_json
 from hndoctor.render.junit import render_junit
 from hndoctor.render.manual import render_rule, render_rules
 from hndoctor.render.markdown import SUMMARY_LIMIT, escape, render_markdown
-from hndoctor.render.sarif import render_sarif, uri
+from hndoctor.render.sarif import Suppressed, render_sarif, uri
 from hndoctor.render.text import render_text
 
 Golden = Callable[[str, str], None]
@@ -157,6 +157,27 @@ def test_sarif_points_at_rules_and_files(runs: Runs) -> None:
     levels = [result["level"] for result in log["results"]]
     assert levels == sorted(levels, key=["error", "warning", "note"].index)
     assert log["invocations"][0]["executionSuccessful"] is False  # one run was not examined
+
+
+def test_sarif_tells_what_may_stand_and_why(runs: Runs) -> None:
+    diagnosis = runs["dying"][0]
+    first, *rest = diagnosis.findings
+    passed = Suppressed(diagnosis, first, "known to be dead\u202e (until 2027-03-31)")
+    log = json.loads(render_sarif([replace(diagnosis, findings=tuple(rest))], suppressed=[passed]))["runs"][0]
+    *standing, last = log["results"]
+    assert [result["suppressions"] for result in standing] == [[]] * len(rest)  # all or none have to tell
+    told = {"kind": "external", "status": "accepted", "justification": "known to be dead\\u202e (until 2027-03-31)"}
+    assert (last["ruleId"], last["suppressions"]) == (first.code, [told])
+    assert "suppressions" not in json.loads(render_sarif([diagnosis]))["runs"][0]["results"][0]
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "github", "junit", "sarif"])
+def test_people_read_words_and_tools_read_names(form: str, runs: Runs) -> None:
+    message = "the gain of 768.v is 5.68e+04 at step 9,000"
+    diagnosis = replace(runs["dying"][0], findings=(Finding("HN102", Severity.ERROR, 1.0, message, step=9000),))
+    told = {r.name: r.render for r in RENDERERS}[form]([diagnosis], [])
+    assert "the gain of the value network of size 768 is 56,800 at step 9,000" in told
+    assert message in render_json([diagnosis])
 
 
 def test_sarif_fingerprints_outlive_wording(runs: Runs) -> None:

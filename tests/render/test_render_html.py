@@ -281,6 +281,29 @@ def test_runs_of_levels_cover_every_column() -> None:
     assert runs_of("4445n") == [(0, 3, "4"), (3, 1, "5"), (4, 1, "n")]
 
 
+def test_the_page_tells_how_far_each_checkpoint_is_from_the_best(runs: Runs) -> None:
+    diagnosis, vitals = runs["overtrained"]
+    assert "Distance from the best (The distance" in render_html(diagnosis, vitals)  # no checkpoint knows it
+    after = tuple(
+        replace(c, modules=tuple(replace(m, best_rms=0.5 * m.rms) for m in c.modules)) for c in vitals.checkpoints[9:]
+    )
+    known = replace(vitals, checkpoints=(*vitals.checkpoints[:9], *after))
+    page = render_html(diagnosis, known)
+    assert 'data-lane="best"' in page
+    assert '<option value="best">' in page
+    assert '"50 %"' in page
+    assert '<option value="best">' not in render_html(diagnosis, vitals)
+
+
+def test_a_digest_is_called_what_it_is(runs: Runs) -> None:
+    diagnosis, vitals = runs["healthy"]
+    first, *rest = vitals.checkpoints
+    quick = replace(first, sha256="", content="ab" * 16)
+    page = render_html(diagnosis, replace(vitals, checkpoints=(quick, *rest)))
+    assert "<code>XXH3 abababababab</code>" in page
+    assert f"<code>SHA-256 {rest[0].sha256[:12]}</code>" in page
+
+
 def test_heat_marks_what_is_not_finite(runs: Runs) -> None:
     heat = heat_of(runs["dying"][1], ENGLISH)
     assert heat is not None

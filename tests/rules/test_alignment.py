@@ -49,3 +49,9 @@ def test_layers_that_share_a_direction_are_far_above(tmp_path):
     found = measured(tmp_path, aligned, "linear")
     assert alignment(found) > 5
     assert not is_by_chance(found)
+
+
+def test_a_network_of_zeros_has_no_alignment(tmp_path):
+    found = measured(tmp_path, lambda rng, shape: np.zeros(shape, np.float32), "linear")
+    assert alignment(found) is None
+    assert not is_by_chance(found)

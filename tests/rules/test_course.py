@@ -31,7 +31,7 @@ def test_overtrained_is_silent():
 def test_broken_fires_late():
     (finding,) = found("HN402", a_run(gain={0: 0.1, 4000: 20}, noise={0: 0.02, 4500: 0.99}))
     assert (finding.severity, finding.step, finding.subject) == (Severity.ERROR, 4000, "hypernetworks/x-4000.pt")
-    assert finding.message == "broke at step 4000"
+    assert finding.message == "broke at step 4,000"
 
 
 def test_broken_fires_at_the_start_and_says_so():

@@ -42,7 +42,7 @@ def test_one_nan_is_found_and_placed():
     (sign,) = signs(weights.weights_not_finite, vitals(good, bad))
     assert (sign.step, sign.value, sign.limit) == (1000, 3.0, 0.0)
     assert sign.subject == "hypernetworks/a-1000.pt"
-    assert "3 NaN of 1179648 in 768.k.linear.0.weight at step 1000" in sign.message
+    assert "3 NaN of 1,179,648 in 768.k.linear.0.weight at step 1,000" in sign.message
 
 
 def test_a_stretch_is_one_finding_and_recovery_begins_another():
@@ -50,7 +50,7 @@ def test_a_stretch_is_one_finding_and_recovery_begins_another():
     run = vitals(checkpoint(500), ill[0], ill[1], checkpoint(2000), ill[2])
     first, second = signs(weights.weights_not_finite, run)
     assert "100.0%" in first.message
-    assert "from step 1000 to step 1500 (2 checkpoints)" in first.message
+    assert "from step 1,000 to step 1,500 (2 checkpoints)" in first.message
     assert second.step == 2500
 
 
@@ -163,7 +163,7 @@ def test_the_pace_of_updates():
 def test_a_network_without_effect():
     (sign,) = signs(idle.no_effect, course(0.1, 5e-5, 0.0))
     assert (sign.step, sign.limit) == (1000, 1e-4)
-    assert "from step 1000 to the end (2 checkpoints)" in sign.message
+    assert "from step 1,000 to the end (2 checkpoints)" in sign.message
     assert (idle.no_effect.severity, sign.severity) == (Severity.ERROR, None)
     (sign,) = signs(idle.no_effect, course(0.0, 0.1))
     assert sign.severity is Severity.WARNING
@@ -195,7 +195,7 @@ def untouched(name, step, n=(1.0, 1.0)):
 def test_untouched_weights(name):
     (sign,) = signs(idle.still_at_its_initialisation, vitals(untouched(name, 5000)))
     assert sign.severity is None
-    assert sign.message == f"{name} initialisation, untouched after 4999 steps"
+    assert sign.message == f"{name} initialisation, untouched after 4,999 steps"
     (recovered,) = signs(idle.still_at_its_initialisation, vitals(untouched(name, 5000), checkpoint(5500)))
     assert recovered.severity is Severity.WARNING
     (fresh,) = signs(idle.still_at_its_initialisation, vitals(untouched(name, 1)))
@@ -216,7 +216,7 @@ def test_weights_that_do_not_change():
     still = [each_module(checkpoint(s), update_rms=0.0) for s in (1000, 1500)]
     (sign,) = signs(idle.not_changing, vitals(checkpoint(500), *still, checkpoint(2000)))
     assert sign.step == 1000
-    assert "from step 1000 to step 1500" in sign.message
+    assert "from step 1,000 to step 1,500" in sign.message
     copy = each_module(replace(checkpoint(500), step=None, path="a.pt"), update_rms=0.0)
     assert signs(idle.not_changing, vitals(checkpoint(500), copy)) == []
 

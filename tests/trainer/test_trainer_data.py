@@ -56,11 +56,13 @@ def test_what_is_odd_is_taken_and_told(tmp_path: Path) -> None:
     (tmp_path / "binary.txt").write_bytes(bytes(range(256)))
     (tmp_path / "fine.txt").write_bytes(b"red cat,\r\nsky\r\n")
     (tmp_path / "folder.png").mkdir()
+    (tmp_path / "phone.HEIC").write_bytes(b"?")
     found = read_folder(tmp_path)
     assert [picture.name for picture in found.pictures] == ["anim.gif", "binary.png", "fine.png", "utf16.png"]
     assert found.skipped == ()
     assert [picture.caption for picture in found.pictures][2:] == ["red cat,\nsky\n", "red cat"]
-    animated, binary, utf16 = found.notes
+    other, animated, binary, utf16 = found.notes
+    assert other.endswith("webp: phone.HEIC")
     assert animated == "animated, the first frame is taken: anim.gif"
     assert "binary.png has control characters" in binary
     assert "utf16.png is saved with UTF-16" in utf16

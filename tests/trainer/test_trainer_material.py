@@ -70,6 +70,14 @@ def test_resuming_gives_bit_for_bit_what_one_run_gives(
     assert not [n for n in notices if "anew" in n]
 
 
+def test_pictures_of_their_own_sizes_train_one_size_a_batch(changed: Change, mixed: Path, tmp_path: Path) -> None:
+    options = {"data": mixed, "varsize": True, "steps": 6, "save_every": 0}
+    losses, notices = run(changed(**options))
+    assert len(losses) == 6
+    assert "sizes: 48 × 96: 1, 64 × 64: 3, 96 × 48: 2, 112 × 48: 1 samples an epoch" in notices
+    assert run(changed(**options, batch_size=1, out=tmp_path / "single"))[0] != losses
+
+
 def test_opaque_pictures_with_an_alpha_channel_train_as_without(changed: Change, tmp_path: Path) -> None:
     """The web UI's loss is NaN here."""
     data = tmp_path / "opaque"

@@ -204,6 +204,16 @@ def test_another_optimizer_that_is_asked_for_starts_anew(
     assert "is the state of Adam, not of AdamW" in notices(events)
 
 
+def test_an_optimizer_that_nobody_knows_starts_anew_as_adamw(
+    pair: tuple[Config, Path], changed: Change, tmp_path: Path
+) -> None:
+    """The MonkeyPatch extension's D-Adaptation."""
+    path = optim_path(pair[1])
+    torch.save(torch.load(path, weights_only=True) | {"optimizer_name": "DAdaptAdamW"}, path)
+    later = replace(changed(out=tmp_path / "later"), given=frozenset())
+    assert "is the state of DAdaptAdamW, not of AdamW: AdamW starts anew" in notices(list(train(later, resume=pair[1])))
+
+
 # --- memory -----------------------------------------------------------------------------------------------------------
 
 

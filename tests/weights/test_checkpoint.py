@@ -87,6 +87,17 @@ def test_a_file_that_is_being_written_is_read_again(tmp_path, monkeypatch, turns
     assert kind is Checkpoint or found.kind is Refusal.WRITING
 
 
+@pytest.mark.parametrize("rough", [False, True])
+def test_nothing_is_counted_twice(tmp_path, monkeypatch, rough):
+    """What was counted while the checksums were computed is not gone through again."""
+    where = CheckpointPath(next(course(tmp_path)).path, 500)
+    again = []
+    monkeypatch.setattr("hndoctor.weights.tallies.tally", lambda array: again.append(array))
+    found, _ = measure_checkpoint(where, tmp_path, None, None, rough)
+    assert (again, len(found.tensors)) == ([], 16)
+    assert all(tensor.rms > 0 for tensor in found.tensors if tensor.name.endswith("weight"))
+
+
 def test_an_unreadable_file_leaves_the_memory_as_it_was(tmp_path):
     where = next(course(tmp_path))
     _, memory = measure_checkpoint(where, tmp_path, None)

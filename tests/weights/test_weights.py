@@ -336,6 +336,28 @@ def test_residual_blocks_of_monkeypatch():
     assert found.gain == pytest.approx(float((y - x).norm() / x.norm()), rel=1e-5)
 
 
+def test_residual_blocks_with_a_map_of_their_own_and_a_layer_norm():
+    torch.manual_seed(0)
+    linear, norm, up = torch.nn.Linear(8, 8), torch.nn.LayerNorm(8), torch.nn.Linear(8, 8, bias=False)
+    tensors = {f"linear.0.linear.0.{key}": value.detach().numpy() for key, value in linear.state_dict().items()}
+    tensors |= {f"linear.0.linear.1.{key}": value.detach().numpy() for key, value in norm.state_dict().items()}
+    tensors["linear.0.upsample_layer.weight"] = up.weight.detach().numpy()
+    x = torch.from_numpy(contexts(8))
+    with torch.no_grad():
+        y = up(x) + torch.relu(norm(linear(x)))
+    told = NetworkMetadata(activation_func="relu", skip_connection=True)
+    found = effect(Module(8, "k", tensors), told)
+    assert found.gain == pytest.approx(float((y - x).norm() / x.norm()), rel=1e-5)
+    narrow = {name: array[:4] if "linear.0.linear.0" in name else array for name, array in tensors.items()}
+    del narrow["linear.0.upsample_layer.weight"], narrow["linear.0.linear.1.weight"], narrow["linear.0.linear.1.bias"]
+    assert effect(Module(8, "k", narrow), told).gain is None
+
+
+@pytest.mark.parametrize("tensors", [{}, {"linear.0.bias": np.ones(8, np.float32)}, {"other": np.ones((8, 8))}])
+def test_what_is_no_module_has_no_gain(tensors):
+    assert effect(Module(8, "k", tensors), metadata("relu")).gain is None
+
+
 # --- the course -------------------------------------------------------------------------------------------------------
 
 

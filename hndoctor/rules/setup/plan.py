@@ -27,7 +27,7 @@ def scale(plan: PlanVitals) -> float:
 def whose(plan: PlanVitals) -> str:
     """Whose figures these are, for the message."""
     if plan.context_width is None:
-        return "Stable Diffusion 1's figures; the base model is not known"
+        return "Stable Diffusion 1's figures, as the base model is not known"
     if plan.context_width == SD1_WIDTH:
         return "Stable Diffusion 1's figures"
     return f"Stable Diffusion 1's figures carried to width {plan.context_width}, untested"

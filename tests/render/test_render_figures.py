@@ -1,0 +1,38 @@
+"""Numbers as people read them: at the edges."""
+
+from __future__ import annotations
+
+import pytest
+
+from hndoctor.render.figures import percent, plain, rate, size
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(None, "–"), (0, "0"), (5e-7, "5e-7"), (1.5e-6, "1.5e-6"), (1e-5, "1e-5"), (0.01, "1e-2")]
+)
+def test_rates(value, told):
+    assert rate(value) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(None, "–"), (0, "0"), (5e-7, "0.0000005"), (1.25e-4, "0.000125"), (1, "1"), (1e-12, "1e-12"), (1e12, "1e12")],
+)
+def test_rates_without_powers(value, told):
+    assert plain(value) == told
+
+
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [(None, "–"), (0, "0 %"), (0.005, "<1 %"), (0.0051, "1 %"), (0.994, "99 %"), (0.995, ">99 %"), (1, "100 %")],
+)
+def test_shares_that_are_neither_nothing_nor_certain_never_look_so(share, told):
+    assert percent(share) == told
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (87_765_432, "83.7 MiB"), (5 << 30, "5.0 GiB")],
+)
+def test_sizes(count, told):
+    assert size(count) == told
