@@ -27,7 +27,7 @@ def task(table: Table, noise: NDArray[np.bool_], sound: NDArray[np.bool_], **mor
     """What tells `noise` from `sound`, families weighed equally; other rows are only scored."""
     families, units = table.family, units_of(table.family)
     factor = np.where(table.group == "deceptive", DECEPTIVE, 1.0)
-    real = np.char.startswith(families.astype(str), "found") | np.char.startswith(families.astype(str), "approx")
+    real = np.char.startswith(families.astype(str), "found")
     factor = np.where(real, FOUND, np.where(table.group == "pixel noise", PIXELS, factor))
     weight = balanced(families, noise, noise | sound, factor)
     return Task(table, noise.astype(float), weight, units, **more)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.previews import drawn_busy, drawn_over, makers, makers_noise, noises
 from benchmarks.previews.samples import Sample
 
-DECODERS = ("linear", "pocket", "found", "approx", "halved")
+DECODERS = ("linear", "pocket", "found", "halved")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,6 @@ class Places:
 
     pocket: Path | None = None  # a VAE in diffusers layout
     found: Path | None = None  # a folder of decoded noise, `family-number.png`, enlarged to 256 px
-    approx: Path | None = None  # the same at native sizes, and `ladder<n>-<step>.png`: pictures drowning in 8 steps
     public: Path | None = None  # folders of pictures from public repositories
 
 
@@ -71,9 +70,6 @@ def tuning(places: Places) -> dict[str, Maker]:
         pieces["pocket ladders"] = lambda: makers_noise.ladders("pocket", decoder, inverse, 128, 9)
     if places.found is not None:
         pieces["found"] = lambda: makers_noise.found(places.found or Path())
-    if places.approx is not None:
-        pieces["approx"] = lambda: makers_noise.approximately(places.approx or Path(), False)
-        pieces["approx ladders"] = lambda: makers_noise.approximately(places.approx or Path(), True)
     if places.public is not None:
         pieces["public"] = lambda: makers.public(places.public or Path(), 0)
     return pieces

@@ -39,21 +39,6 @@ def found(folder: Path) -> Iterator[Sample]:
             yield Sample("noise", family, resized(picture, (256, 512, 768)[i % 3]))
 
 
-def approximately(folder: Path, ladders: bool) -> Iterator[Sample]:
-    """What a public approximate decoder made of the latents of noises.py; of severity 0 to 1 along ladders."""
-    for path in sorted(folder.glob("*.png")):
-        family, number = path.stem.rsplit("-", 1)
-        if family.startswith("ladder") != ladders:
-            continue
-        with Image.open(path) as image:
-            picture = np.asarray(image.convert("RGB"))
-        if ladders:
-            yield Sample("ladder", f"approx {family}", picture, severity=int(number) / 8)
-        else:
-            quality = QUALITIES[int(number) % len(QUALITIES)]
-            yield Sample("noise", f"approx {family.replace('_', ' ')}", as_jpeg(picture, quality))
-
-
 def pixels(count: int) -> Iterator[Sample]:
     """Pixel noise at 128 to 512 px."""
     for side in (128, 256, 512):

@@ -22,7 +22,7 @@ def main() -> None:
     """Measure the named pieces, or all."""
     wanted = _arguments()
     wanted.keep.mkdir(parents=True, exist_ok=True)
-    places = families.Places(wanted.pocket, wanted.found, wanted.approx, wanted.public)
+    places = families.Places(wanted.pocket, wanted.found, wanted.public)
     alone = families.tuning(places)
     pieces = alone | families_unseen.report(places)
     for name in () if wanted.pack else wanted.pieces or pieces:
@@ -53,7 +53,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--keep", type=Path, required=True, help="a folder for what is measured")
     parser.add_argument("--pack", action="store_true", help="measure nothing, pack what is kept")
     parser.add_argument("--found", type=Path, help="a folder of decoded noise, family-number.png")
-    parser.add_argument("--approx", type=Path, help="the same at native sizes, with ladders; see families.py")
     parser.add_argument("--public", type=Path, help="folders of pictures from public repositories")
     parser.add_argument("--pocket", type=Path, default=pocket_vae(), help="the pocket model's VAE (diffusers folder)")
     return parser.parse_args()
