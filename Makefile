@@ -61,7 +61,10 @@ mutants: $(VENV)/.test ## how many of COUNT small mistakes, drawn with SEED, the
 	@$(PIP) install -c constraints.txt -e ".[mutants]"
 	$(BIN)/python .ci/mutants.py --count $(COUNT) --seed $(SEED)
 
-fuzz: $(VENV)/.test ## 100,000 spoilt files: the right numbers or a refusal, nothing else
+fuzz: export OMP_NUM_THREADS = 1
+fuzz: $(VENV)/.test ## a million hostile inputs to every reader (about ten minutes on two cores), and 100,000 spoilt files
+	$(PIP) install -c constraints.txt -e ".[fuzz]"
+	$(BIN)/python -m tests.fuzz --runs 1000000 --keep fuzzed
 	HNDOCTOR_FUZZ=100000 $(BIN)/python -m pytest tests/formats/test_mutations.py tests/formats/test_properties.py --timeout 0
 
 bench-scaling: export OMP_NUM_THREADS = 1
@@ -78,9 +81,10 @@ bench-train: $(VENV)/.test ## step time against the bare floor and the web UI's 
 	$(BIN)/python -m benchmarks.flops
 
 stress: export OMP_NUM_THREADS = 1
-stress: $(VENV)/.test ## kill -9 a training 50 times and a scan 150 times: nothing lost, nothing half written, the same result
+stress: $(VENV)/.test ## kill -9 train, scan, watch, export, convert and merge 50 times each, and judge every kind of giant of 1 GB
 	$(BIN)/python -m benchmarks.kills --kills 50
-	HNDOCTOR_KILLS=150 $(BIN)/python -m pytest tests/abuse/test_faults.py --timeout 0
+	HNDOCTOR_KILLS=50 $(BIN)/python -m pytest tests/abuse/test_kills.py --timeout 0
+	HNDOCTOR_GIANTS=1073741824 $(BIN)/python -m pytest tests/abuse/test_limits.py --timeout 0
 
 bench-previews: $(VENV)/.test ## how well noise is told from pictures, against peers
 	-@$(PIP) install -c constraints.txt -e ".[peers]"

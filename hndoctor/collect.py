@@ -27,6 +27,7 @@ PARTS = ("hypernetworks", "images")
 SET_ASIDE = "set-aside"  # where our trainer moves what a resumption left behind: no run of its own
 AVERAGES = "ema"  # its moving averages, one beside each checkpoint: neither
 MAX_DEPTH = 12  # folders below PATH; guess: nobody's training output is nested deeper
+MOST_FILES = 5_000  # checkpoints, and previews, of one run: the largest known has some hundred (guess)
 FEWEST_STEPS = 10  # guess: a lone `style-2.pt` is version 2 of a network, not its second step
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -43,7 +44,7 @@ def find_runs(path: Path | str) -> tuple[Run, ...]:
     if not path.exists():
         raise CollectError(f"{path}: no such file or folder; give a run's folder, a folder of runs, or a .pt file")
     if path.is_dir():
-        runs = joined(_below(path, 0, path.resolve()))
+        runs = joined(map(_within_reason, _below(path, 0, path.resolve())))
         if not runs:
             raise CollectError(f"{path}: no runs in it; looked for hypernetworks/*.pt, *.pt, {LOSS_LOG} and {VITALS}")
         return runs
@@ -205,6 +206,27 @@ def _grouped(files: Iterable[Path]) -> dict[str, list[Path]]:
         groups.setdefault(name, []).append(file)
     lone = {name: own_name(found[0].stem) for name, found in groups.items() if len(found) == 1}
     return {lone.get(name, name): found for name, found in groups.items()}
+
+
+def _within_reason(run: Run) -> Run:
+    """Of very many files, as many as can be compared with each other, spread evenly; the others are named as one."""
+    left = [_left_out("checkpoints", run.checkpoints), _left_out("previews", run.previews)]
+    if not any(left):
+        return run
+    skipped = tuple(one for one in left if one)
+    checkpoints, previews = _spread(run.checkpoints), _spread(run.previews)
+    return replace(run, checkpoints=checkpoints, previews=previews, skipped=(*run.skipped, *skipped))
+
+
+def _left_out(what: str, files: tuple[_Part, ...]) -> Skipped | None:
+    more = len(files) - MOST_FILES
+    why = f"of {len(files):,} in one run {MOST_FILES:,}, spread evenly, are examined"
+    return Skipped(f"{more:,} {what}", why) if more > 0 else None
+
+
+def _spread(files: tuple[_Part, ...]) -> tuple[_Part, ...]:
+    last = len(files) - 1
+    return tuple(files[at * last // (MOST_FILES - 1)] for at in range(MOST_FILES)) if last >= MOST_FILES else files
 
 
 # --- one run over several days ----------------------------------------------------------------------------------------

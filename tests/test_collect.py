@@ -208,3 +208,16 @@ def test_what_a_resumption_set_aside_is_no_run(tmp_path):
     (tmp_path / "x" / "run.json").write_bytes(b"{}")
     (run,) = find_runs(tmp_path / "x")
     assert [one.path.parent.parent for one in run.checkpoints] == [tmp_path / "x"]
+
+
+def test_of_very_many_files_some_are_examined_and_the_rest_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("hndoctor.collect.MOST_FILES", 3)
+    run = tmp_path / "x"
+    for part, suffix in (("hypernetworks", "pt"), ("images", "png")):
+        (run / part).mkdir(parents=True)
+        for step in range(100, 1100, 100):
+            (run / part / f"x-{step}.{suffix}").write_bytes(b"x")
+    (found,) = find_runs(run)
+    assert [part.step for part in found.checkpoints] == [100, 500, 1000]
+    assert [part.step for part in found.previews] == [100, 500, 1000]
+    assert [skip.what for skip in found.skipped] == ["7 checkpoints", "7 previews"]

@@ -10,6 +10,9 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from hndoctor.formats.pictures import known
+from hndoctor.formats.upright import upright
+
 Size = tuple[int, int]  # width and height
 
 
@@ -38,8 +41,8 @@ def _alpha(path: Path) -> Image.Image | None:
     """The alpha channel, 8 bits, the right way up; also of palettes with a transparent colour."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            if "transparency" in upright.info and "A" not in upright.getbands():
-                upright = upright.convert("RGBA")
-            return upright.getchannel("A") if "A" in upright.getbands() else None
+        with known(path) as image:
+            turned = upright(image)
+            if "transparency" in turned.info and "A" not in turned.getbands():
+                turned = turned.convert("RGBA")
+            return turned.getchannel("A") if "A" in turned.getbands() else None

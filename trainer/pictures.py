@@ -16,6 +16,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from hndoctor.formats.captions import PICTURE_SUFFIXES, CaptionError, read_caption
+from hndoctor.formats.pictures import known
+from hndoctor.formats.upright import upright
 from trainer.errors import TrainerError, why
 
 OTHER_SUFFIXES = frozenset({".heic", ".heif", ".jxl", ".psd", ".tga", ".jp2", ".svg"})  # pictures that are not read
@@ -164,9 +166,8 @@ def load(path: Path | IO[bytes]) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on odd files
-            with Image.open(path) as image:
-                upright = ImageOps.exif_transpose(image)
-                return _rgb(upright)
+            with known(path) as image:
+                return _rgb(upright(image))
     except UnidentifiedImageError:
         raise TrainerError("cannot be decoded (it is no picture of a known kind)") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, EOFError, IndexError) as error:

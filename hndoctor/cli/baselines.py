@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hndoctor.cli.console import write_file
+from hndoctor.formats.bounded import read_text
 from hndoctor.records import Finding, Severity
 
+LIMIT = 8 << 20  # bytes: some 50,000 findings
 Mark = tuple[str, str, str, str, str]
 _FIELDS = ("run", "code", "subject", "step", "severity")
 _ORDER = tuple(Severity)
@@ -34,14 +36,14 @@ def is_known(run: str, finding: Finding, known: frozenset[Mark]) -> bool:
 def read_baseline(path: Path) -> frozenset[Mark]:
     """The marks of known findings."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["known"]
+        rows = json.loads(read_text(path, LIMIT))["known"]
         return frozenset(
             (str(r["run"]), str(r["code"]), str(r["subject"]), str(r["step"]), Severity(r["severity"]).value)
             for r in rows
         )
     except FileNotFoundError:
         raise BaselineError(f"{path}: no such baseline; make it with --update-baseline") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         said = type(error).__name__
         raise BaselineError(f"{path}: not a baseline ({said}); make it anew: --update-baseline") from None
 

@@ -11,8 +11,10 @@ from rich.text import Text
 
 from hndoctor.cli import gating, reports
 from hndoctor.cli.console import UsageError, error_console, shown
+from hndoctor.formats.bounded import read_text
 from hndoctor.records import Diagnosis, PlanVitals, Setup, Severity, Verdict
 
+CONFIG_LIMIT = 1 << 20  # bytes of a configuration
 SHOWN_CHANGES = 10  # mended captions shown one by one
 _GB = 10**9
 
@@ -44,10 +46,12 @@ def read_config(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path, CONFIG_LIMIT))
     except FileNotFoundError:
         raise UsageError(f"{path}: no such config") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: not TOML: {error}") from None
 
 

@@ -16,7 +16,7 @@ from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hndoctor.cli.console import UsageError, say
-from hndoctor.records import Run, Vitals
+from hndoctor.records import Run, Skipped, Vitals
 from hndoctor.version import __version__
 
 if TYPE_CHECKING:
@@ -121,30 +121,43 @@ def measured(runs: Sequence[Run], crew: Crew, *, keep: bool, show: Show, asked: 
     """Vitals with the run's place in `runs`, as they come.  Once `asked`, what was measured until then, and the end."""
     if crew.alone:
         for place, run in enumerate(runs):
-            yield place, driven(run, show, asked, keep=keep)
+            yield place, driven(run, show, asked, keep=keep, among=len(runs) > 1)
             if asked.is_set():
                 return
         return
     from concurrent.futures import ThreadPoolExecutor
 
     with _pool(crew, asked) as pool, ThreadPoolExecutor(pool.runs, "hndoctor-runs") as drivers:
+        among = len(runs) > 1
+
+        def drive(run: Run) -> Vitals:
+            return driven(run, show, asked, pool.mapped, keep=keep, among=among)
+
         try:
-            yield from _side_by_side(runs, pool, drivers, lambda run: driven(run, show, asked, pool.mapped, keep=keep))
+            yield from _side_by_side(runs, pool, drivers, drive)
         finally:
             pool.stop()
 
 
-def driven(run: Run, show: Show, asked: Event, mapped: Mapped | None = None, *, keep: bool) -> Vitals:
-    """Measure one run, to its end or until `asked`."""
-    from hndoctor.vitals import measuring
+def driven(
+    run: Run, show: Show, asked: Event, mapped: Mapped | None = None, *, keep: bool, among: bool = False
+) -> Vitals:
+    """Measure one run, to its end or until `asked`.  `among` others, measurements that cannot be used end nothing."""
+    from hndoctor.vitals import VitalsError, measuring
 
     vitals = Vitals(str(run.root), run.name)
     with closing(measuring(run, keep, not keep, mapped)) as events:
-        for event in events:
-            vitals = event.vitals
-            show(run, event)
-            if asked.is_set():
-                break
+        try:
+            for event in events:
+                vitals = event.vitals
+                show(run, event)
+                if asked.is_set():
+                    break
+        except VitalsError as refused:
+            if not among:
+                raise
+            why = str(refused).removeprefix(f"{run.vitals}: ")
+            return Vitals(str(run.vitals), run.name, skipped=(Skipped("vitals.json", why),))
     return vitals
 
 

@@ -15,9 +15,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from hndoctor.formats.bounded import read_text
 from hndoctor.records import Severity
 
 OWN, SHARED = "hndoctor.toml", "pyproject.toml"
+LIMIT = 1 << 20  # bytes of a settings file
 OFF = "off"
 EVIDENCE = ("files", "checkpoints", "optimizers", "previews", "losses", "validation", "course", "setup")
 _KEYS = ("fail-on", "select", "ignore", "require", "baseline", "severity", "ignores")
@@ -70,12 +72,12 @@ def load_settings(path: Path | None, here: Path) -> Settings:
 def _table(path: Path) -> dict[str, Any] | None:
     """The table that is ours; None where `pyproject.toml` has none.  Raises SettingsError."""
     try:
-        whole = tomllib.loads(path.read_text(encoding="utf-8"))
+        whole = tomllib.loads(read_text(path, LIMIT))
     except FileNotFoundError:
         raise SettingsError(f"{path}: no such settings file") from None
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(f"{path}: not TOML: {error}") from None
     if path.name != SHARED:
         return whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 
 from hndoctor.diagnose import parameters as believed
@@ -114,4 +115,4 @@ def _likelihood(drift: Drift, scale: float) -> float:
 
 
 def _tails(z: float) -> float:
-    return float((1 + z * z / 4) ** -2.5)
+    return max(float((1 + z * z / 4) ** -2.5), sys.float_info.min)  # never nothing: it is divided by

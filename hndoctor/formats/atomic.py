@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
 
     Raises OSError with one clear line (a full disk, a file that another program holds); nothing is left behind.
     """
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    beside = path.with_name(f"{_short(path.name)}.{os.getpid()}.tmp")
     try:
         with beside.open("wb") as file:
             for part in parts:
@@ -25,3 +26,9 @@ def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
         raise OSError(problem.errno, f"cannot write {path}: {problem.strerror or problem}; {kept}") from problem
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _short(name: str) -> str:
+    """The name, or a number for one that leaves no room for an ending: most systems allow 255 bytes."""
+    raw = os.fsencode(name)
+    return name if len(raw) <= 200 else f"{zlib.crc32(raw):08x}"

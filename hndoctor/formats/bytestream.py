@@ -16,6 +16,10 @@ def unsafe(reason: str) -> Refused:
     return Refused(Refusal.UNSAFE, reason)
 
 
+class TooEarlyError(ValueError):
+    """The bytes end where more are needed."""
+
+
 class ByteStream:
     """A position in a buffer.  ValueError where there is nothing left to read."""
 
@@ -26,7 +30,7 @@ class ByteStream:
     def take(self, count: int) -> bytes:
         """The next bytes."""
         if count < 0 or self.at + count > len(self.data):
-            raise ValueError("it ends too early")
+            raise TooEarlyError("it ends too early")
         self.advance(count)
         return bytes(self.data[self.at - count : self.at])
 
@@ -48,7 +52,7 @@ class ByteStream:
         window = bytes(self.data[self.at : self.at + LINE_LIMIT])
         end = window.find(b"\n")
         if end < 0:
-            raise ValueError("a line without an end")
+            raise TooEarlyError("a line without an end")
         self.advance(end + 1)
         return window[:end]
 
@@ -56,7 +60,7 @@ class ByteStream:
         """Enter a frame of protocol 4."""
         length = self.number("<Q")
         if length > len(self.data) - self.at:
-            raise ValueError("a frame beyond the end")
+            raise TooEarlyError("a frame beyond the end")
         if self.frame_end is not None and self.at < self.frame_end:
             raise unsafe("a pickle frame inside a frame, which pickle readers take in different ways")
         self.frame_end = self.at + length

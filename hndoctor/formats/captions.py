@@ -9,7 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hndoctor.formats.bounded import read_bounded
+
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
+CAPTION_LIMIT = 64 << 10  # bytes; the text encoder reads some 300, and the longest captions seen have 5,000
+TEMPLATE_LIMIT = 1 << 20  # bytes of a template: some lines
 FILEWORDS, NAME = "[filewords]", "[name]"
 _NUMBERS_AT_START = re.compile(r"^[-\d]+\s*")
 _JAPANESE = re.compile("[\u3040-\u30ff]|[\u3000-\u9fff\uff01-\uff60]{2}")  # kana, or two wide characters in a row
@@ -48,8 +52,8 @@ def read_caption(picture: Path, word_regex: str = "", join: str = " ") -> Captio
     if not source.exists():
         return Caption(name_as_caption(picture.stem, word_regex, join), None)
     try:
-        text, problem = decode(source.read_bytes())
-    except OSError as error:
+        text, problem = decode(read_bounded(source, CAPTION_LIMIT))
+    except OSError as error:  # too large, or a pipe, as well
         return Caption("", source, f"cannot be read: {error.strerror or error}")
     return Caption(text, source, problem)
 
@@ -116,7 +120,7 @@ def read_template(template: Path | str | Iterable[str], keep_blank: bool = False
 
 def _template_lines(path: Path) -> list[str]:
     try:
-        return decode(path.read_bytes())[0].splitlines()
+        return decode(read_bounded(path, TEMPLATE_LIMIT))[0].splitlines()
     except OSError as error:
         raise CaptionError(f"template {path}: cannot be read ({error.strerror or error}); name a text file") from None
 

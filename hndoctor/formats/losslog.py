@@ -7,15 +7,19 @@ Source: web UI (`write_loss`).
 
 from __future__ import annotations
 
+import errno
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from hndoctor.records import LossPoint
 
 HEADER = ("step", "epoch", "epoch_step", "loss", "learn_rate")
 MAX_BYTES = 64 << 20  # a row for each of a million steps is 45 MB: what is larger is not a loss log
+MOST_POINTS = 200_000  # steps kept: the longest runs known have 100,000 (guess)
+LONGEST = 1 << 12  # characters of a line; a row has some fifty
 MAX_STEP = 10**9  # beyond this a "step" is a damaged digit run
 _OLDEST = ("step", "loss")
 _NONFINITE = re.compile(r"[+-]?(nan\b.*|inf(inity)?|1\.#.*)", re.IGNORECASE)  # Python's words, and Windows C's
@@ -40,29 +44,46 @@ def append_row(path: Path, step: int, loss: float, learn_rate: float, steps_per_
 def read(path: Path) -> tuple[LossPoint, ...]:
     """The rows in order of step; of two rows for one step the later one.  Rows that make no sense are left out.
 
-    Raises ValueError, in one line, for a file larger than `MAX_BYTES`; OSError as `open` does.
+    Of more than `MOST_POINTS` steps every second one is left out, and so on, but none that is no number.  Raises
+    OSError for a file larger than `MAX_BYTES`, and as `open` does.
     """
+    if path.stat().st_size > MAX_BYTES:
+        raise OSError(errno.EFBIG, f"larger than {MAX_BYTES >> 20} MiB, so not a loss log; move it away", str(path))
     with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise ValueError(
-            f"{path.name}: larger than {MAX_BYTES >> 20} MiB, so not a loss log; move it out of the run's folder"
-        )
-    points = {point.step: point for point in _points(_text(data))}
+        mark = file.read(2)
+    encoding = "utf-16" if mark in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    with path.open(encoding=encoding, errors="replace", newline="") as file:
+        points = _thinned(_points(_lines(file)))
     return tuple(points[step] for step in sorted(points))
 
 
-def _text(data: bytes) -> str:
-    """A spreadsheet may have saved it again (byte order mark, UTF-16); a power cut may have left runs of zero bytes."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", "replace")
-    return data.decode("utf-8-sig", "replace").replace("\0", "")
+def _thinned(points: Iterator[LossPoint]) -> dict[int, LossPoint]:
+    """By step, never much more than `MOST_POINTS`."""
+    kept: dict[int, LossPoint] = {}
+    every = 1
+    for number, point in enumerate(points):
+        if number % every and not point.nonfinite:
+            continue
+        kept[point.step] = point
+        if len(kept) > MOST_POINTS:
+            every *= 2
+            kept = {p.step: p for at, p in enumerate(kept.values()) if at % 2 == 0 or (p.nonfinite and at % 16 == 1)}
+    return kept
 
 
-def _points(text: str) -> Iterator[LossPoint]:
+def _lines(file: TextIO) -> Iterator[str]:
+    """Lines with their ends (a bare carriage return is one too), at most `LONGEST` characters at once.
+
+    A spreadsheet may have saved the log again (byte order mark, UTF-16); a power cut may have left runs of zero bytes.
+    """
+    while line := file.readline(LONGEST):
+        yield from line.replace("\0", "").splitlines(keepends=True)
+
+
+def _points(lines: Iterable[str]) -> Iterator[LossPoint]:
     columns: tuple[str, ...] | None = None
     rate_before = ""
-    for line in text.splitlines(keepends=True):
+    for line in lines:
         separator = ";" if ";" in line else ","
         cells = [cell.strip().strip('"') for cell in line.split(separator)]
         if "step" in (lowered := tuple(cell.lower() for cell in cells)) and "loss" in lowered:

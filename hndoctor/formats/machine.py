@@ -10,7 +10,8 @@ from hndoctor.formats.bytestream import ByteStream, unsafe
 from hndoctor.formats.types import shown
 
 LONG_LIMIT = 1024  # bytes of one integer; torch's own longest has 10
-WORK_LIMIT = 1 << 22  # elements that calls may copy, beyond the length of the pickle itself
+WORK_LIMIT = 1 << 19  # elements that calls may copy: each takes some 100 bytes, and a state dict has a thousand
+BYTES_AN_ELEMENT = 64  # of a text that is copied, which costs as much as one element of a list
 
 MARK = object()
 
@@ -27,7 +28,7 @@ class Machine(ByteStream):
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.used: set[str] = set()
-        self.work, self.budget = 0, WORK_LIMIT + 2 * len(data)
+        self.work, self.budget = 0, WORK_LIMIT
 
     # stack
 
@@ -80,7 +81,8 @@ class Machine(ByteStream):
 
     def spend(self, values: tuple[Any, ...]) -> None:
         """Count what is copied: the same long list could be turned into a dictionary a million times."""
-        self.work += sum(len(value) for value in values if isinstance(value, (list, tuple, dict, set, str, bytes)))
+        self.work += sum(len(value) for value in values if isinstance(value, (list, tuple, dict, set)))
+        self.work += sum(len(value) for value in values if isinstance(value, (str, bytes))) // BYTES_AN_ELEMENT
         if self.work > self.budget:
             raise unsafe("the pickle is a bomb: it makes the same things over and over")
 

@@ -24,7 +24,7 @@ from hndoctor.formats.types import Array, HypernetworkFile, Module, OptimizerFil
 from hndoctor.records import Refusal
 
 SIDES = ("k", "v")
-SIZE_LIMIT = 1 << 20  # width of a context; Stable Diffusion's go up to 2048
+SIZE_LIMIT = 1 << 14  # width of a context; Stable Diffusion's go up to 2048, and 32 contexts are drawn of each
 HEADER_KEY = "hypernetwork"  # safetensors header: the metadata as JSON
 EMBEDDING_WIDTHS = (768, 1024, 1280)
 

@@ -12,11 +12,13 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from hndoctor.formats.bounded import read_text
 from hndoctor.records import Settings, ValidationPoint
 
-MAX_BYTES = 64 << 20  # of a settings file or a validation log; real ones are kilobytes to a few megabytes
+MAX_BYTES = 8 << 20  # of a settings file or a validation log; real ones are kilobytes to a few hundred of them
 MAX_ITEMS = 4096  # held-out items of one validation; more are cut, they add nothing to a paired test
 MAX_STEP = 10**9
+MAX_LOSS = 1e12  # of a validation: a mean square of predictions; more is a damaged number, and its square no float
 
 
 def read(path: Path) -> Settings:
@@ -33,7 +35,7 @@ def read(path: Path) -> Settings:
 def read_validation(path: Path) -> tuple[ValidationPoint, ...]:
     """The points of a `validation.jsonl` in order of step; of two for one step the later.  Broken lines are left out.
 
-    Raises ValueError, in one line, for a file larger than `MAX_BYTES`; OSError as `open` does.
+    Raises OSError as `read_bounded` does.
     """
     points = {point.step: point for point in _points(_text(path))}
     return tuple(points[step] for step in sorted(points))
@@ -60,13 +62,7 @@ def _joined(before: tuple[str, ...], after: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _text(path: Path) -> str:
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise ValueError(
-            f"{path.name}: larger than {MAX_BYTES >> 20} MiB, so not a settings file; move it out of the run's folder"
-        )
-    return data.decode("utf-8-sig", "replace").replace("\0", "")
+    return read_text(path, MAX_BYTES, "utf-8-sig", "replace").replace("\0", "")
 
 
 def _object(text: str, path: Path) -> Mapping[str, Any]:
@@ -159,8 +155,8 @@ def _points(text: str) -> Iterator[ValidationPoint]:
 def _point(given: Mapping[str, Any]) -> ValidationPoint | None:
     step, held_out, base = (
         _whole(given.get("step")),
-        _finite(given.get("held_out")),
-        _finite(given.get("held_out_base")),
+        _loss(given.get("held_out")),
+        _loss(given.get("held_out_base")),
     )
     if step is None or held_out is None or base is None:
         return None
@@ -169,8 +165,8 @@ def _point(given: Mapping[str, Any]) -> ValidationPoint | None:
         step=step,
         held_out=held_out,
         held_out_base=base,
-        train=_finite(given.get("train")),
-        train_base=_finite(given.get("train_base")),
+        train=_loss(given.get("train")),
+        train_base=_loss(given.get("train_base")),
         items=items,
         base_items=base_items if len(base_items) == len(items) else (),
     )
@@ -178,7 +174,7 @@ def _point(given: Mapping[str, Any]) -> ValidationPoint | None:
 
 def _items(value: object) -> tuple[float, ...]:
     """All items or none: an item that is not a number would shift its neighbours in a paired comparison."""
-    items = tuple(_finite(one) for one in _list(value)[:MAX_ITEMS])
+    items = tuple(_loss(one) for one in _list(value)[:MAX_ITEMS])
     return tuple(one for one in items if one is not None) if None not in items else ()
 
 
@@ -202,6 +198,11 @@ def _whole(value: object, least: int | None = 0) -> int | None:
     if number is None or number != int(number) or (least is not None and not least <= number <= MAX_STEP):
         return None
     return int(number)
+
+
+def _loss(value: object) -> float | None:
+    number = _finite(value)
+    return number if number is not None and 0 <= number <= MAX_LOSS else None
 
 
 def _finite(value: object) -> float | None:

@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hndoctor.formats.checksum import content_key
+from hndoctor.formats.checksum import content_key, stretches
+from hndoctor.formats.mapped import known
 from hndoctor.formats.mounts import lies_on_this_machine
 from hndoctor.formats.types import Refused
 from hndoctor.records import Refusal
 
 SETTLED = 10.0  # seconds since the last write before a file is mapped: one cut short kills us (guess)
-ALWAYS_MAP = 1 << 30  # bytes from which a copy would cost more than the risk
+COPY_LIMIT = 256 << 20  # bytes up to which a file is copied into memory: an optimizer's usual state has 176 MB
 HASH_BESIDE = 1 << 22  # bytes from which a thread of its own is worth starting
 GROWTH_WAIT = 0.15  # seconds to see whether a damaged file that was just written still grows (guess)
 FRESH = 5.0  # seconds since the last write within which that is worth a look
@@ -82,7 +83,7 @@ def opened(path: Path, sha256: bool = True) -> Iterator[Source]:
 def _bytes_of(path: Path, before: Snapshot) -> memoryview:
     with path.open("rb") as file:
         if _may_map(path, before):
-            data: bytes | mmap.mmap = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            data: bytes | mmap.mmap = known(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         else:
             data = file.read()
     if len(data) != before.size:
@@ -94,8 +95,9 @@ def _may_map(path: Path, before: Snapshot) -> bool:
     """Whether nobody seems to write the file, and no other machine can.
 
     Never on Windows, where a mapped file cannot be replaced; elsewhere only where the kind of file system is known.
+    What is too large for a copy is mapped all the same.
     """
-    if before.size >= ALWAYS_MAP:
+    if before.size > COPY_LIMIT:
         return True
     return time.time() - before.modified / 1e9 > SETTLED and lies_on_this_machine(path)
 
@@ -105,7 +107,12 @@ def _hashing(data: memoryview) -> Callable[[], str]:
     digest = hashlib.sha256()
     if len(data) < HASH_BESIDE:
         return lambda: hashlib.sha256(data).hexdigest()
-    worker = threading.Thread(target=digest.update, args=(data,), daemon=True)
+
+    def go_through() -> None:
+        for part in stretches(data):
+            digest.update(part)
+
+    worker = threading.Thread(target=go_through, daemon=True)
     worker.start()
 
     def finish() -> str:

@@ -14,11 +14,10 @@ from hndoctor.formats.checksum import Seen
 from hndoctor.formats.dtypes import STORAGES, itemsize
 from hndoctor.formats.shelf import Shelf
 from hndoctor.formats.types import Array, Refused
-from hndoctor.formats.unpickle import unpickle
+from hndoctor.formats.unpickle import PICKLE_LIMIT, unpickle
 from hndoctor.formats.zipped import check_sums, content, members
 from hndoctor.records import Refusal
 
-PICKLE_LIMIT = 256 << 20  # bytes of data.pkl; a hypernetwork's has some kB
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a legacy file
 LEGACY_PROTOCOL = 1001
 SINGLE = np.dtype("<f4")

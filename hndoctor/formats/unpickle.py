@@ -11,12 +11,13 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from hndoctor.formats.bytestream import unsafe
+from hndoctor.formats.bytestream import TooEarlyError, unsafe
 from hndoctor.formats.machine import MARK, Machine, integer_of
 from hndoctor.formats.types import Refused
 from hndoctor.records import Refusal
 
 OPCODE_LIMIT = 1_000_000  # a hypernetwork needs a few thousand, a whole Stable Diffusion checkpoint some 60,000
+PICKLE_LIMIT = 16 << 20  # bytes; a hypernetwork's has some kB, a whole Stable Diffusion checkpoint's a megabyte
 MEMO_LIMIT = 200_000
 STACK_LIMIT = 200_000
 STOP = 0x2E
@@ -33,7 +34,7 @@ def unpickle(
     added to `used`.  Raises Refused: UNSAFE for anything that a real unpickler would have to import or call, DAMAGED
     for what no pickle can be.
     """
-    machine = Machine(data, start, persistent)
+    machine = Machine(data[: start + PICKLE_LIMIT], start, persistent)
     for _ in range(OPCODE_LIMIT):
         here = machine.at
         try:
@@ -45,7 +46,9 @@ def unpickle(
                 raise unsafe(f"pickle opcode {_REFUSED[code]} at byte {here}, which no state dict needs")
             _TABLE[code](machine)
         except _BROKEN as problem:
-            why = f": {problem}" if type(problem) is ValueError else ""
+            if len(data) - start > PICKLE_LIMIT and isinstance(problem, TooEarlyError):
+                raise unsafe(f"its pickle has more than {PICKLE_LIMIT >> 20} MiB, which no state dict needs") from None
+            why = f": {problem}" if isinstance(problem, ValueError) else ""
             raise Refused(Refusal.DAMAGED, f"the pickle is damaged at byte {here}{why[:120]}") from None
         if len(machine.stack) > STACK_LIMIT or len(machine.memo) > MEMO_LIMIT:
             raise unsafe("the pickle is a bomb: it fills the memory")

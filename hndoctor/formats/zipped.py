@@ -20,7 +20,7 @@ from hndoctor.formats.directory import Entry, entries
 from hndoctor.formats.types import Refused, shown
 from hndoctor.records import Refusal
 
-INFLATED_LIMIT = 4 << 30  # bytes that all deflated members together may claim
+INFLATED_LIMIT = 96 << 20  # bytes that all deflated members together may claim: they are unpacked into memory
 MEMBER = re.compile(
     r"data\.pkl|data/[0-9]+|version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id"
 )
@@ -48,7 +48,7 @@ def members(data: memoryview) -> dict[str, Member]:
     ranges = [_extent(data, entry) for entry in found]
     _check_ranges(ranges)
     if sum(entry.size for entry in found if entry.method == 8) > INFLATED_LIMIT:
-        raise Refused(Refusal.UNSAFE, f"its packed members claim more than {INFLATED_LIMIT >> 30} GiB")
+        raise Refused(Refusal.UNSAFE, f"its packed members claim more than {INFLATED_LIMIT >> 20} MiB")
     return {
         name: Member(name, start, entry.packed, entry.size, entry.crc, entry.method == 8)
         for name, entry, (_, start, _) in zip(tops, found, ranges, strict=True)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hndoctor.formats.bounded import read_text
 from hndoctor.formats.generations import WEB_UIS, WEBUI, Generation
 from hndoctor.interop.errors import InteropError
-from hndoctor.setup.webui import CONFIG, NETWORKS, arguments_of, networks_folder, read_webui
+from hndoctor.setup.webui import CONFIG, LIMIT, NETWORKS, arguments_of, networks_folder, read_webui
 
 _MARKS = ("webui.py", "launch.py", "webui.sh", "webui.bat", CONFIG, "ui-config.json", "modules")
 # Since which generation a word stands in the web UI's own hypernetwork.py (its history)
@@ -25,7 +26,7 @@ _WORDS = (
     ("class HypernetworkModule", "novelai"),
 )
 _SOURCES = (Path("modules/hypernetworks/hypernetwork.py"), Path("modules/hypernetwork.py"))
-_SOURCE_LIMIT = 1 << 20  # characters; the real file has 40 thousand
+_SOURCE_LIMIT = 1 << 20  # bytes; the real file has 40 thousand
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def _generation(root: Path) -> Generation | None:
     known = {form.name: form for form in WEB_UIS}
     for source in _SOURCES:
         try:
-            text = (root / source).read_text(encoding="utf-8", errors="replace")[:_SOURCE_LIMIT]
+            text = read_text(root / source, _SOURCE_LIMIT, errors="replace")
         except OSError:
             continue
         return next((known[name] for word, name in _WORDS if re.search(rf"\b{word}\b", text)), None)
@@ -94,8 +95,8 @@ def _hashing(root: Path, arguments: Sequence[str], form: Generation | None) -> t
 
 def _has_new_options(root: Path) -> bool:
     try:
-        return "sd_checkpoint_hash" in json.loads((root / CONFIG).read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, TypeError):
+        return "sd_checkpoint_hash" in json.loads(read_text(root / CONFIG, LIMIT, "utf-8-sig"))
+    except (OSError, ValueError, TypeError, RecursionError):
         return False
 
 

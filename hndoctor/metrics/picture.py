@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from hndoctor.formats.quiet import quiet
+from hndoctor.formats.pictures import TooLargeError, open_picture
+from hndoctor.formats.upright import upright
 from hndoctor.metrics.pixels import Pixels
 
-#: pixels; 4096 × 4096, a sheet of 16 pictures of 1024: that takes 0.45 GB, measured, and two are at work at once
-LARGEST = 1 << 24
+LARGEST = 1 << 24  # pixels; 4096 × 4096, a sheet of 16 pictures of 1024
+WHOLE = 1 << 22  # pixels up to which a picture is measured as it is, beside another (each takes 0.1 GB)
+_LARGE_ONES = Lock()  # decoding one of 16 million pixels takes 0.2 GB
 NARROWEST = 32  # longer over shorter side; a sheet in one row is 1 × 16 (guess), and tiles as small as a side are many
 THUMBNAIL_BYTES = 6 * 1024  # of JPEG: a run of 200 previews then adds about 1.6 MB to the report
 THUMBNAIL_SIZE = 160  # pixels, the longer side
 FINGERPRINT = 8  # values a side
-ORIENTATION = 0x0112  # the EXIF tag
 SIXTEEN_BIT = {"I;16", "I;16L", "I;16B", "I;16N", "I"}
 
 
@@ -35,20 +39,22 @@ def load(path: Path) -> Pixels:
         return pixels_of(image)
 
 
-def opened(path: Path) -> Image.Image:
-    """The picture of a file, decoded.  The caller closes it.  Raises PictureError."""
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """The picture of a file, decoded; of large ones one at a time.  Raises PictureError, also for what fails inside."""
     image: Image.Image | None = None
     try:
-        with quiet():  # Pillow warns of odd metadata; a bomb is caught by the size below
-            image = Image.open(path)
+        image = open_picture(path)  # a bomb is caught by the size below
         if image.width * image.height > LARGEST:
             raise PictureError(f"{path.name}: {image.width} × {image.height} pixels, too large for a preview")
         if max(image.size) > NARROWEST * min(image.size):
             raise PictureError(f"{path.name}: {image.width} × {image.height} pixels, too narrow for a preview")
-        image.load()
-        return image
+        with _LARGE_ONES if image.width * image.height > WHOLE else nullcontext():
+            image.load()
+            yield image
+    except TooLargeError as error:
+        raise PictureError(f"{path.name}: {error}") from None
     except PictureError:
-        _close(image)
         raise
     except Image.DecompressionBombError:
         raise PictureError(f"{path.name}: too large for a preview (over {LARGEST // 10**6} million pixels)") from None
@@ -57,13 +63,10 @@ def opened(path: Path) -> Image.Image:
     except UnidentifiedImageError:
         raise PictureError(f"{path.name}: not a picture that Pillow can read") from None
     except Exception as error:  # noqa: BLE001 - a decoder's failures have no common type (struct, zlib, syntax ...)
-        _close(image)
         raise PictureError(f"{path.name}: damaged picture ({_one_line(error)}); make it again") from None
-
-
-def _close(image: Image.Image | None) -> None:
-    if image is not None:
-        image.close()
+    finally:
+        if image is not None:
+            image.close()
 
 
 def _one_line(error: Exception) -> str:
@@ -72,16 +75,22 @@ def _one_line(error: Exception) -> str:
 
 def pixels_of(image: Image.Image) -> Pixels:
     """The pixels of a decoded picture, whatever its mode."""
-    turned = image.getexif().get(ORIENTATION, 1) != 1
-    upright = ImageOps.exif_transpose(image) if turned else image
-    if upright.mode in SIXTEEN_BIT:
-        return Pixels.of(np.clip(np.asarray(upright).astype(np.int64), 0, 65535).astype(np.uint16))
-    if upright.mode == "F":
-        values = np.asarray(upright)
+    image = upright(image)
+    if image.mode in SIXTEEN_BIT:
+        grey = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
+        if grey.size <= WHOLE:
+            return Pixels.of(grey)
+        halved = grey[: grey.shape[0] // 2 * 2, : grey.shape[1] // 2 * 2].reshape(grey.shape[0] // 2, 2, -1, 2)
+        return Pixels.of(halved.mean(axis=(1, 3), dtype=np.float32).astype(np.uint16))
+    if image.mode == "F":
+        values = np.asarray(image)
         return Pixels.of(values / 255 if np.nanmax(values, initial=0) > 1 else values)
-    if upright.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in upright.info:
-        return Pixels.of(np.asarray(upright.convert("RGBA")))
-    return Pixels.shown(upright if upright.mode == "RGB" else upright.convert("RGB"))
+    clear = image.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in image.info
+    mode = "RGBA" if clear else "RGB"
+    image = image if image.mode == mode else image.convert(mode)
+    if image.width * image.height > WHOLE:
+        image = image.reduce(2)  # its half-size copy, of which the measures are much the same
+    return Pixels.of(np.asarray(image)) if clear else Pixels.shown(image)
 
 
 def shrunk_to(image: Image.Image, side: int) -> Image.Image:

@@ -81,6 +81,6 @@ def _gain(checkpoint: Checkpoint) -> float | None:
 
 def _update(checkpoint: Checkpoint) -> float | None:
     """Of all modules together, as a share of their size."""
-    known = [(m.update_rms**2, m.rms**2) for m in checkpoint.modules if m.update_rms is not None]
-    went, size = (math.sqrt(sum(part)) for part in zip(*known, strict=True)) if known else (None, 0.0)
+    known = [(m.update_rms, m.rms) for m in checkpoint.modules if m.update_rms is not None]
+    went, size = (math.hypot(*part) for part in zip(*known, strict=True)) if known else (None, 0.0)
     return relative(went, size)

@@ -41,9 +41,13 @@ def readable(previews: Iterable[Preview]) -> tuple[Preview, ...]:
 
 def comparable(one: Preview, other: Preview) -> bool:
     """Whether two previews differ in nothing but the network: what both tell is equal, size included."""
-    if (one.width, one.height) != (other.width, other.height):
+    if one.width != other.width or one.height != other.height:
         return False
-    return not differences(one, other)
+    for name in KEYS:  # and not `differences`, which names them all: runs have thousands of pairs
+        a, b = getattr(one, name), getattr(other, name)
+        if a is not None and b is not None and a != b and _telling(name, a, b):
+            return False
+    return True
 
 
 def differences(one: Preview, other: Preview) -> tuple[str, ...]:

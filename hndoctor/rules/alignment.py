@@ -41,12 +41,13 @@ def _alignment(module: ModuleVitals, checkpoint: Checkpoint) -> float | None:
     layers = [one for one in checkpoint.tensors if one.name.startswith(prefix) and len(one.shape) == 2]
     if module.gain is None or not _fit(layers):
         return None
-    power = math.prod(layer.frobenius**2 / layer.shape[1] for layer in layers)
+    chance = math.prod(layer.frobenius / math.sqrt(layer.shape[1]) for layer in layers)  # not of squares: they overflow
     if checkpoint.metadata.activation_func in HALVING:
-        power *= 0.5 ** (len(layers) - 1)
-    return module.gain / math.sqrt(power) if power > 0 else None
+        chance *= 0.5 ** ((len(layers) - 1) / 2)
+    return module.gain / chance if chance > 0 else None
 
 
 def _fit(layers: Sequence[TensorVitals]) -> bool:
     """Matrices (out, in), each taking what the one before it gives."""
-    return bool(layers) and all(one.shape[0] == after.shape[1] for one, after in pairwise(layers))
+    fed = all(one.shape[1] > 0 for one in layers)
+    return bool(layers) and fed and all(one.shape[0] == after.shape[1] for one, after in pairwise(layers))

@@ -43,9 +43,10 @@ def paces(vitals: Vitals) -> tuple[Pace, ...]:
 
 def _update(checkpoint: Checkpoint) -> float | None:
     updates = [module.update_rms for module in checkpoint.modules if module.update_rms is not None]
-    return math.sqrt(sum(u * u for u in updates) / len(updates)) if updates else None
+    return math.hypot(*updates) / math.sqrt(len(updates)) if updates else None
 
 
 def rms_of(checkpoint: Checkpoint) -> float:
     """RMS over a network's modules."""
-    return math.sqrt(sum(m.rms**2 for m in checkpoint.modules) / len(checkpoint.modules)) if checkpoint.modules else 0.0
+    lengths = [module.rms for module in checkpoint.modules]
+    return math.hypot(*lengths) / math.sqrt(len(lengths)) if lengths else 0.0

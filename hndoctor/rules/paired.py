@@ -10,6 +10,7 @@ from statistics import median
 from hndoctor.records import ValidationPoint
 
 ERROR_FLOOR = 0.001  # relative; science.md §B.1: the noise floor of paired validation is about 1e-4 of a loss near .1
+LEAST = 1e-12  # of a loss, as a share of the base model's: less is nothing, whose logarithm there is not
 ERROR_UNKNOWN = 0.01  # relative; where there is nothing to estimate it from; guess, untested
 FEWEST_ITEMS = 3  # below this a spread over items means nothing
 FEWEST_POINTS = 6  # below this the roughness of a curve means nothing
@@ -75,7 +76,7 @@ def against_base(point: ValidationPoint) -> Drift | None:
     if point.held_out_base <= 0 or point.held_out <= 0:
         return None
     error = relative_error(point.items, point.base_items, point.held_out_base)
-    return Drift(point.step, 0, point.held_out / point.held_out_base - 1, error)
+    return Drift(point.step, 0, max(point.held_out / point.held_out_base, LEAST) - 1, error)
 
 
 def relative_error(

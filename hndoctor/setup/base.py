@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hndoctor.formats.bounded import read_text
+
+LIMIT = 1 << 20  # bytes of a model's configuration
 SD1_WIDTH = 768  # cross-attention width of Stable Diffusion 1, on which the guide's figures were found
 POCKET = "pocket"  # the base model that comes with the trainer
 _ATTENDING = "CrossAttn"  # block types whose self-attention a hypernetwork reaches
@@ -58,9 +61,9 @@ def _folders(base_model: str) -> Iterator[Path]:
 
 def _from_folder(folder: Path) -> Base | None:
     try:
-        config = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
+        config = json.loads(read_text(folder / "unet" / "config.json", LIMIT))
         return _from_unet(config, folder)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -77,7 +80,7 @@ def _from_unet(config: Mapping[str, Any], folder: Path) -> Base:
 def _factor(folder: Path) -> int:
     """Pixels per latent pixel: a VAE halves its picture between one block and the next."""
     try:
-        vae = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))
+        vae = json.loads(read_text(folder / "vae" / "config.json", LIMIT))
         return int(2 ** (len(vae["block_out_channels"]) - 1))
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return _LATENT

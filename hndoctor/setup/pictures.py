@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 from scipy import fft, ndimage
 
+from hndoctor.formats.pictures import open_picture
+from hndoctor.formats.upright import orientation
 from hndoctor.records import PictureVitals
 
 SHARPNESS_SIDE = 512  # px of the shorter side at which sharpness is measured: what Stable Diffusion 1 sees
-MAX_PIXELS = 180_000_000  # Pillow's own bound against decompression bombs
+FILE_LIMIT = 128 << 20  # bytes of its file: 40 million pixels of a camera's TIFF
+MAX_PIXELS = 40_000_000  # a picture of 7300 x 5400, which takes 0.4 GB while it is measured
 _STRIP = 256  # rows hashed at once, so that a large picture is not copied whole
-_ORIENTATION = 0x0112  # EXIF tag
 
 # fmt: off
 _K1 = np.sort(np.array([  # luminance quantisation table of the JPEG standard (Annex K); order does not matter here
@@ -34,8 +36,8 @@ def measure_picture(path: Path, name: str) -> PictureVitals:
     """Everything the picture rules ask about one file; what cannot be read comes back with its `problem`."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of large pictures; both are measured
-            with Image.open(path) as picture:
+            warnings.simplefilter("ignore")  # Pillow warns of odd metadata
+            with open_picture(path, FILE_LIMIT) as picture:
                 return _measure(picture, name)
     except Image.DecompressionBombError:
         return PictureVitals(name, problem="is too large to be opened safely; make it smaller")
@@ -58,7 +60,7 @@ def _measure(picture: Image.Image, name: str) -> PictureVitals:
     if picture.width * picture.height > MAX_PIXELS:
         return PictureVitals(name, picture.width, picture.height, problem="is too large to be opened safely")
     quality = jpeg_quality(getattr(picture, "quantization", None))
-    orientation = _orientation(picture)
+    turned = orientation(picture)
     picture.load()
     grey = _grey(picture)
     return PictureVitals(
@@ -73,7 +75,7 @@ def _measure(picture: Image.Image, name: str) -> PictureVitals:
         contrast=float(np.std(_levels(grey))) / 255,
         jpeg_quality=quality,
         transparent=_transparent(picture),
-        orientation=orientation,
+        orientation=turned,
         profile=_profile(picture),
         difference_hash=difference_hash(grey),
         brightness=float(np.mean(_levels(grey))) / 255,
@@ -86,7 +88,7 @@ def _levels(grey: Image.Image) -> NDArray[Any]:
 
 def _grey(picture: Image.Image) -> Image.Image:
     """Grey values 0..255, the shorter side at most 512 px: all later measures use this small copy."""
-    grey = picture.convert("RGB").convert("L")
+    grey = (picture if picture.mode == "RGB" else picture.convert("RGB")).convert("L")
     scale = SHARPNESS_SIDE / min(grey.size)
     if scale >= 1:
         return grey
@@ -119,13 +121,8 @@ def _transparent(picture: Image.Image) -> float:
     """The share of pixels with alpha below 1."""
     if not _has_alpha(picture):
         return 0.0
-    alpha = picture.convert("RGBA").getchannel("A")
+    alpha = (picture if picture.mode == "RGBA" else picture.convert("RGBA")).getchannel("A")
     return 1 - alpha.histogram()[255] / (picture.width * picture.height)
-
-
-def _orientation(picture: Image.Image) -> int:
-    value = picture.getexif().get(_ORIENTATION, 1)
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _profile(picture: Image.Image) -> str | None:

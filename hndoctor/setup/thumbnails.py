@@ -11,6 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from hndoctor.formats.pictures import open_picture
+
 SIDE = 200  # px of the longer side
 QUALITY = 78
 GREY = (128, 128, 128)
@@ -35,7 +37,7 @@ def _small(path: Path) -> Small | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as picture:
+            with open_picture(path) as picture:
                 picture.draft("RGB", (SIDE, SIDE))
                 return _packed(picture)
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError, Image.DecompressionBombError):

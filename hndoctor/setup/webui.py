@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hndoctor.formats.bounded import read_text
 from hndoctor.records import Skipped
 
 CONFIG, UI_CONFIG = "config.json", "ui-config.json"
@@ -16,6 +17,7 @@ ARGUMENTS = "COMMANDLINE_ARGS"
 NETWORKS = Path("models") / "hypernetworks"
 TEMPLATES = "textual_inversion_templates"
 LISTED = "hypernetworks:"  # key of a network in the web UI's folder, before its name
+LIMIT = 8 << 20  # bytes of a settings file or script; styles and all, they have some hundred kB
 MOST_NETWORKS = 2000  # files listed (guess: nobody has more)
 
 # Only what a rule asks for is taken: the files hold paths and sometimes secrets that have no place in a report.
@@ -55,7 +57,7 @@ def read_webui(folder: Path) -> tuple[dict[str, str], tuple[Skipped, ...]]:
         if (folder / name).is_file():
             found[name] = "read"
     for path in _launchers(folder):
-        found[f"{path.name}:{ARGUMENTS}"] = launch_arguments(path.read_text(encoding="utf-8", errors="replace"))
+        found[f"{path.name}:{ARGUMENTS}"] = _launch_arguments_of(path)
     found.update(_networks(folder, arguments_of(found)))
     return found, tuple(skipped)
 
@@ -118,8 +120,8 @@ def _read_json(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         return {}
     try:
-        settings = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+        settings = json.loads(read_text(path, LIMIT, "utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path.name} cannot be read ({error}); the web UI would not start with it either") from None
     if not isinstance(settings, dict):
         raise ValueError(f"{path.name} is no table of settings")
@@ -129,6 +131,13 @@ def _read_json(path: Path) -> Mapping[str, Any]:
 def as_text(value: object) -> str:
     """A setting as JSON spells it, strings bare: ``true``, ``2``, ``vae.pt``."""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _launch_arguments_of(path: Path) -> str:
+    try:
+        return launch_arguments(read_text(path, LIMIT, errors="replace"))
+    except OSError:
+        return ""  # of a size that no script has, or not ours to read
 
 
 def launch_arguments(script: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,9 +13,13 @@ import msgspec
 
 from hndoctor.calibration import judged_again
 from hndoctor.formats.atomic import write_whole
+from hndoctor.formats.folders import is_plain
 from hndoctor.records import SCHEMA, Preview, Vitals
+from hndoctor.vitals.believable import contradiction
 
-MAX_BYTES = 512 << 20  # two hundred checkpoints with their previews' thumbnails are some 10 MB
+MAX_BYTES = 64 << 20  # two hundred checkpoints with their previews' thumbnails are some 10 MB, 200,000 losses 14
+MOST_OBJECTS = 400_000  # braces in it: an object takes some 500 bytes of memory, whatever its length in the file
+MOST_VALUES = 4_000_000  # commas in it: a number takes some 40
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _decode = msgspec.json.Decoder(Vitals).decode
@@ -64,6 +69,9 @@ def from_json(data: bytes) -> Vitals:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         reason = " ".join(str(problem).split())[:200]
         raise VitalsError(f"not a vitals.json ({reason}); delete it and scan the run again") from None
+    wrong = contradiction(vitals)
+    if wrong is not None:
+        raise VitalsError(f"not a vitals.json (nothing measured gives {wrong}); delete it and scan the run again")
     training = tuple(judged_again(picture) for picture in vitals.training)
     return replace(vitals, previews=tuple(map(judged_again, _harmless(vitals))), training=training)
 
@@ -71,12 +79,14 @@ def from_json(data: bytes) -> Vitals:
 def load(path: Path) -> Vitals:
     """Read a `vitals.json`.  Raises VitalsError, in one line that names the file."""
     try:
+        if not is_plain(path):
+            raise OSError(errno.EINVAL, "not a regular file" if path.exists() else "no such file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as problem:
         raise VitalsError(f"{path}: cannot be read: {problem.strerror or problem}") from None
-    if len(data) > MAX_BYTES:
-        raise VitalsError(f"{path}: larger than {MAX_BYTES >> 20} MiB; delete it and scan the run again")
+    if len(data) > MAX_BYTES or data.count(b"{") > MOST_OBJECTS or data.count(b",") > MOST_VALUES:
+        raise VitalsError(f"{path}: larger than a run's measurements can be; delete it and scan the run again")
     try:
         return from_json(data)
     except VitalsError as problem:

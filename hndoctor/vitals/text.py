@@ -8,13 +8,13 @@ from pathlib import Path
 from PIL import Image
 
 from hndoctor.formats.infotext import Infotext, from_picture
-from hndoctor.formats.quiet import quiet
+from hndoctor.formats.pictures import open_picture
 
 
 def infotext_of(path: Path) -> Infotext | None:
     """What the picture's own text tells; None where it carries none or cannot be opened."""
     try:
-        with quiet(), Image.open(path) as image:  # the pixels are not decoded here
+        with open_picture(path) as image:  # the pixels are not decoded here
             return from_picture(image)
     except (OSError, ValueError, SyntaxError, LookupError, TypeError, struct.error, Image.DecompressionBombError):
         return None

@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from hndoctor.formats.activations import ACTIVATIONS, CAN_DIE, Activation, layer_norm, leaky
+from hndoctor.formats.mapped import LARGE
 from hndoctor.formats.types import Array, Module
 from hndoctor.records import NetworkMetadata
 
@@ -50,6 +51,8 @@ def effect(module: Module, metadata: NetworkMetadata, largest: float | None = No
     if any(array.dtype.kind == "c" for array in module.tensors.values()):
         return NOTHING  # torch would drop the imaginary parts with a warning
     x = contexts(module.size)
+    if any(array.nbytes > LARGE for array in module.tensors.values()):
+        return NOTHING
     if largest is None:
         largest = max(map(_largest, module.tensors.values()), default=0.0)
     wide = largest > WIDE or any(array.dtype == np.float64 for array in module.tensors.values())

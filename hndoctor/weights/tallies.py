@@ -17,6 +17,7 @@ import numpy as np
 
 from hndoctor.formats.checksum import BLOCK as BYTES
 from hndoctor.formats.checksum import Seen
+from hndoctor.formats.mapped import STRETCH, ease
 from hndoctor.formats.types import Array
 
 BLOCK = BYTES // 4  # elements
@@ -114,17 +115,22 @@ def tally(array: Array) -> Tally:
 
 
 def rows_of(array: Array) -> Array:
-    """All elements as one row of floats; a view where that is possible."""
+    """All elements as one row of real numbers; a view where that is possible."""
     flat = array.reshape(-1)
     if flat.dtype.kind == "c":
         flat = flat.view(flat.real.dtype)
-    return flat if flat.dtype.kind == "f" else flat.astype(np.float64)
+    return flat
 
 
 def blocks(flat: Array, size: int = BLOCK) -> Iterator[Array]:
-    """The row in blocks of at least single precision."""
-    for start in range(0, len(flat), size):
+    """The row in blocks of floats of at least single precision; pages of a large file are given back meanwhile."""
+    stretch = max(1, STRETCH // (size * max(1, flat.itemsize)))
+    for number, start in enumerate(range(0, len(flat), size), 1):
+        if number % stretch == 0:
+            ease()
         block = flat[start : start + size]
+        if block.dtype.kind != "f":
+            block = block.astype(np.float64)
         yield block.astype(np.float32) if block.dtype.itemsize < 4 else block
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hndoctor.formats.mapped import LARGE, STRETCH, ease
 from hndoctor.formats.types import Array
 from hndoctor.records import TensorVitals
 from hndoctor.weights.spectral import Spectral, largest_singular
@@ -25,6 +26,7 @@ def vitals_of(
     """
     counted = counted or tally(array)
     spectral = _spectral(array, counted, start, rough)
+    ease()
     bracket = None if spectral is None else (clamped(spectral.lower), clamped(spectral.upper))
     made = TensorVitals(
         name=name,
@@ -50,6 +52,8 @@ def _spectral(array: Array, counted: Tally, start: Array | None, rough: bool) ->
     """None for what is not a finite matrix; extreme values are scaled before, so that float32 can hold them."""
     if array.ndim != 2 or array.dtype.kind != "f" or counted.finite < counted.count or counted.count == 0:
         return None
+    if array.nbytes > LARGE:  # no hypernetwork's: Stable Diffusion XL's largest, 2048 x 8192, has half of that
+        return None
     if counted.max_abs == 0:
         return Spectral(0.0, 0.0, np.zeros(array.shape[1], np.float32))
     if ORDINARY[0] < counted.max_abs < ORDINARY[1]:
@@ -63,4 +67,9 @@ def _dead_rows(array: Array, counted: Tally) -> int:
     """Rows that are exactly zero; looked for only where there are zeros enough for one."""
     if counted.zeros < array.shape[1] or array.size == 0:
         return 0
-    return int((~array.any(axis=1)).sum())
+    height = max(1, STRETCH // max(1, array.shape[1] * array.itemsize))
+    dead = 0
+    for top in range(0, len(array), height):
+        dead += int((~array[top : top + height].any(axis=1)).sum())
+        ease()
+    return dead

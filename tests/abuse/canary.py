@@ -1,6 +1,6 @@
-"""Runs one hndoctor command under an audit hook and says what it did that reading a file does not need.
+"""Runs hndoctor commands under an audit hook and says what it did that reading a file does not need.
 
-    python -m tests.abuse.canary REPORT ALLOWED... -- COMMAND...
+    python -m tests.abuse.canary REPORT ALLOWED... -- COMMAND... [-- COMMAND...]
 
 Allowed are reading, importing, and writing below the ALLOWED folders.  New processes, sockets, pickles, browsers and
 changes of any other file are written to REPORT, a line each, as they happen; the command goes on.
@@ -65,13 +65,32 @@ def watch(report: Path, allowed: list[Path]) -> None:
 
 def main() -> None:
     """The command line."""
-    cut = sys.argv.index("--")
-    report, *allowed = (Path(word) for word in sys.argv[1:cut])
+    given, *commands = split(sys.argv[1:])
+    report, *allowed = (Path(word) for word in given)
     import hndoctor.cli as cli
 
     watch(report, allowed)
-    sys.argv = ["hndoctor", *sys.argv[cut + 1 :]]
-    cli.main()
+    codes = set()
+    for command in commands:
+        sys.argv = ["hndoctor", *command]
+        try:
+            cli.main()
+            codes.add(0)
+        except SystemExit as stop:
+            codes.add(stop.code)
+    (code,) = codes  # all of them alike: the tests say which
+    raise SystemExit(code)
+
+
+def split(words: list[str]) -> list[list[str]]:
+    """At every `--`."""
+    parts: list[list[str]] = [[]]
+    for word in words:
+        if word == "--":
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    return parts
 
 
 if __name__ == "__main__":

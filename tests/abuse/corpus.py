@@ -16,6 +16,8 @@ from tests.cli.conftest import write_network
 from tests.formats.makers import forge
 from tests.formats.test_hostile import bombs, payloads, zips
 
+# Pillow has Ghostscript draw it, which is another program, and PostScript a language that opens files
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(harm) (w) file closefile showpage\n%%EOF\n"
 HARM = "harm"  # a file of this name appears anywhere only if something was executed
 NAMES = (
     "new\nline",
@@ -26,7 +28,8 @@ NAMES = (
     "[bold red]rich[/]",
     "\x1b]0;title\x07\x1b[2J",
     "%s%n$(touch harm)`touch harm`;touch harm",
-    "n" * 240,
+    "n" * 255,
+    "\u00e9" * 127,
 )
 
 
@@ -38,6 +41,7 @@ def make(root: Path) -> Path:
     pictures(runs / "pictures")
     logs(runs / "logs")
     forged_vitals(runs / "forged")
+    settings(root)
     if os.name == "posix":
         special_files(runs / "special", root)
     return root
@@ -59,7 +63,10 @@ def pickles(folder: Path, harm: Path) -> None:
 def names(runs: Path) -> None:
     """Names that act where they are printed, formatted, joined or rendered; also one that is no text at all."""
     for name in NAMES:
-        write_network(runs / name / "hypernetworks" / f"{name[:200]}-500.pt", 500)
+        stem = name.encode()[:248].decode("utf-8", "ignore")  # a file's name has at most 255 bytes
+        write_network(runs / name / "hypernetworks" / f"{stem}-500.pt", 500)
+    write_network(runs / "loose" / f"{'l' * 248}-500.pt", 500)
+    write_network(runs / "loose" / "other-500.pt", 500)
     if sys.platform == "linux":
         folder = os.fsencode(runs) + b"/un\xff\xfedecodable"
         Path(os.fsdecode(folder)).mkdir()
@@ -99,6 +106,8 @@ def pictures(run: Path) -> None:
     (folder / "pictures-600.png").write_bytes(b"<svg onload=alert(1)>")
     (folder / "pictures-700.webp").write_bytes(b"RIFF\xff\xff\xff\xffWEBPVP8 ")
     (folder / "pictures-800.gif").write_bytes(b"GIF89a\xff\xff\xff\xff")
+    (folder / "pictures-900.png").write_bytes(EPS)
+    (folder / "pictures-901.jpg").write_bytes(b"\xc5\xd0\xd3\xc6" + struct.pack("<6I", 30, len(EPS), 0, 0, 0, 0) + EPS)
     for picture in list(folder.iterdir()):
         picture.with_name(picture.name + ".txt").write_text("{{ 7*7 }} <b>(((" + "(" * 5000, encoding="utf-8")
 
@@ -122,6 +131,19 @@ def forged_vitals(run: Path) -> None:
     write_network(run / "hypernetworks" / "forged-500.pt", 500)
     forged = {"schema": 1, "root": "/", "name": "../../..", "checkpoints": [{"path": "/etc/passwd", "step": 1}]}
     (run / "vitals.json").write_text(json.dumps(forged), encoding="utf-8")
+    marked = {
+        "schema": 1,
+        "run": "<script>alert(1)</script>{{7*7}}",
+        "name": "../../\u202e<img src=x onerror=alert(1)>",
+        "previews": [
+            {"path": "../../../etc/passwd", "step": 1, "thumbnail": "x' onerror='alert(1)"},
+            {"path": "javascript:alert(1)", "step": 2, "prompt": "</title><script>alert(1)</script>", "width": 9},
+        ],
+        "skipped": [{"what": "[link=file:///etc/passwd]x[/link]", "why": "\u001b[2J"}],
+        "settings": {"data": "//somewhere/else", "model_name": "=cmd|' /C calc'!A0"},
+    }
+    (run.parent / "marked").mkdir()
+    (run.parent / "marked" / "vitals.json").write_text(json.dumps(marked), encoding="utf-8")
 
 
 def special_files(run: Path, root: Path) -> None:
@@ -137,3 +159,51 @@ def special_files(run: Path, root: Path) -> None:
     (run / "images").symlink_to(outside)
     (run / "round").symlink_to(run)
     (run / "settings-2022-11-11-11-11-11.json").symlink_to("/etc/passwd")
+    for name in ("vitals.json", "run.json", "validation.jsonl", "settings.txt", "special-1.png"):
+        os.mkfifo(run / name)
+    data = root / "data"
+    data.mkdir()
+    Image.new("RGB", (64, 64)).save(data / "a.png")
+    Image.new("RGB", (64, 64)).save(data / "b.png")
+    os.mkfifo(data / "a.txt")
+    (data / "b.txt").symlink_to("/dev/zero")
+    os.mkfifo(data / "c.png")
+    (data / "d.png").symlink_to("/dev/zero")
+
+
+def settings(root: Path) -> Path:
+    """What is named on a command line: configurations, a baseline, a web UI's folder; all of them hostile."""
+    folder = root / "settings"
+    webui = folder / "webui"
+    webui.mkdir(parents=True)
+    (folder / "train.toml").write_text(TOML.format(data=root / "data"), encoding="utf-8")
+    (folder / "device.toml").write_text(f'data = "{root / "data"}"\ntemplate = "/dev/zero"\n', encoding="utf-8")
+    (folder / "deep.toml").write_text("a = " + "[" * 100_000, encoding="utf-8")
+    (folder / "gate.toml").write_text('baseline = "/dev/zero"\nfail-on = "\\u202e"\n', encoding="utf-8")
+    (folder / "deep.json").write_text("[" * 100_000, encoding="utf-8")
+    known = {"run": "<b>", "code": "HN101", "subject": "\x1b", "step": "1", "severity": "error"}
+    (folder / "baseline.json").write_text(json.dumps({"known": [known] * 1000}), encoding="utf-8")
+    (webui / "config.json").write_text("[" * 100_000, encoding="utf-8")
+    told = {"train/Prompt template/value": "../../../../etc/passwd", "txt2img/Seed/value": "\x1b[2J"}
+    (webui / "ui-config.json").write_text(json.dumps(told), encoding="utf-8")
+    line = 'export COMMANDLINE_ARGS="--hypernetwork-dir $(touch harm) `touch harm` --ckpt ; touch harm"\n'
+    (webui / "webui-user.sh").write_text(line, encoding="utf-8")
+    if os.name == "posix":
+        os.mkfifo(folder / "pipe.toml")
+        os.mkfifo(folder / "pipe.json")
+        os.mkfifo(webui / "webui-user-x.sh")
+    return folder
+
+
+TOML = """
+name = "../../x"
+data = "{data}"
+out = "/proc/self"
+base_model = "../../../../etc/passwd"
+learn_rate = "1e400:1e400, __import__('os').system('touch harm')"
+steps = 99999999999999999999999
+template = "/etc/passwd"
+layer_structure = [1, 1e300, nan, 1]
+activation = "__class__"
+preview_prompts = ["{{{{ 7*7 }}}}", "\\u202e"]
+"""

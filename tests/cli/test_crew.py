@@ -135,13 +135,13 @@ INTERRUPTED = """
 import os, signal, sys
 from hndoctor.cli import crew, main
 driven, seen = crew.driven, []
-def pressed(run, show, asked, mapped=None, *, keep):
+def pressed(run, show, asked, mapped=None, **more):
     def showing(run, event):
         seen.append(event)
         if len(seen) == 4:
             os.kill(os.getpid(), signal.SIGINT)
         show(run, event)
-    return driven(run, showing, asked, mapped, keep=keep)
+    return driven(run, showing, asked, mapped, **more)
 crew.driven = pressed
 main()
 """

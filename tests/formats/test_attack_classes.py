@@ -90,7 +90,7 @@ CLASSES = {
     "a tensor beyond its storage": (lambda c, p: with_tensor(offset=1), "beyond its storage"),
     "duplicate pickles": (lambda c, p: zips(c)["duplicate pickle"], "duplicate member"),
     "sizes that only mapping believes": (lambda c, p: zips(c)["stored, sizes differ"], "its two sizes differ"),
-    "a deflated bomb": (lambda c, p: deflated_bomb(), "claims|unpacked size"),
+    "a deflated bomb": (lambda c, p: deflated_bomb(), "claim|unpacked size"),
     "a build on a class": (lambda c, p: p["build on a class"], "os.system"),
 }
 

@@ -97,5 +97,17 @@ def test_binary_and_empty_files_hold_no_rows(tmp_path):
 
 def test_a_file_too_large_is_refused_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(losslog, "MAX_BYTES", 10)
-    with pytest.raises(ValueError, match="not a loss log"):
+    with pytest.raises(OSError, match="not a loss log"):
         read(log(tmp_path, "step,loss\r\n1,2\r\n"))
+
+
+def test_of_very_many_steps_some_are_left_out_but_none_that_is_no_number(tmp_path, monkeypatch):
+    monkeypatch.setattr(losslog, "MOST_POINTS", 50)
+    rows = "".join(f"{step},{'nan' if step == 333 else 0.5}\r\n" for step in range(1, 401))
+    points = read(log(tmp_path, "step,loss\r\n" + rows))
+    assert 25 <= len(points) <= 60
+    assert [point.step for point in points if point.nonfinite] == [333]
+    steps = [point.step for point in points]
+    assert steps == sorted(steps)
+    assert steps[0] <= 8
+    assert steps[-1] >= 392

@@ -7,6 +7,7 @@ import io
 import struct
 import warnings
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,3 +117,8 @@ def load_array(picture):
     from hndoctor.metrics import Pixels
 
     return Pixels.of(picture)
+
+
+def test_broken_exif_says_nothing_and_the_picture_is_read() -> None:
+    path = Path(__file__).parents[1] / "fuzz" / "corpus" / "picture" / "broken-exif.webp"
+    assert load(path).width == 16

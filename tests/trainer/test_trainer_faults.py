@@ -9,8 +9,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 import torch
@@ -26,10 +28,13 @@ from trainer.preview import Previewer
 from trainer.session import train
 from trainer.validation import Validation
 
+if sys.platform != "win32":
+    import resource
+
 Change = Callable[..., Config]
 ROOT = Path(__file__).parents[2]
 GRACE = 10.0  # seconds until everything is saved: what a preempted machine gives at least
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "1000"}
 
 
 @pytest.mark.parametrize("place", ["preview", "validation"])
@@ -64,46 +69,82 @@ def test_a_wish_to_stop_ends_a_preview_or_a_validation_and_a_resumed_run_makes_u
     }
 
 
-def started(config: Config, folder: Path) -> subprocess.Popen[str]:
-    """A training as its user starts it, in a process of its own."""
+@contextmanager
+def started(
+    config: Config, folder: Path, before: Callable[[], None] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A training as its user starts it, in a process of its own; `before` runs there first.  Ended with the block."""
     file = folder / "config.toml"
     file.write_text(to_toml(config), encoding="utf-8")
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "hndoctor", "train", str(file)],
         env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1,
+        preexec_fn=before,
     )  # fmt: skip
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def lines_until(out: IO[str], wanted: str) -> str:
+    """What was printed, up to the line that has the wanted words in it."""
+    told = ""
+    for line in out:
+        told += line
+        if wanted in line:
+            return told
+    raise AssertionError(told)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGTERM is POSIX's")
-@pytest.mark.parametrize("place", ["preview", "validation"])
-def test_sigterm_on_a_preempted_machine_saves_in_time(tmp_path: Path, pictures: Path, place: str) -> None:
-    """On the pocket model, in a preview of a thousand steps, which would take minutes, or in a validation."""
-    long = {"image_every": 3, "preview_steps": 1000} if place == "preview" else {"validation": 2, "validate_every": 3}
-    more = {"image_every": 0} if place == "validation" else {"preview_prompts": ("a", "b", "c")}
+def test_sigterm_on_a_preempted_machine_saves_in_time(tmp_path: Path, pictures: Path) -> None:
+    """On the pocket model, in a preview of a thousand steps, which would take minutes."""
     config = Config(
         name="term", data=pictures, out=tmp_path / "runs", steps=50, save_every=3, learn_rate="1e-3", device="cpu",
-        **{**more, **long},  # type: ignore[arg-type]  # of several kinds
+        image_every=3, preview_steps=1000, preview_prompts=("a", "b", "c"),
     )  # fmt: skip
-    if place == "preview":
-        (tmp_path / "runs/term/images").mkdir(parents=True)
-        (tmp_path / "runs/term/images/term-0.png").touch()  # the bare model's picture is there
-    process = started(config, tmp_path)
-    assert process.stdout is not None
-    told = []
-    for line in process.stdout:
-        told.append(line)
-        if line.strip().endswith("saved term-3.pt"):
-            break
-    time.sleep(0.3)
-    sent = time.monotonic()
-    process.send_signal(signal.SIGTERM)
-    rest = process.communicate(timeout=120)[0]
-    seconds = time.monotonic() - sent
+    images = config.run / "images"
+    images.mkdir(parents=True)
+    (images / "term-0.png").touch()  # the bare model's picture is there
+    with started(config, tmp_path) as process:
+        assert process.stdout is not None
+        told = lines_until(process.stdout, "saved term-3.pt")
+        time.sleep(0.3)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        rest = process.communicate(timeout=120)[0]
+        seconds = time.monotonic() - sent
     assert seconds < GRACE, f"{seconds:.1f} s"
-    assert process.returncode == 130, "".join(told) + rest
-    if place == "preview":
-        assert "preview 3 was left to stop at once" in rest
-    assert 2 <= Hypernetwork.load(tmp_path / "runs/term/hypernetworks/term.pt").step <= 12
+    assert process.returncode == 130, told + rest
+    assert "preview 3 was left to stop at once" in rest
+    assert Hypernetwork.load(config.run / "hypernetworks" / "term.pt").step == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="gives a running process more room, which Linux can")
+def test_a_disk_that_is_full_for_a_while_costs_one_checkpoint(tmp_path: Path, pictures: Path) -> None:
+    """A limit on the size of files is a disk that is full there; it is taken away once the training has said so."""
+    config = Config(
+        name="full", data=pictures, out=tmp_path / "runs", steps=16, save_every=4, learn_rate="1e-3", device="cpu",
+        image_every=0,
+    )  # fmt: skip
+    with started(config, tmp_path, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, -1))) as process:
+        assert process.stdout is not None
+        told = lines_until(process.stdout, "was not saved, training goes on")
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (-1, -1))
+        told += process.communicate(timeout=240)[0]
+    assert process.returncode == 0, told
+    (missed,) = [line for line in told.splitlines() if "checkpoint 4 was not saved, training goes on: " in line]
+    assert "File too large" in missed
+    networks = config.run / "hypernetworks"
+    made = {path.name for path in networks.iterdir()}
+    assert not {name for name in made if name.endswith((".tmp", ".next"))}
+    assert "full-4.pt" not in made
+    assert {"full-12.pt", "full-16.pt", "full.pt"} <= made
+    for name in made:
+        if name.endswith(".pt"):
+            assert Hypernetwork.load(networks / name).is_finite()
 
 
 def test_another_base_model_is_refused_when_a_run_goes_on(changed: Change, pipeline: Path, tmp_path: Path) -> None:

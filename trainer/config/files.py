@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hndoctor.formats.bounded import read_text
 from trainer.config.checks import check
 from trainer.config.settings import (
     DEFAULTS,
@@ -24,6 +25,7 @@ from trainer.errors import TrainerError, why
 from trainer.hub import name_of
 from trainer.values import KINDS, literal
 
+LIMIT = 1 << 20  # bytes of a configuration
 PATH_TEXTS = ("vae", "base_config", "cache")  # paths that may be left empty
 
 
@@ -79,12 +81,12 @@ def as_dict(config: Config) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_text(path, LIMIT, "utf-8-sig"))
     except FileNotFoundError:
         raise TrainerError(f"{path}: there is no such file; name a configuration in TOML") from None
     except OSError as error:
         raise TrainerError(f"{path}: cannot be read ({why(error)})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise TrainerError(f"{path}: is not TOML: {error}") from None
 
 
