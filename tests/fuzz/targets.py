@@ -14,6 +14,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -330,7 +331,7 @@ def forged(data: bytes) -> None:
     for at in range(0, min(len(data) - 2, 30), 3):
         places = [*_places(tree)]
         holder, key = places[int.from_bytes(data[at : at + 2], "big") % len(places)]
-        holder[key] = EXTREMES[data[at + 2] % len(EXTREMES)]
+        holder[key] = deepcopy(EXTREMES[data[at + 2] % len(EXTREMES)])
     vitals(json.dumps(tree).encode())
 
 
