@@ -12,6 +12,8 @@ from hndoctor.records import Vitals
 from hndoctor.rules.dose import Base, Clock, base_of, clock_of
 from hndoctor.rules.windows import normal
 
+RATES = 1e-12, 1e12  # between them powers of a rate stay numbers; no network is trained beyond
+
 
 @dataclass(frozen=True)
 class Prior:
@@ -43,7 +45,7 @@ class Prior:
 
     def breaks_between(self, before: int, step: int, times: float = 1.0) -> float:
         """P(breakage between two steps): it grows with the rate, beyond the dose."""
-        usual, rate = believed.BREAK_USUAL[self.base.kind], max(self.clock.rate(step), 1e-12)
+        usual, rate = believed.BREAK_USUAL[self.base.kind], min(max(self.clock.rate(step), RATES[0]), RATES[1])
         power = math.log(believed.BREAK_RUINOUS[self.base.kind] / usual) / math.log(self.base.ruinous / self.base.usual)
         hazard = usual * (rate / self.base.usual) ** power
         steps = (self.clock.at(step) - self.clock.at(before)) / rate  # times sqrt(batch)

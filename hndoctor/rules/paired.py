@@ -10,7 +10,8 @@ from statistics import median
 from hndoctor.records import ValidationPoint
 
 ERROR_FLOOR = 0.001  # relative; science.md §B.1: the noise floor of paired validation is about 1e-4 of a loss near .1
-LEAST = 1e-12  # of a loss, as a share of the base model's: less is nothing, whose logarithm there is not
+# of a loss, as a share of another: less is nothing, whose logarithm there is not, more is lost, however much more
+LEAST, MOST = 1e-12, 1e12
 ERROR_UNKNOWN = 0.01  # relative; where there is nothing to estimate it from; guess, untested
 FEWEST_ITEMS = 3  # below this a spread over items means nothing
 FEWEST_POINTS = 6  # below this the roughness of a curve means nothing
@@ -41,10 +42,15 @@ def drifts(points: Iterable[ValidationPoint], from_base: bool = False) -> tuple[
         if best is None or point.held_out < best.held_out:
             best = point
         error = relative_error(point.items, best.items, best.held_out, rough) if point is not best else rough
-        gained = max(0.0, best.held_out_base / best.held_out - 1)
-        rise = point.held_out / best.held_out - 1
+        gained = max(0.0, _share(best.held_out_base, best.held_out) - 1)
+        rise = _share(point.held_out, best.held_out) - 1
         found.append(Drift(point.step, best.step, rise, error, gained, _shared(point, best, rise)))
     return tuple(found)
+
+
+def _share(loss: float, other: float) -> float:
+    """One loss as a share of another, both above 0."""
+    return max(LEAST, min(MOST, loss / other))
 
 
 def _bare(point: ValidationPoint) -> ValidationPoint:
@@ -56,7 +62,7 @@ def _shared(point: ValidationPoint, best: ValidationPoint, rise: float) -> float
     """0..1; 0 where training items were not measured."""
     if rise <= 0 or not point.train or not best.train or min(point.train, best.train) <= 0:
         return 0.0
-    return min(1.0, max(0.0, (point.train / best.train - 1) / rise))
+    return min(1.0, max(0.0, (_share(point.train, best.train) - 1) / rise))
 
 
 def roughness(ordered: Sequence[ValidationPoint]) -> float:
@@ -67,7 +73,7 @@ def roughness(ordered: Sequence[ValidationPoint]) -> float:
     values = [point.held_out for point in ordered]
     if len(values) < FEWEST_POINTS:
         return ERROR_UNKNOWN
-    bends = [abs(a - 2 * b + c) / b for a, b, c in zip(values, values[1:], values[2:], strict=False)]
+    bends = [min(MOST, abs(a - 2 * b + c) / b) for a, b, c in zip(values, values[1:], values[2:], strict=False)]
     return max(ERROR_FLOOR, 1.4826 * median(bends) / math.sqrt(6) * math.sqrt(2))
 
 
@@ -76,7 +82,7 @@ def against_base(point: ValidationPoint) -> Drift | None:
     if point.held_out_base <= 0 or point.held_out <= 0:
         return None
     error = relative_error(point.items, point.base_items, point.held_out_base)
-    return Drift(point.step, 0, max(point.held_out / point.held_out_base, LEAST) - 1, error)
+    return Drift(point.step, 0, _share(point.held_out, point.held_out_base) - 1, error)
 
 
 def relative_error(
@@ -85,10 +91,10 @@ def relative_error(
     """Standard error of the mean paired difference, relative to `scale`; `otherwise` where items cannot be paired."""
     if len(items) != len(others) or len(items) < FEWEST_ITEMS or scale <= 0:
         return otherwise
-    differences = [one - other for one, other in zip(items, others, strict=True)]
+    differences = [max(-MOST, min(MOST, (one - other) / scale)) for one, other in zip(items, others, strict=True)]
     mean = math.fsum(differences) / len(differences)
     variance = math.fsum((difference - mean) ** 2 for difference in differences) / (len(differences) - 1)
-    return max(ERROR_FLOOR, math.sqrt(variance / len(differences)) / scale)
+    return max(ERROR_FLOOR, math.sqrt(variance / len(differences)))
 
 
 def gap(point: ValidationPoint) -> float | None:

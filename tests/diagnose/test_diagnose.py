@@ -328,3 +328,10 @@ def test_a_single_broken_file_of_a_late_step_does_not_tell_how_it_broke():
 def test_a_hundred_checkpoints():
     diagnosis = diagnose(a_run(steps=range(100, 10100, 100), loss=None))
     assert len(diagnosis.course) == 100
+
+
+def test_rates_beyond_all_measure_are_judged_too():
+    """Forged or mistyped: no overflow, and nothing but probabilities."""
+    for rate in (1e300, 1e-300):
+        diagnosis = diagnose(a_run(rate=rate))
+        assert all(0 <= p <= 1 for station in diagnosis.course for p in station.p.values())
