@@ -14,6 +14,7 @@ from hndoctor.diagnose.validation import spoils, validation_row
 from hndoctor.records import Checkpoint, Vitals
 from hndoctor.rules.alignment import is_by_chance
 from hndoctor.rules.paired import drifts
+from hndoctor.rules.stretches import gains_of
 from hndoctor.rules.windows import mean_of
 
 STARTING, HEALTHY, OVERTRAINED, BREAKING, BROKEN = range(5)  # BREAKING: the first stop after breakage, where signs lag
@@ -66,7 +67,7 @@ def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]
 
 def gain_of(checkpoint: Checkpoint) -> float | None:
     """The gain that counts: all modules' where they agree, less of a module that stands alone; None: not computed."""
-    gains = [module.gain for module in checkpoint.modules if module.gain is not None]
+    gains = gains_of(checkpoint)
     return max(math.sqrt(median(gains) * max(gains)), believed.GAIN_ALONE * max(gains)) if gains else None
 
 

@@ -42,9 +42,15 @@ def spoils(point: ValidationPoint, drift: Drift | None) -> bool:
     if drift is not None and _lost_sign(drift) >= believed.LOST_SPOILS:
         return True
     change = against_base(point)
-    if change is None or not point.train or not point.train_base or min(point.train, point.train_base) <= 0:
-        return False
-    return min(math.log1p(change.rise), math.log(point.train / point.train_base)) >= believed.HARM_SPOILS
+    learnt = _learnt(point)
+    return change is not None and learnt is not None and min(math.log1p(change.rise), -learnt) >= believed.HARM_SPOILS
+
+
+def _learnt(point: ValidationPoint) -> float | None:
+    """How far training items are better than under the bare base model, as a log ratio; None: not measured."""
+    if not point.train or not point.train_base or min(point.train, point.train_base) <= 0:
+        return None
+    return math.log(point.train_base / point.train)
 
 
 def _unshared_sign(drift: Drift, point: ValidationPoint) -> float:
@@ -65,26 +71,25 @@ def _lost_sign(drift: Drift) -> float:
 
 def _by_heart(point: ValidationPoint, harm: float) -> float:
     """How far training items have gained what held-out ones lost, 0..1: only so far harm is learning by heart."""
-    if harm <= 0 or not point.train or not point.train_base or min(point.train, point.train_base) <= 0:
-        return 1.0
-    return min(1.0, max(0.0, math.log(point.train_base / point.train) / harm))
+    learnt = _learnt(point)
+    return 1.0 if harm <= 0 or learnt is None else min(1.0, max(0.0, learnt / harm))
 
 
 def _harm_sign(point: ValidationPoint, harm: float) -> float:
     """Harm speaks for breakage as far as training items share it; what only held-out items show may be overtraining."""
-    if not point.train or not point.train_base or min(point.train, point.train_base) <= 0:
+    learnt = _learnt(point)
+    if learnt is None:
         sign = interpolate(believed.HARM_BROKEN, harm)
         return believed.HARM_UNSHARED * sign if sign > 0 else sign
-    return interpolate(believed.HARM_BROKEN, min(harm, math.log(point.train / point.train_base)))
+    return interpolate(believed.HARM_BROKEN, min(harm, -learnt))
 
 
 def _gap_sign(point: ValidationPoint) -> float:
     """Training items are learned, held-out ones are not: how much of what they gained is theirs alone."""
-    wide = gap(point)
-    if wide is None or not point.train or not point.train_base:
+    wide, learnt = gap(point), _learnt(point)
+    if wide is None or learnt is None or learnt < believed.GAP_LEARNT:
         return 0.0
-    learnt = math.log(point.train_base / point.train)
-    return 0.0 if learnt < believed.GAP_LEARNT else believed.RISE_WEIGHT * interpolate(believed.GAP, wide / learnt)
+    return believed.RISE_WEIGHT * interpolate(believed.GAP, wide / learnt)
 
 
 def rise_sign(drift: Drift) -> float:

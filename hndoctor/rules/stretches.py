@@ -68,9 +68,14 @@ def nonfinite(tensor: TensorVitals) -> int:
     return tensor.nan + tensor.posinf + tensor.neginf
 
 
+def gains_of(checkpoint: Checkpoint) -> list[float]:
+    """The gains of its modules, as far as they can be computed."""
+    return [module.gain for module in checkpoint.modules if module.gain is not None]
+
+
 def gain_of(checkpoint: Checkpoint) -> float | None:
     """The largest gain of any module; None where none can be computed."""
-    return max((module.gain for module in checkpoint.modules if module.gain is not None), default=None)
+    return max(gains_of(checkpoint), default=None)
 
 
 def largest_gain(checkpoint: Checkpoint) -> tuple[str, float] | None:

@@ -14,7 +14,17 @@ from hndoctor.rules.initial import initial_std
 from hndoctor.rules.optimizers import RULES_OPTIMIZERS
 from hndoctor.rules.pace import Pace, paces, rms_of
 from hndoctor.rules.sizes import RULES_SIZES
-from hndoctor.rules.stretches import Stretch, called, gain_of, label, largest_gain, networks, nonfinite, stretches
+from hndoctor.rules.stretches import (
+    Stretch,
+    called,
+    gain_of,
+    gains_of,
+    label,
+    largest_gain,
+    networks,
+    nonfinite,
+    stretches,
+)
 from hndoctor.rules.units import RULES_UNITS
 
 GAIN_HARMLESS = 0.5  # ||h(x)||/||x||; science.md §E: pictures of the pocket model are unharmed up to here
@@ -93,7 +103,7 @@ def _explosion(stretch: Stretch, excess: Excess | None, sure: float, severity: S
 def _ruinous(checkpoint: Checkpoint) -> Excess | None:
     """Beyond doubt: a gain in the range of noise, of one module or of most; random weights; or of another order."""
     found = largest_gain(checkpoint)
-    gains = [module.gain for module in checkpoint.modules if module.gain is not None]
+    gains = gains_of(checkpoint)
     if found and found[1] >= GAIN_NOISE:
         return f"the gain of {found[0]} is", found[1], GAIN_NOISE
     if gains and median(gains) >= MEDIAN_NOISE:
@@ -108,7 +118,7 @@ def _ruinous(checkpoint: Checkpoint) -> Excess | None:
 
 def _large(checkpoint: Checkpoint) -> Excess | None:
     found = largest_gain(checkpoint)
-    gains = [module.gain for module in checkpoint.modules if module.gain is not None]
+    gains = gains_of(checkpoint)
     if found and found[1] >= GAIN_ODD:
         return f"the gain of {found[0]} is", found[1], GAIN_ODD
     if gains and median(gains) >= MEDIAN_ODD:
