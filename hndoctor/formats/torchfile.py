@@ -148,7 +148,9 @@ def _raw_storages(data: memoryview, at: int, keys: Any, storages: dict[str, Stor
             raise Refused(Refusal.DAMAGED, "the file was cut short: a storage is not whole")
         raw[key], at = data[at + 8 : end], end
     if at != len(data):
-        raise Refused(Refusal.UNSAFE, f"{len(data) - at} bytes follow the last storage")
+        empty = len(data) - at < 1 << 20 and not any(data[at:])
+        what = "zeros follow the last storage: a copy went wrong" if empty else "bytes follow the last storage"
+        raise Refused(Refusal.DAMAGED if empty else Refusal.UNSAFE, f"{len(data) - at} {what}")
     return raw
 
 
