@@ -29,7 +29,7 @@ def judged(
         row = odds(told) if isinstance(told, State) else told
         p = dict(zip(FOUR, row, strict=True)) if told is not State.UNREADABLE else {}
         state = State(max(p, key=p.get)) if p else State.UNREADABLE
-        path = files[step].path if step in files else None
+        path = "".join(list(files[step].path)) if step in files else None  # equal, and another object
         stations.append(Station(step, step - 1, path, state, p, tuple(channels)))
     first = {station.state: station.step for station in reversed(stations)}
     onset = Onset(first.get(State.OVERTRAINED), first.get(State.BROKEN))

@@ -158,7 +158,8 @@ def test_as_good_as_the_best_is_within_one_standard_error(monkeypatch):
 def test_points_without_a_loss_or_without_a_file_say_nothing():
     told = {500: 0.0, 6000: 0.08, 7000: 0.2}
     assert before_overtraining(some(500, 6000), curve(told), None).step == 6000, "one measured: no comparison"
-    assert before_overtraining(some(500, 6000, 7000), curve(told), 7000).step == 6000
+    assert before_overtraining(some(6000, 7000, 8000), curve(told), 8000).step == 6000, "two are a comparison"
+    assert before_overtraining(some(6000, 7000, 8000), curve({7000: 0.2}), 8000).step == 7000, "one is none"
 
 
 def test_the_last_one_is_the_best_so_far_unless_one_before_is_better_by_more_than_an_error(monkeypatch):
