@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import difflib
+import hashlib
+import json
 import random
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -30,18 +32,27 @@ class Mutant:
     column: int
 
 
-def mutants(module: Path) -> Iterator[Mutant]:
-    """Every mutant of a module that a test could notice."""
+def mutants(module: Path) -> list[Mutant]:
+    """Every mutant of a module that a test could notice; kept in .mutants/places while its text is the same."""
+    text = (ROOT / module).read_bytes()
+    kept = ROOT / ".mutants" / "places" / f"{hashlib.sha256(text).hexdigest()[:24]}.json"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps([astuple(one)[1:] for one in _mutants(module)]), encoding="utf-8")
+    return [Mutant(module.as_posix(), *one) for one in json.loads(kept.read_text(encoding="utf-8"))]
+
+
+def _mutants(module: Path) -> Iterator[Mutant]:
     from cosmic_ray.ast import ast_nodes, get_ast
     from cosmic_ray.plugins import get_operator, operator_names
 
     source = (ROOT / module).read_text(encoding="utf-8")
-    tree, blind = get_ast(source), unseen(source)
+    nodes, blind = list(ast_nodes(get_ast(source))), unseen(source)
     for name in operator_names():
         if name in LEFT_OUT:
             continue
         operator, occurrence = get_operator(name)(), 0
-        for node in ast_nodes(tree):
+        for node in nodes:
             for (line, column), _ in operator.mutation_positions(node):
                 if (line, column) not in blind:
                     yield Mutant(module.as_posix(), name, occurrence, line, column)
@@ -87,6 +98,7 @@ def drawn(packages: Sequence[str], only: str, count: int, seed: int) -> list[Mut
         share = count * (at + 1) // len(packages) - count * at // len(packages)
         keys = chosen.sample(sorted(places), min(share, len(places)))
         found += [chosen.choice(places[key]) for key in keys]
+    chosen.shuffle(found)  # so that a run that was stopped early has tried some of each
     return found
 
 

@@ -1,7 +1,7 @@
 """Which tests would notice a change at a line: those that take it, as coverage.py saw; the most telling first.
 
-Each test file runs once under coverage in a process of its own; what it took is kept in .mutants/taken.json and counts
-until the file, or a module of which it took a line, is another.
+Each test file runs once under coverage in a process of its own; what it took is kept in .mutants/taken and counts until
+the file, or a module of which it took a line, is another.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pytest
 from mutant_places import ROOT, felt_at
 
 HOME = ROOT / ".mutants"
-TREE, TAKEN = HOME / "tree", HOME / "taken.json"
+TREE, TAKEN = HOME / "tree", HOME / "taken"
 PACKAGES = {  # package -> the tests that are near it
     "hndoctor/rules": ("tests/rules", "tests/setup", "tests/diagnose"),
     "hndoctor/diagnose": ("tests/diagnose", "tests/prescribe", "tests/rules"),
@@ -31,7 +31,8 @@ PACKAGES = {  # package -> the tests that are near it
 WORDS = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
 WORDS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # hypothesis is loaded before pytest could touch it
 NONE_FOUND = int(pytest.ExitCode.NO_TESTS_COLLECTED) << 8  # as a process ends
-SHAPE = ("test_contract.py", "test_shape.py")  # tests of what modules are made of, which is there from import on
+SHAPE = ("tests/test_shape.py", "tests/rules/test_contract.py")  # of what modules are made of, there from import on
+SLOW = 10.0  # seconds of the processor under coverage: longer tests would take an hour for what the others notice
 FIRST = 12  # tests that are tried before all others: collecting fewer files is quicker
 SECONDS, TIMES = 30, 10  # of the processor: a mutant's tests may take so long, and so many times what they took before
 
@@ -75,15 +76,23 @@ class Watch:
         self.measured.switch_context("")
         return result
 
-    def lines(self) -> dict[str, dict[int, list[str]]]:
-        """module -> line -> the tests that take it"""
-        data = self.measured.get_data()
+    def lines(self) -> dict[str, dict[int, list[int]]]:
+        """module -> line -> the tests that take it, by their place in `seconds`"""
+        data, place = self.measured.get_data(), {test: at for at, test in enumerate(self.seconds)}
         found = {}
         for file in data.measured_files():
-            by_line = {line: [test for test in tests if test] for line, tests in data.contexts_by_lineno(file).items()}
+            by_line = {
+                line: [place[test] for test in tests if test in place]
+                for line, tests in data.contexts_by_lineno(file).items()
+            }
             name = Path(file).resolve().relative_to(TREE.resolve()).as_posix()
             found[name] = {line: tests for line, tests in by_line.items() if tests}
         return {name: lines for name, lines in found.items() if lines}
+
+
+def row_of(test: str) -> Path:
+    """Where it is kept what a test file took."""
+    return TAKEN / f"{test.replace('/', '-')}.json"
 
 
 def watched(test: str) -> int:
@@ -94,7 +103,7 @@ def watched(test: str) -> int:
     watch.measured.stop()
     lines = watch.lines()
     row = {"texts": digests([test, *lines]), "seconds": watch.seconds, "lines": lines}
-    (HOME / "row.json").write_text(json.dumps(row), encoding="utf-8")
+    row_of(test).write_text(json.dumps(row), encoding="utf-8")
     return outcome
 
 
@@ -105,19 +114,19 @@ def digests(names: Iterable[str]) -> dict[str, str]:
 
 def taken(packages: Collection[str], end: float) -> dict[str, Any]:
     """Every near test file with what it took; those that are new or changed run first.  Leaves where time is up."""
-    known = json.loads(TAKEN.read_text(encoding="utf-8")) if TAKEN.exists() else {}
+    TAKEN.mkdir(exist_ok=True)
     folders = {folder for package in packages for folder in PACKAGES[package]}
     files = sorted(path.relative_to(TREE).as_posix() for f in folders for path in (TREE / f).rglob("test_*.py"))
-    found = {}
-    for test in files:
-        row = known.get(test)
+    found: dict[str, Any] = {}
+    for test in (*SHAPE, *files):
+        row = json.loads(row_of(test).read_text(encoding="utf-8")) if row_of(test).exists() else None
         if row is None or row["texts"] != digests(name for name in row["texts"] if (ROOT / name).exists()):
             if time.monotonic() > end:
                 sys.exit(f"time is up; {len(found)} of {len(files)} test files are known: call again")
             if in_a_fork(lambda test=test: watched(test), 240.0) not in (0, NONE_FOUND):
+                row_of(test).unlink(missing_ok=True)
                 sys.exit(f"{test} fails without any mutant")
-            row = known[test] = json.loads((HOME / "row.json").read_text(encoding="utf-8"))
-            TAKEN.write_text(json.dumps(known), encoding="utf-8")
+            row = json.loads(row_of(test).read_text(encoding="utf-8"))
         found[test] = row
     return found
 
@@ -125,16 +134,17 @@ def taken(packages: Collection[str], end: float) -> dict[str, Any]:
 def telling(module: str, line: int, rows: Mapping[str, Any], kills: Sequence[str]) -> dict[str, float]:
     """The tests that take a line, and their seconds: first those that noticed most mutants of the module, then the
     quickest."""
-    places, found = felt_at(module, line), {}
-    at_import = (module, line) not in places
+    places, found = felt_at(module, line), dict[str, float]()
     package = next(one for one in PACKAGES if module.startswith(one))
     for file, row in rows.items():
-        if file.startswith(PACKAGES[package]):
-            if at_import and Path(file).name in SHAPE:
-                found |= row["seconds"]
+        tests = list(row["seconds"])
+        if file in SHAPE and (module, line) not in places:
+            found |= row["seconds"]
+        elif file.startswith(PACKAGES[package]):
             for name, at in places:
                 for test in row["lines"].get(name, {}).get(str(at), ()):
-                    found[test] = row["seconds"][test]
+                    found[tests[test]] = row["seconds"][tests[test]]
+    found = {test: seconds for test, seconds in found.items() if seconds < SLOW}
     return dict(sorted(found.items(), key=lambda one: (-kills.count(one[0]), one[1])))
 
 
