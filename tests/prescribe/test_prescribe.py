@@ -261,7 +261,7 @@ def test_a_run_that_lies_elsewhere_is_named_by_its_url():
 
 
 def test_of_changed_data_the_best_is_looked_for_among_those_measured_with_the_pictures_held_out_now():
-    """As in the lab's changed-02: pictures that were easier, held out before the change, say nothing of what is best."""
+    """As in the lab's changed-02: easier pictures, held out before the change, say nothing of what is best."""
     half = len(STEPS) // 2
     before = validation({step: 0.05 + 1e-6 * abs(step - STEPS[1]) for step in STEPS[:half]}, base=0.1)
     after = validation({step: 0.15 - 1e-6 * step for step in STEPS[half:]}, base=0.2)

@@ -146,7 +146,7 @@ def test_windows_are_means_of_the_last_points():
 
 def test_losses_of_other_pictures_held_out_are_not_held_against_those_of_before():
     """As in the lab's changed-02: the data was changed midway, and harder pictures were held out from then on."""
-    before = validation({step: 0.08 for step in STEPS[:4]}, base=0.1)
+    before = validation(dict.fromkeys(STEPS[:4], 0.08), base=0.1)
     after = validation({step: 0.14 - step * 1e-6 for step in STEPS[4:]}, base=0.18)
     assert not of(rules.validation_got_worse, a_run(validation=(*before, *after)))
     assert of(rules.validation_got_worse, a_run(validation=(*before, *replace_base(after, 0.1))))
