@@ -68,8 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             for grid in (False, True) if args.grid else (False,):
                 for kept in todo:
                     _follow(lab, kept, args, grid)
-    followed = [one for one in sick if any(row.treatment == "hndoctor" for row in read(_place(args.runs, one)))]
-    print("\n".join(table(followed, args.runs)))
+    print("\n".join(table([one for one in sick if is_followed(one, args.runs)], args.runs)))
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -92,6 +91,11 @@ def _place(runs: Path, kept: Kept) -> Path:
 def is_sick(kept: Kept) -> bool:
     """Ended broken or overtrained."""
     return truth_of(kept.oracle).last in (BROKEN, OVERTRAINED)
+
+
+def is_followed(kept: Kept, runs: Path) -> bool:
+    """Whether hndoctor's prescription has been followed, as it is kept; others may not be yet."""
+    return any(one.treatment == "hndoctor" for one in read(_place(runs, kept)))
 
 
 def _follow(lab: Lab, kept: Kept, args: argparse.Namespace, grid: bool) -> None:

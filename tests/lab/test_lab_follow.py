@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.lab.follow import Treatment, treatments
+from benchmarks.lab.follow import Treatment, is_sick, treatments
 from benchmarks.lab.outcomes import GRID, Outcome, keep, read, table
 from benchmarks.lab.population import population
 from benchmarks.lab.store import Kept
@@ -37,8 +37,10 @@ def test_hndoctors_treatment_is_its_prescription_and_everybody_elses_are_there(k
     assert advice is not None
     assert advice.step is not None
     assert found["hndoctor"].what == f"step {advice.step} at {advice.schedule}"
+    assert is_sick(kept)
     assert found["continue as is"].what == "use step 2000"
-    assert found["half the steps back, a tenth of the rate"].what.startswith("step 1000 at ")
+    assert found["half the steps back, a tenth of the rate"].what == "step 1000 at 5e-07"
+    assert "last finite, same rate" not in found  # all of them are
     assert found["start again at the guide's schedule"].normal
     assert len({one.what for one in found.values()}) == len(found) >= 5
 
