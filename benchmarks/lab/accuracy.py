@@ -50,7 +50,8 @@ def cases(kept: Sequence[Kept], judge: Judge) -> list[Case]:
 def report(kept: Sequence[Kept]) -> Iterator[str]:
     """What the runs became, the table of judges, and where hndoctor fails, by name."""
     became = Counter(truth_of(one.oracle).last for one in kept)
-    yield "They ended " + ", ".join(f"{state} {count}" for state, count in became.most_common()) + ".\n"
+    told = ", ".join(f"{state} {count}" for state, count in became.most_common())
+    yield f"{len(kept)} runs; they ended {told}.\n"
     yield "| " + " | ".join(HEADS) + " |"
     yield "|---" * len(HEADS) + "|"
     own: Scores | None = None

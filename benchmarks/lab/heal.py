@@ -36,7 +36,10 @@ TIMES = 3  # treatments at most, the command's default
 ENOUGH = 0.9  # share of the good rate's benefit
 DEAREST = 0.02  # share of training time that watching may cost
 # from where objects and captions are lost (benchmarks/pocket) to noise at once, and a rate that is raised midway
-RATES = ("2e-2", "1e-3:80, 3e-2:10000", "8e-2", "2e-3:110, 1e-1:10000", "1.5e-2", "4e-2", "2e-1")
+RATES = (
+    "2e-2", "1e-3:80, 3e-2:10000", "8e-2", "2e-3:110, 1e-1:10000", "1.5e-2", "4e-2", "2e-1",
+    "3e-2", "1e-3:60, 5e-2:10000", "1e-1", "2.5e-2", "5e-1",
+)  # fmt: skip
 SHAPES = (  # data set, pictures, layer structure, activation
     ("redfig", 24, "1, 2, 1", "relu"),
     ("gameboy", 12, "1, 3, 1", "swish"),

@@ -89,7 +89,7 @@ def scores_of(cases: Sequence[Case]) -> Scores:
         alarms=_share(sound, [case.opinion.broken is not None for case in sound], failing=True),
         precision=_share(called, [case.truth.overtrained is not None for case in called]),
         recall=_share(over, [case.opinion.overtrained is not None for case in over]),
-        overtrained_error=_middle([error for case in over if (error := _error(case)) is not None]),
+        overtrained_error=middle([error for case in over if (error := _error(case)) is not None]),
         best=_share(chosen, [chosen_quality(case) >= NEAR_BEST for case in chosen]),
     )
 
@@ -121,7 +121,7 @@ def _error(case: Case) -> float | None:
     return None if said is None or not true else abs(said - true) / true
 
 
-def _middle(values: Sequence[float]) -> tuple[float, float, float] | None:
+def middle(values: Sequence[float]) -> tuple[float, float, float] | None:
     """The median and its bootstrap interval."""
     if not values:
         return None

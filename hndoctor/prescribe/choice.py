@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hndoctor.diagnose.channels import gain_of, is_finite
 from hndoctor.diagnose.stations import living, step_of
 from hndoctor.records import Checkpoint, Diagnosis, State, Station, ValidationPoint, Vitals
-from hndoctor.rules.paired import relative_error
+from hndoctor.rules.paired import comparable, relative_error
 
 SOUND = 0.8  # p(starting) + p(healthy) that a checkpoint must have to be gone back to (science.md §C.2: P(over) <= 0.2)
 ADAM_MEMORY = 1000  # steps, 1/(1-beta2): what poisoned Adam's moments lies at most this far back (science.md §C.3)
@@ -87,8 +87,13 @@ def best_so_far(candidates: Sequence[Candidate], vitals: Vitals) -> Candidate:
 
 
 def _rises(candidates: Sequence[Candidate], vitals: Vitals) -> list[tuple[Candidate, float, float]]:
-    """(candidate, relative rise over the best of them, standard error of the paired difference)."""
+    """(candidate, relative rise over the best of them, standard error of the paired difference).
+
+    Only of those that were measured with the pictures that are held out at the end.
+    """
     points = {point.step: point for point in vitals.validation if point.held_out > 0}
+    last = points[max(points)] if points else None
+    points = {step: point for step, point in points.items() if last and comparable(point, last)}
     measured = [(one, points[one.step]) for one in candidates if one.step in points]
     if len(measured) < 2:
         return []

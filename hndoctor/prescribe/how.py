@@ -59,16 +59,15 @@ def webui_resume(checkpoint: Checkpoint, schedule: str, steps: int, rate_changes
     yield f"Max steps: {steps}"
 
 
-def webui_use(checkpoint: Checkpoint, strength: float = 1.0) -> Iterator[str]:
+def webui_use(checkpoint: Checkpoint) -> Iterator[str]:
     """How to use a finished network."""
     yield f"copy {checkpoint.path} to {WEBUI_FOLDER}"
-    yield f"Prompt: <hypernet:{PurePosixPath(checkpoint.path).stem}:{strength:g}>"
+    yield f"Prompt: <hypernet:{PurePosixPath(checkpoint.path).stem}:1>"
 
 
-def webui_restart(schedule: str, steps: int, normal: bool) -> Iterator[str]:
+def webui_restart(schedule: str, steps: int) -> Iterator[str]:
     """Begin again in the web UI."""
-    initialisation = "; weights initialization: Normal; no layer normalization" if normal else ""
-    yield f"Create hypernetwork: a new name{initialisation}"
+    yield "Create hypernetwork: a new name; weights initialization: Normal; no layer normalization"
     yield f"Learning rate: {schedule}"
     yield f"Max steps: {steps}"
 

@@ -15,6 +15,7 @@ LEAST, MOST = 1e-12, 1e12
 ERROR_UNKNOWN = 0.01  # relative; where there is nothing to estimate it from; guess, untested
 FEWEST_ITEMS = 3  # below this a spread over items means nothing
 FEWEST_POINTS = 6  # below this the roughness of a curve means nothing
+SAME_ITEMS = 0.01  # of an item's loss under the bare base model: what other arithmetic may make of it; guess
 
 
 @dataclass(frozen=True)
@@ -32,20 +33,30 @@ class Drift:
 def drifts(points: Iterable[ValidationPoint], from_base: bool = False) -> tuple[Drift, ...]:
     """One for each point, in order of step; the best so far includes the point itself (rise 0).
 
+    Where other pictures are held out from some point on, as of changed data, the best is looked for anew.
     `from_base`: the bare base model is the best until a point is better.
     """
     ordered = sorted((point for point in points if point.held_out > 0), key=lambda point: point.step)
     rough = roughness(ordered)
     found: list[Drift] = []
-    best = _bare(ordered[0]) if from_base and ordered and ordered[0].held_out_base > 0 else None
+    best: ValidationPoint | None = None
     for point in ordered:
-        if best is None or point.held_out < best.held_out:
+        if best is None or not comparable(point, best):
+            best = _bare(point) if from_base and point.held_out_base > 0 else point
+        if point.held_out < best.held_out:
             best = point
         error = relative_error(point.items, best.items, best.held_out, rough) if point is not best else rough
         gained = max(0.0, _share(best.held_out_base, best.held_out) - 1)
         rise = _share(point.held_out, best.held_out) - 1
         found.append(Drift(point.step, best.step, rise, error, gained, _shared(point, best, rise)))
     return tuple(found)
+
+
+def comparable(one: ValidationPoint, other: ValidationPoint) -> bool:
+    """Whether the same pictures were held out: under the bare base model every item has the same loss."""
+    pairs = list(zip(one.base_items, other.base_items, strict=False))
+    same = all(abs(a - b) <= SAME_ITEMS * max(abs(a), abs(b)) for a, b in pairs)
+    return same and len(one.base_items) == len(other.base_items)
 
 
 def _share(loss: float, other: float) -> float:

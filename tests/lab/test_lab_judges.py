@@ -108,17 +108,3 @@ def test_the_fit_sees_each_checkpoint_with_its_true_state_and_scores_a_right_dia
     with believing("GAIN", ((0.1, 8.0), (60.0, -8.0))):
         assert log_score([kept]) < score
     assert before == parameters.GAIN
-
-
-def test_what_is_done_with_a_sick_run_beside_the_prescription(kept: Kept) -> None:
-    from benchmarks.lab.follow import is_sick, treatments
-    from hndoctor import judge
-
-    assert is_sick(kept)
-    done = {one.name: one for one in treatments(kept, judge(kept.vitals), Path("run"))}
-    assert done["continue as is"].use == Path("run") / kept.vitals.checkpoints[-1].path
-    assert done["hndoctor"].resume is not None
-    assert done["hndoctor"].resume.name in ("x-500.pt", "x-1000.pt")
-    assert done["half the steps back, a tenth of the rate"].learn_rate == "5e-07"
-    assert done["start again at the guide's schedule"].normal
-    assert "last finite, same rate" not in done  # all of them are

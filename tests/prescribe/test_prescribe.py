@@ -258,3 +258,13 @@ def test_overtrained_where_no_checkpoint_lies_says_what_to_look_for():
 def test_a_run_that_lies_elsewhere_is_named_by_its_url():
     told = advice(a_run(**EXPLODED, run="s3://bucket/runs/x"))
     assert " --resume s3://bucket/runs/x/hypernetworks/x-3000.pt " in told.how_hndoctor[0]
+
+
+def test_of_changed_data_the_best_is_looked_for_among_those_measured_with_the_pictures_held_out_now():
+    """As in the lab's changed-02: easier pictures, held out before the change, say nothing of what is best."""
+    half = len(STEPS) // 2
+    before = validation({step: 0.05 + 1e-6 * abs(step - STEPS[1]) for step in STEPS[:half]}, base=0.1)
+    after = validation({step: 0.15 - 1e-6 * step for step in STEPS[half:]}, base=0.2)
+    plan = Settings(learn_rate="5e-6", steps=STEPS[-1], images=50)
+    told = advice(a_run(validation=(*before, *after), settings=plan))
+    assert (told.action, told.step) == (Action.STOP, STEPS[-1])

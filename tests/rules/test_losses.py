@@ -142,3 +142,16 @@ def test_windows_are_means_of_the_last_points():
         for end in range(FEWEST - 1, 100)
     ]
     assert [(mean.step, mean.mean) for mean in smoothed(points)] == [(s, pytest.approx(m)) for s, m in slow]
+
+
+def test_losses_of_other_pictures_held_out_are_not_held_against_those_of_before():
+    """As in the lab's changed-02: the data was changed midway, and harder pictures were held out from then on."""
+    before = validation(dict.fromkeys(STEPS[:4], 0.08), base=0.1)
+    after = validation({step: 0.14 - step * 1e-6 for step in STEPS[4:]}, base=0.18)
+    assert not of(rules.validation_got_worse, a_run(validation=(*before, *after)))
+    assert of(rules.validation_got_worse, a_run(validation=(*before, *replace_base(after, 0.1))))
+
+
+def replace_base(points, base):
+    """The same losses, of pictures that are as hard as those of before."""
+    return validation({point.step: point.held_out for point in points}, base=base)
