@@ -133,6 +133,7 @@ class ModuleVitals:
     travel_rms: float | None = None  # RMS of the change since the first checkpoint of the run
     dead_outputs: float | None = None  # share of outputs that are zero for every context; only if activate_output
     best_rms: float | None = None  # RMS of the distance from the best checkpoint before it, by held-out loss
+    varied: float | None = None  # the part of the gain that differs from context to context: ||h(x) - mean h|| / ||x||
 
 
 @dataclass(frozen=True)

@@ -75,13 +75,23 @@ def test_a_grave_finding_at_the_last_step_is_heeded_from_a_majority_on(code):
     assert told(None, contradicted, grave).action is Action.CONTINUE
 
 
+def test_a_grave_finding_in_a_file_without_a_number_is_heeded_too():
+    unsure = SOUND | {STEPS[-1]: (0.0, 0.9, 0.0, 0.1)}
+    file = a_run().checkpoints[-1].path
+    assert told(None, unsure, a_finding("HN102", None, subject=file)).action is Action.RESUME
+    assert told(None, unsure, a_finding("HN102", None, subject="another.pt")).action is Action.CONTINUE
+
+
 def test_of_several_findings_one_that_is_grave_is_enough():
     unsure = SOUND | {STEPS[-1]: (0.0, 0.9, 0.0, 0.1)}
     findings = (a_finding("HN102", 500), a_finding("HN301", STEPS[-1], confidence=0.1), a_finding("HN101", STEPS[-1]))
     assert told(None, unsure, *findings).action is Action.RESUME
 
 
-@pytest.mark.parametrize(("code", "why"), [("HN104", "does nothing"), ("HN114", "cannot be computed")])
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [("HN104", "does nothing"), ("HN114", "cannot be computed"), ("HN116", "the same to every context")],
+)
 def test_what_never_did_anything_is_started_again_and_what_ceased_to_goes_back(code, why):
     whole = a_run(settings=PLAN)
     partial = a_checkpoint(100, partial="a LoRA")

@@ -114,6 +114,7 @@ def test_every_number_of_a_module(trained):
             "size": SIZE,
             "side": "kv"[side],
             "gain": pytest.approx(float(out.norm() / x.norm()), rel=1e-5),
+            "varied": pytest.approx(float((out - out.mean(0)).norm() / x.norm()), rel=1e-5),
             "dead_units": float((hidden == 0).all(0).double().mean()),
             "rms": pytest.approx(float(now.pow(2).mean().sqrt()), rel=1e-6),
             "update_rms": pytest.approx(float((now - before).pow(2).mean().sqrt()), rel=1e-5),

@@ -290,6 +290,15 @@ def test_dead_units_and_dead_outputs():
     assert effect(module, metadata("tanh", out=True)).dead_units is None
 
 
+@pytest.mark.parametrize("zeroed", ["linear.0.weight", "linear.2.weight"])
+def test_a_layer_of_zeros_adds_the_same_to_every_context(zeroed):
+    _, module = twin_module(24, (1, 2, 1), "relu", False, (0, 0, 0), False)
+    told = metadata("relu")
+    assert effect(module, told).varied > 0.001
+    found = effect(dataclasses.replace(module, tensors={**module.tensors, zeroed: 0 * module.tensors[zeroed]}), told)
+    assert found.varied < 1e-6
+
+
 @pytest.mark.parametrize("scale", [1e20, 1e30])
 def test_gains_beyond_single_precision(scale):
     _, module = twin_module(8, (1, 2, 1), "linear", False, (0, 0, 0), False)
