@@ -59,7 +59,9 @@ def _end_record(data: memoryview) -> tuple[int, int, int]:
 
 
 def _no_end(data: memoryview) -> Refused:
-    if b"PK\5\6" in bytes(data[-65_557:]):
+    """Why the last 22 bytes are no end record; a comment behind it has 65,535 bytes at most."""
+    last = bytes(data[-65_557:])
+    if 0 <= last.find(b"PK\5\6") < len(last) - 22:
         return Refused(Refusal.UNSAFE, "there are bytes after the end of the archive")
     return Refused(Refusal.DAMAGED, "the end of the archive is missing: the file was cut short")
 
