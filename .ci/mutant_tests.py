@@ -41,7 +41,6 @@ def in_a_fork(work: Callable[[], int], seconds: float, wall: float = 600.0) -> i
     """What some work returns, done in a process of its own; None: an endless loop."""
     child = os.fork()
     if child == 0:
-        os.setsid()
         quiet = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
             os.dup2(quiet, stream)
@@ -53,7 +52,7 @@ def in_a_fork(work: Callable[[], int], seconds: float, wall: float = 600.0) -> i
         if done:
             return None if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU else status
         time.sleep(0.01)
-    os.killpg(child, signal.SIGKILL)
+    os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return None
 
