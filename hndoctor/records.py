@@ -516,3 +516,4 @@ class PictureJudgement:
     severity: float | None = None  # how far it has drowned in noise, 0 to 1
     noise_share: float | None = None  # share of the tiles that look like noise
     tiles: tuple[tuple[float, ...], ...] = ()  # probability of noise of each tile, row by row
+    thumbnail: str | None = None  # JPEG, base64; where a page will show it
