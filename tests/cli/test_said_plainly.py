@@ -65,7 +65,10 @@ def test_the_page_of_one_run_and_the_index_of_two_can_be_printed(call, healthy: 
         (["gate", "{run}", "--update-baseline"], "--update-baseline needs --baseline FILE"),
         (["gate", "{run}", "--settings", "{pyproject}"], "has no [tool.hndoctor] table"),
         (["gate", "{run}", "--settings", "{expires}"], "expires: write a day: expires = 2027-03-31"),
-        (["merge", "{run}/hypernetworks/quiet-500.pt", "--steps", "500,1000", "--out", "m.pt"], "name the run's folder"),
+        (
+            ["merge", "{run}/hypernetworks/quiet-500.pt", "--steps", "500,1000", "--out", "m.pt"],
+            "name the run's folder",
+        ),
         (["merge", "{runs}", "--steps", "500,1000", "--out", "m.pt"], "holds several runs; name one of them"),
         (["merge", "{run}/none.pt", "{run}/none.pt", "--out", "m.pt"], "there is no such file"),
         (["convert", "{run}/hypernetworks/quiet-500.pt", "{run}/made.pt"], "made.pt: is a folder"),
@@ -89,7 +92,9 @@ def test_what_cannot_be_carried_out_is_one_line(
 
 
 @pytest.mark.parametrize("runs", [1, 2])
-def test_measurements_that_cannot_be_used_end_only_their_own_run(call, healthy: Path, tmp_path: Path, runs: int) -> None:
+def test_measurements_that_cannot_be_used_end_only_their_own_run(
+    call, healthy: Path, tmp_path: Path, runs: int
+) -> None:
     forged = tmp_path / "forged" / "vitals.json"
     forged.parent.mkdir()
     forged.write_text("{", encoding="utf-8")
@@ -172,7 +177,8 @@ def test_the_demo_trains_both_and_ends_with_the_index(call, tmp_path: Path, monk
     def perform(folder: Path, act: demonstration.Act) -> None:
         networks = folder / "runs" / act.name / "hypernetworks"
         for step in (500, 1000, 1500):
-            write_network(networks / f"{act.name}-{step}.pt", step, 3.0 if (act.name, step) == ("ruined", 1500) else 0.03)
+            scale = 3.0 if (act.name, step) == ("ruined", 1500) else 0.03
+            write_network(networks / f"{act.name}-{step}.pt", step, scale)
 
     monkeypatch.setattr(demonstration, "perform", perform)
     monkeypatch.setattr(demonstration, "PICTURES", 2)

@@ -87,8 +87,9 @@ def test_the_end_record_says_what_is_there(end):
 
 def test_what_follows_the_end_and_an_end_that_is_missing():
     assert refusal(archive(tail=b"x")) is Refusal.UNSAFE
-    assert refusal(archive(tail=b"\0" * (65_557 - 22))) is Refusal.UNSAFE
-    assert refusal(archive(tail=b"\0" * (65_557 - 21))) is Refusal.DAMAGED
+    assert refusal(archive(tail=b"x" * (65_557 - 22))) is Refusal.UNSAFE
+    assert refusal(archive(tail=b"x" * (65_557 - 21))) is Refusal.DAMAGED
+    assert refusal(archive(tail=b"\0" * 512)) is Refusal.DAMAGED, "zeros are a copy that went wrong"
     for cut in (1, 18, 19, 22, 60):
         assert refusal(archive()[:-cut]) is Refusal.DAMAGED, "a download that was cut short is no attack"
     assert refusal(memoryview(b"")) is refusal(memoryview(b"PK\5\6")) is Refusal.DAMAGED

@@ -32,7 +32,7 @@ def test_a_file_replaced_while_it_is_read_is_refused(network: Path) -> None:
 
 def test_a_file_that_shrinks_before_it_is_read_is_refused(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = source.snapshot(network)
-    monkeypatch.setattr(source, "_may_map", lambda path, before: False)
+    monkeypatch.setattr(source, "_may_map", lambda path, before, descriptor: False)
     network.write_bytes(network.read_bytes()[:-1])
     with pytest.raises(Refused) as refused:
         source._bytes_of(network, before)
