@@ -176,6 +176,7 @@ class OptimizerVitals:
     modified: float = 0.0
     content: str = ""  # XXH3 of its bytes, 32 hex digits
     misfits: int = 0  # parameters whose moments have no tensor of their shape in the network
+    refusal: Refusal | None = None  # of what kind the reason is, when the file could not be read
 
 
 @dataclass(frozen=True)

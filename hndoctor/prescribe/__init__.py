@@ -27,6 +27,7 @@ SERIOUS = 0.5  # confidence from which a grave finding at the last step is heede
 # p(broken) of the course below which it is not: all other channels contradict it.  Guess; in the lab's tuning
 # half by-heart-01 has a module of gain 8 and p(broken) below .01, and is sound
 CONTRADICTED = 0.05
+STATE_UNFIT = "HN110"  # the optimizer's state: the network beside it may be sound
 IDLE = (
     ("HN104", "the network does nothing"),
     ("HN114", "its layers or its activation cannot be computed"),
@@ -75,7 +76,8 @@ def _alarm(case: Case) -> int | None:
     """The last step, where weights or previews of it are called broken though the course as a whole is not sure yet."""
     if case.last.p[State.BROKEN.value] < CONTRADICTED:
         return None
-    grave = (f for f in case.diagnosis.findings if f.severity is Severity.ERROR and f.code[:3] in ("HN1", "HN3"))
+    errors = (f for f in case.diagnosis.findings if f.severity is Severity.ERROR)
+    grave = (f for f in errors if f.code[:3] in ("HN1", "HN3") and f.code != STATE_UNFIT)
     return next((case.last.step for f in grave if _of_the_last(f, case.last) and f.confidence >= SERIOUS), None)
 
 

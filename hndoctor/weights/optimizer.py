@@ -33,7 +33,7 @@ def measure_optimizer(
     return OptimizerVitals(
         path=name or file.path.name,
         optimizer_name=file.optimizer_name,
-        learning_rate=_finite(group.get("lr")),
+        learning_rate=_rate(group),
         step=_step(file),
         hash=file.hash,
         hash_matches=matches,
@@ -76,6 +76,12 @@ def _finite(value: Any) -> float | None:
     return None
 
 
+def _rate(group: Mapping[str, Any]) -> float | None:
+    """The rate of a group; D-Adaptation and Prodigy store a factor of 1 there, and beside it the rate they found."""
+    rate, found = _finite(group.get("lr")), _finite(group.get("d"))
+    return rate if rate is None or found is None else rate * found
+
+
 def _step(file: OptimizerFile) -> int | None:
     steps = [_finite(entry.get("step")) for entry in file.state.values()]
     known = [step for step in steps if step is not None and 0 <= step < STEP_LIMIT]
@@ -89,7 +95,12 @@ def _zero_share(counted: Sequence[Tally]) -> float:
 
 
 def _next_update(file: OptimizerFile) -> float | None:
-    """RMS of the step Adam would make if the next gradient were like the mean of the last: lr * m̂ / (sqrt(v̂) + eps)."""
+    """RMS of the step Adam would make if the next gradient were like the mean of the last: lr * m̂ / (sqrt(v̂) + eps).
+
+    None for those that find their rate themselves (Prodigy, D-Adaptation): they scale the moments in ways of their own.
+    """
+    if any("d" in group for group in file.param_groups):
+        return None
     squares, count = 0.0, 0
     with np.errstate(all="ignore"):
         for group in file.param_groups:

@@ -82,6 +82,11 @@ def test_a_grave_finding_in_a_file_without_a_number_is_heeded_too():
     assert told(None, unsure, a_finding("HN102", None, subject="another.pt")).action is Action.CONTINUE
 
 
+def test_an_unfit_optimizer_state_is_no_reason_to_leave_the_network():
+    unsure = SOUND | {STEPS[-1]: (0.0, 0.9, 0.0, 0.1)}
+    assert told(None, unsure, a_finding("HN110", STEPS[-1])).action is Action.CONTINUE
+
+
 def test_of_several_findings_one_that_is_grave_is_enough():
     unsure = SOUND | {STEPS[-1]: (0.0, 0.9, 0.0, 0.1)}
     findings = (a_finding("HN102", 500), a_finding("HN301", STEPS[-1], confidence=0.1), a_finding("HN101", STEPS[-1]))

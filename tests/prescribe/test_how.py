@@ -80,6 +80,14 @@ def test_the_optimizer_goes_along_only_where_the_rate_stays(pair, changes, wante
     assert list(webui_resume(file, "5e-7:900", 900, changes)) == [*wanted, *TYPED]
 
 
+@pytest.mark.parametrize("spoilt", [{"nonfinite": 1}, {"misfits": 1}, {"unreadable": "damaged"}])
+def test_an_unfit_optimizer_stays_behind(spoilt):
+    file = a_checkpoint(500, optimizer=replace(an_optimizer(5e-6), **spoilt))
+    lines = list(webui_resume(file, "5e-7:900", 900, False))
+    alone = "copy hypernetworks/x-500.pt to models/hypernetworks"
+    assert lines == [alone, "leave x-500.pt.optim out: it is not fit to go on from (HN110)", *TYPED]
+
+
 def test_brackets_in_a_name_are_warned_of():
     file = replace(a_checkpoint(500), path="hypernetworks/x (1).pt")
     lines = list(webui_resume(file, "5e-7:900", 900, False))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from hndoctor.records import LossPoint, NetworkMetadata, Settings, Severity
+from hndoctor.records import LossPoint, NetworkMetadata, Refusal, Settings, Severity
 from hndoctor.rules import idle, optimizers, sizes, units, weights
 from hndoctor.rules.pace import paces
 from hndoctor.rules.weights import RULES_WEIGHTS
@@ -336,6 +336,27 @@ def test_unfit_optimizer_states(changes, severity, words):
 
 def test_a_reset_optimizer_is_not_unfit():
     assert signs(optimizers.optimizer_state_unfit, vitals(checkpoint(900, optimizer=optimizer(900, step=20)))) == []
+
+
+@pytest.mark.parametrize(
+    ("refusal", "told"),
+    [(None, [None]), (Refusal.DAMAGED, [None]), (Refusal.WRITING, [Severity.INFO]), (Refusal.UNSAFE, [])],
+)
+def test_a_state_that_cannot_be_read_is_told_by_its_kind(refusal, told):
+    state = optimizer(500, unreadable="for a reason", refusal=refusal)
+    found = signs(optimizers.optimizer_state_unfit, vitals(checkpoint(500, optimizer=state)))
+    assert [sign.severity for sign in found] == told
+
+
+@pytest.mark.parametrize(
+    ("leap", "told"), [(None, []), (0.99, []), (1.0, [None]), (9.9, [None]), (10.0, [Severity.ERROR])]
+)
+def test_a_step_longer_than_the_weights(leap, told):
+    made = checkpoint(500, rms=0.01)
+    state = optimizer(500, update_rms=None if leap is None else leap * 0.01 * (1 + 1e-9))
+    found = signs(optimizers.optimizer_state_unfit, vitals(replace(made, optimizer=state)))
+    assert [sign.severity for sign in found] == told
+    assert all("would move the weights by" in sign.message for sign in found)
 
 
 # --- HN115 ------------------------------------------------------------------------------------------------------------

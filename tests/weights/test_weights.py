@@ -517,3 +517,13 @@ def test_impossible_steps_of_an_optimizer_are_not_believed(tmp_path, step):
 def test_odd_optimizers_do_not_crash(tmp_path, groups):
     _, _, state, _ = trained()
     assert measure_optimizer(optimizer_file(tmp_path / "a", state, groups), tmp_path, "").update_rms is None
+
+
+@pytest.mark.parametrize("estimate", [3e-4, 1e-6])
+def test_the_rate_that_an_optimizer_found_itself(tmp_path, estimate):
+    """D-Adaptation and Prodigy store a rate of 1 and, beside it, their estimate; their moments are of another scale."""
+    _, _, state, groups = trained()
+    own = tuple({**group, "lr": 1.0, "d": estimate} for group in groups)
+    found = measure_optimizer(optimizer_file(tmp_path / "a.optim", state, own), tmp_path, "")
+    assert found.learning_rate == pytest.approx(estimate)
+    assert found.update_rms is None
