@@ -9,7 +9,7 @@ from hndoctor.rules.engine import Rule, Sign, rule
 from hndoctor.rules.pace import rms_of
 
 ZERO_MOMENTS = 0.99  # share of second moments that never saw a gradient; guess, untested
-# RMS of the next step over that of the weights: at most .065 in the lab's sound runs and .33 in its sick ones (86 runs);
+# RMS of the next step over that of the weights: at most .065 in the lab's sound runs and .33 in sick ones (86 runs);
 # where second moments were lost and first ones not, Adam divides by its epsilon alone.  The second one is a guess
 LEAP, DEADLY_LEAP = 1.0, 10.0
 

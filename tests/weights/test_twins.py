@@ -148,6 +148,7 @@ def test_every_number_of_an_optimizer_state(trained):
         "zero_second_moment": pytest.approx(float((squares == 0).double().mean())),
         "update_rms": pytest.approx(float(torch.cat([s.ravel() for s in steps]).pow(2).mean().sqrt()), rel=1e-5),
         "unreadable": None,
+        "refusal": None,
         "bytes": state.stat().st_size,
         "modified": state.stat().st_mtime,
         "content": record.optimizer.content,  # test_checkpoint compares it with the whole file's
