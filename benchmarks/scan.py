@@ -1,9 +1,9 @@
 """What reading and measuring a checkpoint costs, in units of summing the same bytes once with numpy.
 
-Every row is the median, over rounds, of (CPU time of the row / CPU time of the sum in the same round): the two are
-measured side by side in one process, so that a busy machine disturbs both alike.  Files lie in the page cache.  "Of
-the file": the sum maps it anew, as reading does; "of memory": the bytes have been read already, so that no page has to
-be mapped.  With one thread and with two.
+Every row is the median, over rounds, of (CPU time of the row / CPU time of the sum in the same round), each the least
+of three: the two are measured side by side in one process, so that a busy machine disturbs both alike.  Files lie in
+the page cache.  "Of the file": the sum maps it anew, as reading does; "of memory": the bytes have been read already, so
+that no page has to be mapped.  With one thread and with two.
 
     python -m benchmarks.scan [--rounds 7] [--folder DIR] [--peer PYTHON]
 
@@ -95,6 +95,11 @@ def seconds(action: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
+def least(action: Callable[[], object]) -> float:
+    """The least CPU time of three calls."""
+    return min(seconds(action) for _ in range(3))
+
+
 def the_sum(path: Path) -> np.float32:
     """The unit: all bytes of the file as float32, mapped anew and summed once."""
     flat = np.memmap(path, np.uint8, "r")[: path.stat().st_size // 4 * 4].view(np.float32)
@@ -163,9 +168,9 @@ def table(paths: list[Path], rounds: int) -> float:
     sums: list[tuple[float, float]] = []
     for _ in range(rounds):
         for name, action in work.items():
-            anew = min(seconds(lambda: the_sum(paths[2])) for _ in range(3))
-            held = min(seconds(lambda: np.add.reduce(flat)) for _ in range(3))
-            spent = seconds(action)
+            anew = least(lambda: the_sum(paths[2]))
+            held = least(lambda: np.add.reduce(flat))
+            spent = least(action)
             sums.append((anew, held))
             ratios[name].append((spent / anew, spent / held))
     size, threads = paths[2].stat().st_size / 1e6, os.environ["OMP_NUM_THREADS"]
@@ -191,7 +196,7 @@ def peer(paths: list[Path], python: str | None, unit: float) -> None:
         told = subprocess.run([python, "-c", PEER, f"{folder}/m.npz"], check=True, capture_output=True, text=True)
     spent, layers = json.loads(told.stdout.splitlines()[-1])
     _, _, directions = measure(network(paths[1]))
-    ours = min(seconds(lambda: measure(file, Past(network(paths[1])), directions)) for _ in range(3))
+    ours = least(lambda: measure(file, Past(network(paths[1])), directions))
     print(f"weightwatcher.analyze(), {layers} matrices: {spent:.2f} s = {spent / unit:.0f} sums; ", end="")
     print(f"we measure all in a series in {ours:.3f} s, {spent / ours:.0f} times as fast")
 
