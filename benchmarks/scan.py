@@ -35,7 +35,7 @@ from hndoctor.weights.tallies import Tallies, tally
 
 SIZES = (768, 320, 640, 1280)  # the web UI's default: 1, 2, 1 of these has 88 MB
 LONG_AGO = 1e9  # a modification time at which a file counts as settled and may be mapped
-SERIES = (2, 10, 20)  # checkpoints of the folders whose cost must grow evenly
+SERIES = (10, 20, 50)  # checkpoints of the folders whose cost must grow evenly
 COMMAND = """
 import pathlib, resource, sys
 sys.argv = ["hndoctor", *sys.argv[1:]]
