@@ -3,8 +3,12 @@
     python .ci/covered.py [--keep] [TESTS...]
 
 --keep adds to what was measured before: for running the tests a folder at a time.  Prints the share of branches taken
-in each package and what is missing in each module; fails where a share is below its goal.  Tests that watch for
-files and processes that a command has no need of (tests/abuse) are run without: the measuring writes files itself.
+in each package and what is missing in each module; fails where a share is below its goal.
+
+Every module of both packages counts, the programs that made the pocket model and those started as processes of their
+own among them.  Left out are lines, not modules: what only type checkers see, and bodies that are no more than `...` or
+`NotImplementedError`.  What tests/abuse takes is not counted: those tests watch for files that a command has no need
+of, or let it write none, and the measuring writes files itself; a process that is killed tells nothing either.
 """
 
 from __future__ import annotations

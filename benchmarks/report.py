@@ -97,7 +97,7 @@ def main() -> None:
     print(f"{'page':<44}{'CPU s':>8}{'MB':>8}{'goal s':>9}{'goal MB':>9}")
     for checkpoints, previews, goal_s, goal_mb in ((50, 100, "2", "2"), (1000, 1000, "-", "10")):
         diagnosis, vitals = run_of(checkpoints, previews)
-        seconds, size = best(lambda d=diagnosis, v=vitals: render_html(d, v, RULES))  # type: ignore[misc]
+        seconds, size = best(lambda d=diagnosis, v=vitals: render_html(d, v, RULES))  # type: ignore[misc]  # defaults of a lambda
         what = f"{checkpoints} checkpoints, {previews} previews"
         print(f"{what:<44}{seconds:8.2f}{size / 1e6:8.2f}{goal_s:>9}{goal_mb:>9}")
     diagnosis, vitals = run_of(50, 100)

@@ -64,8 +64,8 @@ def k_diffusion() -> tuple[Any, Any]:
         sys.exit("pip install --no-deps k-diffusion torchsde trampoline torchdiffeq")
     package, utils = types.ModuleType("k_diffusion"), types.ModuleType("k_diffusion.utils")
     package.__path__ = list(found.submodule_search_locations or ())
-    utils.append_dims = lambda x, n: x[(..., *(None,) * (n - x.ndim))]  # type: ignore[attr-defined]
-    package.utils = utils  # type: ignore[attr-defined]
+    utils.append_dims = lambda x, n: x[(..., *(None,) * (n - x.ndim))]  # type: ignore[attr-defined]  # a stand-in
+    package.utils = utils  # type: ignore[attr-defined]  # a module of our own making
     sys.modules |= {"k_diffusion": package, "k_diffusion.utils": utils}
     return importlib.import_module("k_diffusion.sampling"), importlib.import_module("k_diffusion.external")
 

@@ -116,7 +116,7 @@ def floor(course: Course) -> Callable[[], object]:
 
     def step() -> float:
         loss = course.objective(batch.latents, batch.noise, batch.timesteps, batch.context).mean()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         return float(loss.detach())
@@ -135,7 +135,7 @@ def webui(course: Course) -> Callable[[], object]:
         unet.enable_gradient_checkpointing(partial(checkpoint, use_reentrant=True))
         course.injection.shared_context = False
         loss = course.objective(batch.latents, batch.noise, batch.timesteps, batch.context).mean()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         value = float(loss.detach())

@@ -130,7 +130,7 @@ def gradients(course: Course, step: int, batches: Sequence[Batch]) -> Tensor:
         with seeded:
             losses = course.objective(batch.latents, batch.noise, batch.timesteps, batch.context, batch.weight)
         loss = losses.mean() / len(batches) if len(batches) > 1 else losses.mean()
-        (loss if scaler is None else scaler.scale(loss)).backward()  # type: ignore[no-untyped-call]
+        (loss if scaler is None else scaler.scale(loss)).backward()  # type: ignore[no-untyped-call]  # torch's
         total = loss.detach() if total is None else total + loss.detach()
     assert total is not None
     return total
@@ -183,7 +183,7 @@ def _clip(course: Course, step: int) -> Tensor | None:
 def _step_unless_broken(optimizer: torch.optim.Optimizer, evidence: Tensor) -> None:
     """One sample without a finite loss must not cost the network: its step is left out (as a gradient scaler does)."""
     if evidence.device.type == "cuda" and optimizer.param_groups[0].get("fused"):
-        optimizer.found_inf = (~torch.isfinite(evidence)).float()  # type: ignore[attr-defined]  # no wait for the device
+        optimizer.found_inf = (~torch.isfinite(evidence)).float()  # type: ignore[attr-defined]  # fused ones read it: no wait
         optimizer.step()
     elif isfinite(float(evidence)):
         optimizer.step()

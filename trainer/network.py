@@ -181,8 +181,8 @@ class Hypernetwork(nn.Module):
         module = pair[side]
         dtype = next(iter(module.parameters())).dtype
         if context.dtype == dtype:
-            return module(context, strength)  # type: ignore[no-any-return]
-        return module(context.to(dtype), strength).to(context.dtype)  # type: ignore[no-any-return]
+            return module(context, strength)  # type: ignore[no-any-return]  # torch calls are Any
+        return module(context.to(dtype), strength).to(context.dtype)  # type: ignore[no-any-return]  # the same
 
     def forward(self, context: Tensor, strength: float = 1.0) -> tuple[Tensor, Tensor]:
         """Contexts (..., size) for keys and for values; `strength` 0 leaves them as they are."""

@@ -47,7 +47,7 @@ class Objective:
 def predict(unet: Any, x: Tensor, timesteps: Tensor, context: Tensor) -> Tensor:
     """What a diffusers UNet predicts, whatever its type."""
     kind = unet.dtype
-    return unet(x.to(kind), timesteps, context.to(kind), return_dict=False)[0]  # type: ignore[no-any-return]
+    return unet(x.to(kind), timesteps, context.to(kind), return_dict=False)[0]  # type: ignore[no-any-return]  # untyped
 
 
 def as_float(unet: Any) -> Callable[[Tensor, Tensor, Tensor], Tensor]:

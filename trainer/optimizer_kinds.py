@@ -75,10 +75,10 @@ def _fastest(kind: Any, parameters: list[nn.Parameter], options: dict[str, Any],
     """One kernel for all parameters where the device has it, else what torch chooses: foreach, or one by one."""
     if fused and "fused" not in options and "foreach" not in options:
         try:
-            return kind(parameters, **options, fused=True)  # type: ignore[no-any-return]
+            return kind(parameters, **options, fused=True)  # type: ignore[no-any-return]  # classes are found by name
         except RuntimeError:
             pass
-    return kind(parameters, **options)  # type: ignore[no-any-return]
+    return kind(parameters, **options)  # type: ignore[no-any-return]  # the same
 
 
 def _kind(name: str) -> Any:
@@ -144,7 +144,7 @@ def switches(optimizer: torch.optim.Optimizer) -> bool:
 def train(optimizer: torch.optim.Optimizer) -> None:
     """Make it ready for steps."""
     if switches(optimizer):
-        optimizer.train()  # type: ignore[attr-defined]
+        optimizer.train()  # type: ignore[attr-defined]  # it `switches`
 
 
 @contextmanager
@@ -158,11 +158,11 @@ def meant(optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor]) -> Ite
         yield []
         return
     trained = [parameter.detach().clone() for parameter in parameters]
-    optimizer.eval()  # type: ignore[attr-defined]
+    optimizer.eval()  # type: ignore[attr-defined]  # it `switches`
     try:
         yield trained
     finally:
-        optimizer.train()  # type: ignore[attr-defined]
+        optimizer.train()  # type: ignore[attr-defined]  # it `switches`
         put(parameters, trained)
 
 

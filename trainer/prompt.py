@@ -95,10 +95,10 @@ class TextEncoder:
     def _hidden(self, tokens: Tensor) -> Tensor:
         output = self.model(input_ids=tokens, output_hidden_states=self.clip_skip > 1)
         if self.clip_skip == 1:
-            return output.last_hidden_state  # type: ignore[no-any-return]
+            return output.last_hidden_state  # type: ignore[no-any-return]  # transformers has no types
         inner = getattr(self.model, "text_model", self.model)  # transformers before 5.6 wraps it
         depth = min(self.clip_skip, len(output.hidden_states))
-        return inner.final_layer_norm(output.hidden_states[-depth])  # type: ignore[no-any-return]
+        return inner.final_layer_norm(output.hidden_states[-depth])  # type: ignore[no-any-return]  # the same
 
     def _emphasised(self, hidden: Tensor, weights: Sequence[float]) -> Tensor:
         """Every token times its weight, then the mean restored (web UI, "Original")."""

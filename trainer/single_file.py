@@ -18,7 +18,7 @@ from torch import Tensor
 
 from hndoctor.formats import HypernetworkFile, Refused, TensorFile, read
 from hndoctor.formats.types import Array
-from trainer import ldm, models
+from trainer import ldm, models, pocket
 from trainer.errors import TrainerError
 
 SUFFIXES = frozenset({".safetensors", ".ckpt", ".pt", ".pth"})
@@ -125,21 +125,14 @@ def _configs(path: Path, tensors: Mapping[str, Array]) -> Path:
 
 def _pocket_configs(path: Path, shape: tuple[int, int]) -> Path:
     """The pocket model's folder, if the checkpoint is one of its kind."""
-    try:
-        from trainer import pocket
-    except ImportError:
-        folder = None
-    else:
-        folder = pocket.path()
-        config = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
-        if shape != (config["block_out_channels"][0], config["cross_attention_dim"]):
-            folder = None
-    if folder is None:
-        raise TrainerError(
-            f"{path}: neither Stable Diffusion 1 nor 2 (its first layer is {shape[0]} wide, its text {shape[1]}); "
-            "name a diffusers folder with its configurations and tokenizer, base_config = …"
-        )
-    return folder
+    folder = pocket.path()
+    config = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
+    if shape == (config["block_out_channels"][0], config["cross_attention_dim"]):
+        return folder
+    raise TrainerError(
+        f"{path}: neither Stable Diffusion 1 nor 2 (its first layer is {shape[0]} wide, its text {shape[1]}); "
+        "name a diffusers folder with its configurations and tokenizer, base_config = …"
+    )
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------

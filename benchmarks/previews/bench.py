@@ -36,7 +36,7 @@ def say(line: str = "") -> None:
 def shipped(table: Table) -> tuple[Floats, Floats, Floats]:
     """Log odds of noise of every row by the table in the code, and the ends of their intervals."""
     judged = [judge(table.score_of(i), bool(table.small[i])).noise for i in range(len(table.small))]
-    return tuple(np.array([log_odds(v, 30.0) for v in ends]) for ends in zip(*((j.value, j.low, j.high) for j in judged), strict=True))  # type: ignore[return-value]  # fmt: skip  # noqa: E501
+    return tuple(np.array([log_odds(v, 30.0) for v in ends]) for ends in zip(*((j.value, j.low, j.high) for j in judged), strict=True))  # type: ignore[return-value]  # three, as it zips three  # fmt: skip  # noqa: E501
 
 
 def line(name: str, values: Floats, positive: NDArray[np.bool_], negative: NDArray[np.bool_], table: Table) -> None:

@@ -116,7 +116,7 @@ def _burnt(home: Path, base_model: str, look: Path | None) -> Iterator[Sample]:
         death = Death("gameboy", "1e-6", seed=int(scale), steps=1)
         prompts = [*PROMPTS, "a blue tree on a beach under a pink sky", "a green car on snow under a grey sky"]
         config = _config(death, home, base_model, preview_cfg=scale, preview_prompts=prompts, validate_every=0)
-        for _ in train(config):  # type: ignore[arg-type]
+        for _ in train(config):  # type: ignore[arg-type]  # `_config` gives an object: torch is read late
             pass
         folder = home / "runs" / death.name / "images"
         pictures = [_picture(folder / _file(death.name, 0, which)) for which in range(len(prompts))]

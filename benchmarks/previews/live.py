@@ -90,7 +90,7 @@ def times(say: Say) -> None:
     say(f"  {'hndoctor, all scores':22s} {_median(ours, 30):8.1f}")
     for peer in peers():
         if np.isfinite(peer.of(picture)):
-            say(f"  {peer.name:22s} {_median(lambda peer=peer: peer.of(picture), 5):8.1f}")  # type: ignore[misc]
+            say(f"  {peer.name:22s} {_median(lambda peer=peer: peer.of(picture), 5):8.1f}")  # type: ignore[misc]  # a default
 
 
 def _median(work: Callable[[], object], rounds: int) -> float:

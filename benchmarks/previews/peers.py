@@ -76,13 +76,13 @@ def _estimate_sigma() -> Callable[[Bytes], float]:
 def _brisque() -> Callable[[Bytes], float]:
     from brisque import BRISQUE
 
-    class Brisque(BRISQUE):  # type: ignore[misc]
+    class Brisque(BRISQUE):  # type: ignore[misc]  # an untyped library's
         """Its features are arrays of one number, which numpy 2 no longer takes for numbers."""
 
         def scale_features(self, features: Any) -> Any:
             return super().scale_features([np.ravel(f)[0] for f in features])
 
-    return Brisque(url=False).score  # type: ignore[no-any-return]
+    return Brisque(url=False).score  # type: ignore[no-any-return]  # the same
 
 
 def _niqe() -> Callable[[Bytes], float]:

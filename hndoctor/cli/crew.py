@@ -205,7 +205,7 @@ def _cluster(address: str) -> Iterator[tuple[Executor, int]]:
     except ImportError:
         raise UsageError('--dask needs Dask: pip install "hndoctor[dask]"') from None
     try:
-        client: Any = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
+        client: Any = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]  # dask's
     except (OSError, ValueError) as error:
         raise UsageError(f"--dask {address}: no scheduler answers there ({type(error).__name__})") from None
     with client, client.get_executor(pure=False, retries=3) as executor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ def heal(console: Console, config: Config, *, resume: Path | None, overwrite: bo
         treatment = None if diagnosis is None else diagnosis.prescription
         if diagnosis is None or treatment is None or treatment.action not in (Action.RESUME, Action.RESTART):
             return finished
-        console.print(f"[bold]{escape(diagnosis.summary)}[/bold]\n{escape(treatment.sentence)}")
+        telling.say(console, f"[bold]{escape(diagnosis.summary)}[/bold]\n{escape(treatment.sentence)}")
         treated += 1
         keep(config.run, treated, diagnosis, treatment)
         config, how = treated_config(config, treatment)
@@ -49,7 +50,8 @@ def until_sick(
     from trainer.events import Previewed, Saved
 
     sick: list[Diagnosis] = []
-    with training.wishes_to_stop(console.print) as stop, closing(session.train(config, stop=stop, **how)) as events:
+    told = partial(telling.say, console)
+    with training.wishes_to_stop(told) as stop, closing(session.train(config, stop=stop, **how)) as events:
 
         def until() -> Any:
             for event in events:

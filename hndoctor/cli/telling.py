@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from hndoctor.cli.console import escape
 
@@ -95,7 +96,7 @@ class Teller:
         say(self.console, f"{where}{text}")
 
 
-def say(console: Console, text: str) -> None:
+def say(console: Console, text: str | Text) -> None:
     """One line; only a terminal's is broken at its width."""
     console.print(text, soft_wrap=not console.is_terminal)
 

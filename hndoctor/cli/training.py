@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -94,7 +95,7 @@ def drive(console: Console, config: Any, title: str, **how: Any) -> Finished | N
     """Train one configuration to its end; Ctrl-C and a polite kill end it after the step at hand, with all saved."""
     from trainer import session
 
-    with wishes_to_stop(console.print) as stop, closing(session.train(config, stop=stop, **how)) as events:
+    with wishes_to_stop(partial(say, console)) as stop, closing(session.train(config, stop=stop, **how)) as events:
         return follow(console, events, title)
 
 

@@ -21,6 +21,7 @@ from rich.text import Text
 import hndoctor
 from hndoctor.cli.console import UsageError, error_console, escape, shown, write_file
 from hndoctor.cli.reports import Reports, write_report
+from hndoctor.cli.telling import say
 from hndoctor.records import Diagnosis, Refusal, Run, State, Verdict, Vitals
 from hndoctor.remote import url_of
 from hndoctor.render import digest_of
@@ -100,7 +101,7 @@ def look(path: Path, known: Watched, console: Console, alarm: Alarm, lang: str) 
             diagnosis = examined(run, known, lang)
         except OSError as error:  # removed, or locked, while we looked at it: the next look will see
             known.prints.pop(key, None)
-            console.print(f"{escape(run.name)}: {escape(str(error.filename or run.root))}: {error.strerror or error}")
+            say(console, f"{escape(run.name)}: {escape(str(error.filename or run.root))}: {error.strerror or error}")
             continue
         if diagnosis is not None:
             news = True
@@ -156,7 +157,7 @@ def forget(known: Watched, seen: set[Key], console: Console) -> bool:
     """Runs that are no longer there; whether there were any."""
     gone = [key for key in known.prints if key not in seen]
     for key in gone:
-        console.print(f"{datetime.now():%H:%M:%S} {escape(key[1])}: is no longer there")
+        say(console, f"{datetime.now():%H:%M:%S} {escape(key[1])}: is no longer there")
         known.prints.pop(key)
         known.unsettled.discard(key)
         if (diagnosis := known.diagnoses.pop(key, None)) is not None:
@@ -184,7 +185,7 @@ def tell(console: Console, run: Run, before: Diagnosis | None, diagnosis: Diagno
     """Print what has become of a run, if that is news."""
     if before is None or (before.verdict, before.summary) != (diagnosis.verdict, diagnosis.summary):
         line = Text(f"{datetime.now():%H:%M:%S} {shown(run.name)}: ")
-        console.print(line.append(shown(diagnosis.summary), INK[diagnosis.verdict]))
+        say(console, line.append(shown(diagnosis.summary), INK[diagnosis.verdict]))
 
 
 def sound(alarm: Alarm, diagnosis: Diagnosis, console: Console) -> list[subprocess.Popen[bytes]]:
@@ -193,7 +194,7 @@ def sound(alarm: Alarm, diagnosis: Diagnosis, console: Console) -> list[subproce
         try:
             write_file(alarm.file, f"{diagnosis.run}: {diagnosis.summary}\n")
         except OSError as error:
-            console.print(f"not written: {escape(str(alarm.file))}: {error.strerror or error}")
+            say(console, f"not written: {escape(str(alarm.file))}: {error.strerror or error}")
     if alarm.command is None:
         return []
     told = os.environ | {"HNDOCTOR_RUN": diagnosis.run, "HNDOCTOR_SUMMARY": diagnosis.summary}

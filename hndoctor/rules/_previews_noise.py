@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from hndoctor.calibration import is_small, log_odds, noise_reasons, probability
 from hndoctor.calibration.logistic import Probability
@@ -39,7 +40,8 @@ def colourful_noise(vitals: Vitals) -> Iterator[Sign]:
     Do not train on from here.  Go back not a little but to a still earlier checkpoint, and train on from there at a
     lower learning rate.
     """
-    for step, group in by_step(readable(vitals.previews)):
+    vitals = replace(vitals, previews=readable(vitals.previews))  # put in order once
+    for step, group in by_step(vitals.previews):
         if step == 0:
             continue  # the untouched base model: whatever it shows, no network made it
         judged = [(judged_noise(p, references_of(p, vitals)), p) for p in group]
@@ -100,7 +102,7 @@ def growing_noise(vitals: Vitals) -> Iterator[Sign]:
     begins.  Lower the learning rate now, or go back to the checkpoint before the rise.
     """
     for series in comparable_series(readable(vitals.previews)):
-        sign = _growth(series)
+        sign = _growth(readable(series))
         if sign is not None:
             yield sign
 

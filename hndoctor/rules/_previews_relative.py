@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, takewhile
 
 from hndoctor.calibration import Compared, Probability, compare, compare_kind, log_odds
 from hndoctor.calibration.logistic import NINETY
@@ -33,10 +34,16 @@ class References:
         return bool(self.itself or self.kind)
 
 
-def readable(previews: Iterable[Preview]) -> tuple[Preview, ...]:
-    """Those that were read and measured, in order of step (without a step: last)."""
+class Ordered(tuple[Preview, ...]):
+    """Previews that were read and measured, in order of step (without a step: last)."""
+
+
+def readable(previews: Iterable[Preview]) -> Ordered:
+    """Those that were read and measured, in order; what is so already comes back as it is."""
+    if isinstance(previews, Ordered):
+        return previews
     fit = [p for p in previews if p.unreadable is None and p.scores]
-    return tuple(sorted(fit, key=lambda p: (p.step is None, p.step or 0, p.path)))
+    return Ordered(sorted(fit, key=lambda p: (p.step is None, p.step or 0, p.path)))
 
 
 def comparable(one: Preview, other: Preview) -> bool:
@@ -67,9 +74,15 @@ def references_for(preview: Preview, previews: Iterable[Preview]) -> tuple[Previ
 
     A later one than step 0 must not be noise itself: a network may be broken from the start.
     """
-    earlier = [p for p in _earlier(preview, previews) if comparable(p, preview)]
-    start = tuple(p for p in earlier if p.step == 0)
-    return start or tuple(p for p in earlier[:EARLY] if (p.noise or 0.0) < TRUSTED)
+    found: list[Preview] = []
+    for other in _earlier(preview, previews):  # no further than is needed: a run may have thousands
+        if other.step and found and (found[0].step == 0 or len(found) >= EARLY):
+            break
+        if comparable(other, preview):
+            found.append(other)
+    if found and found[0].step == 0:
+        return tuple(found)
+    return tuple(p for p in found if (p.noise or 0.0) < TRUSTED)
 
 
 def references_of(preview: Preview, vitals: Vitals) -> References:
@@ -81,13 +94,13 @@ def references_of(preview: Preview, vitals: Vitals) -> References:
     itself = references_for(preview, vitals.previews)
     kind = tuple(p for p in vitals.training if p.scores)
     if not itself and len(kind) < FEWEST:
-        company = [p for p in _earlier(preview, vitals.previews) if p.step == 0 or (p.noise or 0.0) < TRUSTED]
-        kind = tuple(company[:COMPANY])
+        company = (p for p in _earlier(preview, vitals.previews) if p.step == 0 or (p.noise or 0.0) < TRUSTED)
+        kind = tuple(islice(company, COMPANY))
     return References(itself, kind if len(kind) >= FEWEST else ())
 
 
-def _earlier(preview: Preview, previews: Iterable[Preview]) -> list[Preview]:
-    return [p for p in readable(previews) if p.step is not None and p.step < (preview.step or 0)]
+def _earlier(preview: Preview, previews: Iterable[Preview]) -> Iterator[Preview]:
+    return takewhile(lambda p: p.step is not None and p.step < (preview.step or 0), readable(previews))
 
 
 def judged_noise(preview: Preview, references: References) -> Probability:

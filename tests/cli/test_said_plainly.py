@@ -44,10 +44,11 @@ def test_a_flat_grey_picture_is_no_pass_either(call, tmp_path: Path) -> None:
     assert call("gate", tmp_path / "flat.png").code == 1
 
 
-def test_pictures_alone_have_no_page(call, noise: Path) -> None:
+def test_pictures_alone_have_a_page_too(call, noise: Path) -> None:
     result = call("scan", noise, "--format", "html")
-    assert (result.code, result.out) == (2, "")
-    assert "--format json" in result.err
+    assert result.code == 1
+    assert "<html" in result.out
+    assert "noise.png" in result.out
 
 
 def test_the_page_of_one_run_and_the_index_of_two_can_be_printed(call, healthy: Path, dying: Path) -> None:

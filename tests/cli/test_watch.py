@@ -12,6 +12,8 @@ import pytest
 
 from hndoctor.cli import watching
 from hndoctor.cli.console import error_console
+from hndoctor.cli.telling import say
+from hndoctor.cli.training import STOPPING
 from tests.cli.conftest import write_network
 
 
@@ -171,3 +173,20 @@ def test_looking_costs_at_most_a_hundredth_of_a_core() -> None:
     for cost in (0.001, 0.1, 0.5):
         assert cost / watching.pause(10, cost) <= watching.IDLE_SHARE
     assert watching.pause(10, 0.001) == 10
+
+
+def test_in_a_log_a_line_stays_one_line(
+    known: watching.Watched, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only a terminal's lines are broken at its width; what reads a log would find half a sentence."""
+    name = "a run with a long name, " * 6 + "x"
+    write_network(tmp_path / "x" / "hypernetworks" / f"{name}-500.pt", 500)
+    look(tmp_path / "x", known)
+    (diagnosis,) = known.diagnoses.values()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f" {name}: {diagnosis.summary}")
+
+
+def test_in_a_log_the_answer_to_a_wish_to_stop_stays_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    say(error_console(), STOPPING)
+    assert capsys.readouterr().err == f"{STOPPING}\n"

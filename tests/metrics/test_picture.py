@@ -125,8 +125,7 @@ def test_broken_exif_says_nothing_and_the_picture_is_read() -> None:
 
 
 @pytest.mark.parametrize("size", [(4000, 2), (2, 4000)])
-def test_a_thread_of_a_picture_is_refused(tmp_path, size, monkeypatch):
-    monkeypatch.setattr(reading, "NARROWEST", 1000)
+def test_a_thread_of_a_picture_is_refused(tmp_path, size):
     with pytest.raises(PictureError, match=f"{size[0]} × {size[1]} pixels, too narrow"):
         load(_saved(tmp_path, "thread.png", Image.new("RGB", size)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -357,3 +358,31 @@ def test_a_series_is_told_by_its_steps() -> None:
     given = [Preview(f"{at}.png", step, 512, 512, prompt="a house", seed=1) for at, step in enumerate(steps)]
     (series,) = comparable_series(given)
     assert [preview.path for preview in series] == ["0.png", "1.png", "4.png"]
+
+
+def obvious_references(preview: Preview, previews: Sequence[Preview]) -> tuple[Preview, ...]:
+    """By the definition, all compared with all."""
+    fit = sorted((p for p in previews if p.scores and not p.unreadable and p.step is not None), key=by_step_and_path)
+    earlier = [p for p in fit if (p.step or 0) < (preview.step or 0) and comparable(p, preview)]
+    start = tuple(p for p in earlier if p.step == 0)
+    return start or tuple(p for p in earlier[:2] if (p.noise or 0.0) < 0.5)
+
+
+def by_step_and_path(preview: Preview) -> tuple[int, str]:
+    return preview.step or 0, preview.path
+
+
+@pytest.mark.parametrize("first", [0, 500])
+@pytest.mark.parametrize("prompts", [("a",), ("a", "b", None), tuple("abcdefgh")], ids=len)
+def test_references_are_those_of_the_definition(first: int, prompts: tuple[str | None, ...]) -> None:
+    drawn = random.Random(len(prompts) + first)
+    previews = [
+        Preview(
+            f"{n}.png", drawn.choice((None, *range(first, 5000, 500))), 512, drawn.choice((512, 512, 768)),
+            prompt=drawn.choice(prompts), seed=drawn.choice((1, 1, None)), noise=drawn.choice((0.1, 0.9)),
+            scores=HEALTHY if n % 9 else {}, unreadable=None if n % 11 else "truncated",
+        )
+        for n in range(120)
+    ]  # fmt: skip
+    for preview in previews:
+        assert references_for(preview, previews) == obvious_references(preview, previews)

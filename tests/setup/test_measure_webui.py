@@ -77,9 +77,7 @@ def test_a_folder_of_networks_named_with_an_equals_sign_is_found(tmp_path: Path)
 
 @pytest.mark.parametrize("field", ["Prompt template", "Prompt template file"])
 @pytest.mark.parametrize("there", ["textual_inversion_templates/mine.txt", "mine.txt", None])
-def test_the_template_of_the_train_tab_is_found_by_name_or_path(
-    tmp_path: Path, field: str, there: str | None
-) -> None:
+def test_the_template_of_the_train_tab_is_found_by_name_or_path(tmp_path: Path, field: str, there: str | None) -> None:
     if there is not None:
         (tmp_path / there).parent.mkdir(exist_ok=True)
         (tmp_path / there).write_text("[filewords]", encoding="utf-8")
