@@ -303,6 +303,8 @@ def test_dead_outputs_and_dead_units():
 def test_too_large_for_half_precision():
     (sign,) = signs(units.too_large_for_half_precision, vitals(first_tensor(checkpoint(500), max_abs=7e4)))
     assert sign.value == 7e4
+    lora = replace(first_tensor(checkpoint(500), max_abs=7e4), partial="a LoRA", modules=())
+    assert signs(units.too_large_for_half_precision, vitals(lora)), "a number is a number in any file"
 
 
 def test_an_unknown_gain_is_not_silent_unless_nan_explains_it():
