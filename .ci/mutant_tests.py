@@ -32,7 +32,7 @@ WORDS = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
 WORDS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # hypothesis is loaded before pytest could touch it
 NONE_FOUND = int(pytest.ExitCode.NO_TESTS_COLLECTED) << 8  # as a process ends
 SHAPE = ("tests/test_shape.py", "tests/rules/test_contract.py")  # of what modules are made of, there from import on
-SLOW = 10.0  # seconds of the processor under coverage: longer tests would take an hour for what the others notice
+SPOILING = ("tests/formats/test_mutations.py", "tests/formats/test_properties.py")  # thousands of files: left out, slow
 FIRST = 12  # tests that are tried before all others: collecting fewer files is quicker
 SECONDS, TIMES = 30, 10  # of the processor: a mutant's tests may take so long, and so many times what they took before
 
@@ -41,7 +41,6 @@ def in_a_fork(work: Callable[[], int], seconds: float, wall: float = 600.0) -> i
     """What some work returns, done in a process of its own; None: an endless loop."""
     child = os.fork()
     if child == 0:
-        os.setsid()
         quiet = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
             os.dup2(quiet, stream)
@@ -53,7 +52,7 @@ def in_a_fork(work: Callable[[], int], seconds: float, wall: float = 600.0) -> i
         if done:
             return None if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU else status
         time.sleep(0.01)
-    os.killpg(child, signal.SIGKILL)
+    os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return None
 
@@ -118,7 +117,7 @@ def taken(packages: Collection[str], end: float) -> dict[str, Any]:
     folders = {folder for package in packages for folder in PACKAGES[package]}
     files = sorted(path.relative_to(TREE).as_posix() for f in folders for path in (TREE / f).rglob("test_*.py"))
     found: dict[str, Any] = {}
-    for test in (*SHAPE, *files):
+    for test in (*SHAPE, *(file for file in files if file not in (*SHAPE, *SPOILING))):
         row = json.loads(row_of(test).read_text(encoding="utf-8")) if row_of(test).exists() else None
         if row is None or row["texts"] != digests(name for name in row["texts"] if (ROOT / name).exists()):
             if time.monotonic() > end:
@@ -144,7 +143,6 @@ def telling(module: str, line: int, rows: Mapping[str, Any], kills: Sequence[str
             for name, at in places:
                 for test in row["lines"].get(name, {}).get(str(at), ()):
                     found[tests[test]] = row["seconds"][tests[test]]
-    found = {test: seconds for test, seconds in found.items() if seconds < SLOW}
     return dict(sorted(found.items(), key=lambda one: (-kills.count(one[0]), one[1])))
 
 

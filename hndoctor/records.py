@@ -171,7 +171,7 @@ class OptimizerVitals:
     tensors: int = 0
     nonfinite: int = 0
     zero_second_moment: float = 0.0  # share of exp_avg_sq that is exactly zero
-    update_rms: float | None = None  # RMS of lr * m / (sqrt(v) + eps): the step it would make next
+    update_rms: float | None = None  # RMS of the step it would make next, as weights/updates.py tells it
     unreadable: str | None = None  # the reason, when the file could not be read
     bytes: int = 0
     modified: float = 0.0
@@ -518,3 +518,4 @@ class PictureJudgement:
     severity: float | None = None  # how far it has drowned in noise, 0 to 1
     noise_share: float | None = None  # share of the tiles that look like noise
     tiles: tuple[tuple[float, ...], ...] = ()  # probability of noise of each tile, row by row
+    thumbnail: str | None = None  # JPEG, base64; where a page will show it

@@ -22,7 +22,7 @@ from benchmarks.lab.truth import truth_of
 from hndoctor.diagnose.chain import Row, marginals
 from hndoctor.diagnose.channels import BREAKING, BROKEN, HEALTHY, OVERTRAINED, STARTING, seen_along
 from hndoctor.diagnose.course import judge_course
-from hndoctor.diagnose.hazard import at_the_start, prior_of, transition
+from hndoctor.diagnose.hazard import at_the_start, onsets_seen, prior_of, transition
 from hndoctor.diagnose.noise import noise_of
 from hndoctor.diagnose.stations import Stop, stops_of
 
@@ -55,8 +55,8 @@ def as_it_is(signs: Signs) -> Opinion:
 def trusting(signs: Signs) -> Opinion:
     """The same chain and clock, every channel taken for sighted."""
     prior, before, steps = prior_of(signs.kept.vitals), None, []
-    for stop in signs.stops:
-        steps.append(transition(prior, before, stop, resumed=False))
+    for stop, onset in zip(signs.stops, onsets_seen(signs.stops), strict=True):
+        steps.append(transition(prior, before, stop, False, onset))
         before = stop
     return _chained(signs, steps)
 

@@ -10,7 +10,7 @@ from itertools import product
 from hndoctor.diagnose import parameters as believed
 from hndoctor.diagnose.chain import Row, marginals
 from hndoctor.diagnose.channels import BREAKING, BROKEN, HEALTHY, OVERTRAINED, STARTING, Seen, seen_along
-from hndoctor.diagnose.hazard import Prior, at_the_start, prior_of, transition
+from hndoctor.diagnose.hazard import Prior, at_the_start, onsets_seen, prior_of, transition
 from hndoctor.diagnose.stations import Stop, stops_of
 from hndoctor.records import Onset, State, Station, Vitals
 
@@ -52,9 +52,9 @@ def _rows(vitals: Vitals, prior: Prior, stops: Sequence[Stop], seen: Sequence[Se
         return ()
     steps = []
     before: Stop | None = None
-    for stop in stops:
+    for stop, onset in zip(stops, onsets_seen(stops), strict=True):
         resumed = before is not None and any(before.step <= at < stop.step for at in vitals.settings.resumed_at)
-        steps.append(transition(prior, before, stop, resumed))
+        steps.append(transition(prior, before, stop, resumed, onset))
         before = stop
     rows = _over_blindness(at_the_start(vitals), steps, seen)
     return tuple(_with_doubt(row, _missing(seen, at)) for at, row in enumerate(rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hndoctor.diagnose import parameters as believed
@@ -101,24 +102,47 @@ def at_the_start(vitals: Vitals) -> Row:
     return (1 - dead, 0.0, 0.0, dead, 0.0)
 
 
-def transition(prior: Prior, before: Stop | None, stop: Stop, resumed: bool) -> tuple[Row, ...]:
-    """From each state to each, between two stops.  `resumed`: the run went back and on in between."""
+def transition(
+    prior: Prior, before: Stop | None, stop: Stop, resumed: bool, seen: float | None = None
+) -> tuple[Row, ...]:
+    """From each state to each, between two stops.  `resumed`: the run went back and on in between.
+
+    `seen`: chance that overtraining begins here as far as held-out pictures are measured, None where they are not.
+    """
     begun = before.step if before else 0
     d0, d1 = prior.clock.at(begun), prior.clock.at(stop.step)
     learn = _hazard(prior.learnt_by(d0), prior.learnt_by(d1))
     over = _hazard(prior.overtrained_by(d0), prior.overtrained_by(d1))
+    soon = 0.0  # overtrained without ever having been sound, as where the base model knows the style already
+    if seen is not None:  # held-out pictures tell more than any clock
+        learn, over, soon = max(learn, believed.LEARNT_SEEN), max(over, seen), seen
     breaks = prior.breaks_between(begun, stop.step)
     sooner = prior.breaks_between(begun, stop.step, believed.BREAK_OVERTRAINED)
     first_dead = 1.0 if before is None else 0.0  # dead from the start is seen as breaking at the first stop
     mended = believed.RECOVERY if resumed else 0.0
     stay = (1 - mended) * (1 - first_dead)
     return (
-        _row((1 - breaks) * (1 - learn), (1 - breaks) * learn * (1 - over), (1 - breaks) * learn * over, breaks, 0.0),
+        _row(
+            (1 - breaks) * (1 - learn) * (1 - soon),
+            (1 - breaks) * learn * (1 - over),
+            (1 - breaks) * (learn * over + (1 - learn) * soon),
+            breaks,
+            0.0,
+        ),
         _row(0.0, (1 - breaks) * (1 - over), (1 - breaks) * over, breaks, 0.0),
         _row(0.0, 0.0, 1 - sooner, sooner, 0.0),
         _row(0.0, mended, 0.0, (1 - mended) * first_dead, stay),
         _row(0.0, mended, 0.0, 0.0, 1 - mended),
     )
+
+
+def onsets_seen(stops: Sequence[Stop]) -> Iterator[float | None]:
+    """The chance at each stop that overtraining begins there: where held-out pictures are measured, alike at each."""
+    count, place = sum(bool(stop.validation) for stop in stops), 0
+    for stop in stops:
+        each = believed.ONSET_SEEN / max(1, count)
+        yield each / (1 - place * each) if stop.validation else None
+        place += bool(stop.validation)
 
 
 def _row(*values: float) -> Row:

@@ -134,7 +134,8 @@ def _legacy_storage(ident: Any, storages: dict[str, Storage]) -> Storage:
 
 
 def _raw_storages(data: memoryview, at: int, keys: Any, storages: dict[str, Storage]) -> dict[str, memoryview]:
-    if not isinstance(keys, list) or set(map(str, keys)) != set(storages) or len(keys) != len(storages):
+    listed = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if not listed or set(keys) != set(storages) or len(keys) != len(storages):
         raise Refused(Refusal.DAMAGED, "the legacy file's list of storages does not fit its tensors")
     raw: dict[str, memoryview] = {}
     for key in keys:

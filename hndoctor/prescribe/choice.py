@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hndoctor.diagnose.channels import gain_of, is_finite
@@ -14,6 +14,9 @@ from hndoctor.rules.paired import comparable, relative_error
 SOUND = 0.8  # p(starting) + p(healthy) that a checkpoint must have to be gone back to (science.md §C.2: P(over) <= 0.2)
 ADAM_MEMORY = 1000  # steps, 1/(1-beta2): what poisoned Adam's moments lies at most this far back (science.md §C.3)
 SHORT_RUN = 4  # in shorter runs the margin is one part in this many of the way to the onset; guess
+# times the rate before: raised so far, it alone explains a breakage.  Guess; in the lab's tuning half it was raised 15
+# times and more (sudden-02 to -08), and nothing is wrong with the last checkpoint before
+RAISED = 4.0
 GRADUAL_MARGIN = 0.05  # of the steps, further back than the one that validation calls best (science.md §C.3)
 LEAST_OF_BEST = 0.5  # of the best step: what is earlier may be as good by validation, but hardly shows the style; guess
 WORTH_NAMING = 0.05  # probability from which a checkpoint is listed as acceptable
@@ -49,11 +52,19 @@ def _may_be_named(checkpoint: Checkpoint, station: Station) -> bool:
     return gain is None or math.isfinite(gain)
 
 
-def before_breakage(candidates: Sequence[Candidate], onset: int) -> Candidate | None:
-    """Well before the onset: not the last good-looking one if there is an earlier (G29), beyond Adam's memory."""
+def before_breakage(
+    candidates: Sequence[Candidate], onset: int, rate: Callable[[int], float | None]
+) -> Candidate | None:
+    """Well before the onset: not the last good-looking one if there is an earlier (G29), beyond Adam's memory.
+
+    Where the `rate` (by step) was raised only after the last good-looking one, that is what broke the network, and
+    nothing was on its way before.
+    """
     good = [one for one in candidates if one.step < onset and one.sound >= one.overtrained]
     if not good:
         return None
+    if (rate(onset) or 0.0) >= RAISED * (rate(good[-1].step) or math.inf):
+        return good[-1]
     margin = min(ADAM_MEMORY, onset // SHORT_RUN)
     far = [one for one in good[:-1] if one.step <= onset - margin]
     return far[-1] if far else good[0]

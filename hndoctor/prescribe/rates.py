@@ -16,6 +16,7 @@ FIRST_DIVISOR, REPEATED_DIVISOR = (
     10.0,
 )  # of the rate after a first explosion; a repeated one or NaN (science.md §C.4)
 SOUND_SHARE = 0.5  # of the rate at which the checkpoint gone back to was sound: no more than that (science.md §C.4)
+FAST = 2.0  # times the usual rate: beyond it a rate is called fast; guess
 GRADUAL_DIVISOR = 2.0  # at least, where overtraining came gradually (science.md §C.4)
 GUIDE_STEPS = 20_000  # steps that are enough on SD1 (G19)
 EARLY_QUANTILE = 0.1  # of the onset of overtraining: the dose that a careful schedule does not pass (science.md §C.4)

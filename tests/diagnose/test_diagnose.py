@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hndoctor.diagnose import diagnose
+from hndoctor.diagnose import diagnose, parameters
 from hndoctor.records import Onset, Refusal, Settings, State, Verdict, Vitals
 from tests.makers import POCKET, STEPS, a_checkpoint, a_preview, a_run, losses, unreadable, validation
 
@@ -335,3 +335,28 @@ def test_rates_beyond_all_measure_are_judged_too():
     for rate in (1e300, 1e-300):
         diagnosis = diagnose(a_run(rate=rate))
         assert all(0 <= p <= 1 for station in diagnosis.course for p in station.p.values())
+
+
+def test_the_chance_of_overtraining_where_held_out_pictures_are_measured_is_the_same_at_each_and_bounded_in_all():
+    from hndoctor.diagnose.hazard import onsets_seen
+    from hndoctor.diagnose.stations import Stop
+
+    measured = validation(dict.fromkeys(range(1, 5), 0.1))
+    chances = list(onsets_seen([Stop(1, validation=measured[:1]), Stop(2), *(Stop(3, validation=measured[1:2]),) * 3]))
+    assert chances[1] is None
+    left, onsets = 1.0, []
+    for chance in chances:
+        onsets += [left * chance] if chance is not None else []
+        left *= 1 - (chance or 0.0)
+    assert onsets == pytest.approx([parameters.ONSET_SEEN / 4] * 4)
+    assert left == pytest.approx(1 - parameters.ONSET_SEEN)
+    assert left > 0.5
+
+
+def test_held_out_pictures_are_believed_at_a_dose_at_which_no_clock_expects_anything():
+    """As in the lab's familiar-09: worse from the first checkpoints on, while training pictures gain."""
+    curve = {step: 0.1 + step * 2e-6 for step in STEPS}
+    learnt = {step: 0.1 - step * 3e-6 for step in STEPS}
+    found = diagnose(a_run(rate=1e-8, validation=validation(curve, train=learnt)))
+    assert found.onset.overtrained is not None
+    assert diagnose(a_run(rate=1e-8)).onset.overtrained is None

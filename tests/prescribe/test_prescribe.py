@@ -242,8 +242,18 @@ def test_after_a_rate_was_raised_the_new_one_stays_below_the_one_that_was_sound(
     told = tuple(replace(point, learn_rate=2e-3) if point.step > 3000 else point for point in told)
     advice = judge(a_run(gain={0: 0.1, 3500: 30.0}, noise=None, losses=told, settings=plan)).prescription
     assert advice.action is Action.RESUME
-    assert advice.step <= 3000
+    assert advice.step == 3000  # nothing was on its way there yet
     assert advice.learning_rate <= 2.5e-6
+
+
+@pytest.mark.parametrize(("rate", "action"), [(5e-6, Action.STOP), (5e-5, Action.RESUME)])
+def test_past_its_best_at_a_fast_rate_the_rest_is_trained_again_at_the_usual_one(rate, action):
+    """As in the lab's slow-07 and slow-11: at such rates a network swings around its best."""
+    curve = {step: 0.09 + 1e-6 * abs(step - 3000) for step in STEPS}
+    plan = Settings(learn_rate=f"{rate:g}", steps=STEPS[-1], images=50)
+    told = advice(a_run(validation=validation(curve), rate=rate, settings=plan))
+    assert (told.action, told.step) == (action, 3000)
+    assert told.learning_rate == (5e-6 if action is Action.RESUME else None)
 
 
 def test_overtrained_where_no_checkpoint_lies_says_what_to_look_for():
