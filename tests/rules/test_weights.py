@@ -364,6 +364,19 @@ def test_a_step_longer_than_the_weights(leap, told):
 # --- HN115 ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [
+        *((name, 768) for name in ("v1-5-pruned-emaonly", "sd-v1-4.ckpt [7460a6fa]", "sd15_model", "SD1.5", "nai")),
+        *((name, 1024) for name in ("v2-1_768-ema-pruned", "sd2.1", "sd21_base", "stable-diffusion-2-base", "sd-v2")),
+        *((name, 2048) for name in ("sd_xl_base_1.0", "stable-diffusion-xl-base-1.0")),
+        *((name, None) for name in ("sd_2000steps", "mysd2023", "ssd-1b", "v2-anime-sd15", "nais-mix", "sd21style")),
+    ],
+)
+def test_what_the_name_of_a_base_model_tells(name, width):
+    assert sizes.text_width_of(name) == width
+
+
 def of_sizes(*widths, **metadata):
     made = checkpoint(500, metadata=NetworkMetadata(activation_func="relu", layer_structure=(1, 2, 1), **metadata))
     return replace(
