@@ -154,6 +154,7 @@ class NetworkMetadata:
     sd_checkpoint_name: str | None = None
     optional_info: str | None = None
     skip_connection: bool = False
+    odd: tuple[str, ...] = ()  # keys whose values are not of the kind they must be; the default stands in for them
 
 
 @dataclass(frozen=True)

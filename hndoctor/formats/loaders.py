@@ -19,6 +19,8 @@ MALFORMED = "malformed"  # key of HypernetworkFile.raw: metadata keys whose valu
 _NAMES_1_9 = re.compile(r"data/\d+|version|data\.pkl")
 _NAMES_1_10 = re.compile(r"data/\d+|version|data\.pkl|byteorder|\.data/serialization_id")
 
+_BUILT_FROM = ("layer_structure", "activation_func", "dropout_structure")  # it takes other values as they are
+
 _SAFE_GLOBALS = frozenset(
     {
         "OrderedDict",
@@ -84,7 +86,8 @@ def _safe_py(file: HypernetworkFile) -> Iterator[str]:
 def _strict_load(file: HypernetworkFile) -> Iterator[str]:
     """What ``load_state_dict`` with its strict comparison of names and shapes will say."""
     for key in file.raw.get(MALFORMED, ()):
-        yield f'web UI: the value of "{key}" is not of the kind it must be'
+        if key in _BUILT_FROM:
+            yield f'web UI: the value of "{key}" is not of the kind it must be'
     if file.metadata.layer_structure is None:
         if "layer_structure" not in file.raw.get(MALFORMED, ()):
             yield "web UI: layer_structure is None"

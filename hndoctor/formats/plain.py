@@ -7,6 +7,7 @@ import binascii
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hndoctor.formats.allowed import NumpyArray, Tensor
@@ -128,6 +129,12 @@ def metadata_of(root: Mapping[Any, Any], stem: str) -> tuple[NetworkMetadata, tu
         wrong.append(key)
         return default
 
+    def flag(key: str, default: bool) -> bool:
+        value = root.get(key, default)
+        if not isinstance(value, (bool, int, float, type(None))):
+            wrong.append(key)
+        return bool(value)  # every web UI asks no more of it
+
     text = (str, type(None))
     dropout = _numbers(root, "dropout_structure", wrong)
     metadata = NetworkMetadata(
@@ -135,18 +142,18 @@ def metadata_of(root: Mapping[Any, Any], stem: str) -> tuple[NetworkMetadata, tu
         step=_step(root, wrong),
         layer_structure=_numbers(root, "layer_structure", wrong),
         activation_func=get("activation_func", text, None),
-        is_layer_norm=get("is_layer_norm", bool, False),
+        is_layer_norm=flag("is_layer_norm", False),
         weight_initialization=get("weight_initialization", str, "Normal"),
-        activate_output=get("activate_output", bool, True),
-        use_dropout=get("use_dropout", bool, False) or any(dropout or ()),
+        activate_output=flag("activate_output", True),
+        use_dropout=flag("use_dropout", False) or any(dropout or ()),
         dropout_structure=dropout,
-        last_layer_dropout=get("last_layer_dropout", bool, False),
+        last_layer_dropout=flag("last_layer_dropout", False),
         sd_checkpoint=get("sd_checkpoint", text, None),
         sd_checkpoint_name=get("sd_checkpoint_name", text, None),
         optional_info=get("optional_info", text, None),
-        skip_connection=get("skip_connection", bool, False),
+        skip_connection=flag("skip_connection", False),
     )
-    return metadata, tuple(wrong)
+    return replace(metadata, odd=tuple(wrong)), tuple(wrong)
 
 
 def _step(root: Mapping[Any, Any], wrong: list[str]) -> int:

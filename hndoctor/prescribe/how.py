@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import PurePath, PurePosixPath
 
 from hndoctor.formats.schedule import power
-from hndoctor.records import Checkpoint, OptimizerVitals, Vitals
+from hndoctor.records import Checkpoint, Vitals
+from hndoctor.rules.optimizers import is_unfit
 
 WEBUI_FOLDER = "models/hypernetworks"
 CONFIG = "config.toml"  # that our trainer leaves in the run's folder
@@ -45,7 +46,7 @@ def train_command(vitals: Vitals, checkpoint: Checkpoint | None, schedule: str, 
 def webui_resume(checkpoint: Checkpoint, schedule: str, steps: int, rate_changes: bool) -> Iterator[str]:
     """Which file to copy where, and what goes into which field of the Train tab (G33, G34)."""
     pair = f"{checkpoint.path}.optim" if checkpoint.optimizer else None
-    unfit = checkpoint.optimizer is not None and _is_unfit(checkpoint.optimizer)
+    unfit = is_unfit(checkpoint)
     if pair and not rate_changes and not unfit:
         yield f"copy {checkpoint.path} and {pair} to {WEBUI_FOLDER}"
     else:
@@ -60,11 +61,6 @@ def webui_resume(checkpoint: Checkpoint, schedule: str, steps: int, rate_changes
     yield f"Hypernetwork: {name}"
     yield f"Learning rate: {schedule}"
     yield f"Max steps: {steps}"
-
-
-def _is_unfit(state: OptimizerVitals) -> bool:
-    """What no training should go on from, whatever the rate."""
-    return bool(state.unreadable or state.nonfinite or state.misfits)
 
 
 def webui_use(checkpoint: Checkpoint) -> Iterator[str]:

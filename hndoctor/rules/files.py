@@ -73,9 +73,13 @@ def name_and_step_differ(vitals: Vitals) -> Iterator[Sign]:
 
     The web UI stores one step less than the name says (name-500 stores 499); other trainers store the same number.
     Any other pair means that the file was renamed or copied over another: a scan may then put it into the wrong place
-    of the course.  Rename it after the step that it stores.
+    of the course.  Rename it after the step that it stores; where what it stores is no step at all, save it anew.
     """
     for checkpoint in vitals.checkpoints:
+        if "step" in checkpoint.metadata.odd:
+            message = f"{_name(checkpoint)} stores no step that a training can reach"
+            yield Sign(message, step=checkpoint.step, subject=checkpoint.path)
+            continue
         stored, step = checkpoint.stored_step, checkpoint.step
         unknown = checkpoint.partial or checkpoint.provenance.startswith(_WITHOUT_STEP)
         if step is not None and stored not in (step, step - 1) and not unknown:

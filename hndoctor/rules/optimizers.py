@@ -9,7 +9,7 @@ from hndoctor.rules.engine import Rule, Sign, rule
 from hndoctor.rules.pace import rms_of
 
 ZERO_MOMENTS = 0.99  # share of second moments that never saw a gradient; guess, untested
-# RMS of the next step over that of the weights: at most .065 in the lab's sound runs and .33 in sick ones (86 runs);
+# RMS of the next step over that of the weights: up to .065 in the lab's sound runs, .33 in its sick ones (86 runs);
 # where second moments were lost and first ones not, Adam divides by its epsilon alone.  The second one is a guess
 LEAP, DEADLY_LEAP = 1.0, 10.0
 
@@ -46,8 +46,8 @@ def _complaints(
     if optimizer.tensors == 0:
         yield "it holds no moments at all", 0.0, None, Severity.INFO
     elif optimizer.zero_second_moment >= ZERO_MOMENTS:
-        share = optimizer.zero_second_moment
-        yield f"{share:.0%} of its second moments are zero: no gradient ever came", share, ZERO_MOMENTS, None
+        share, why = optimizer.zero_second_moment, "they were lost" if optimizer.update_rms else "no gradient ever came"
+        yield f"{share:.0%} of its second moments are zero: {why}", share, ZERO_MOMENTS, None
     size = rms_of(checkpoint)
     if optimizer.update_rms is not None and 0 < LEAP * size <= optimizer.update_rms:
         times = optimizer.update_rms / size
@@ -59,6 +59,16 @@ def _complaints(
     if optimizer.step is not None and optimizer.step > checkpoint.stored_step + 1 and not checkpoint.partial:
         message = f"it has counted {optimizer.step:,} steps, its network {checkpoint.stored_step:,}"
         yield message, float(optimizer.step), float(checkpoint.stored_step + 1), None
+
+
+def is_unfit(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint's optimizer state is nothing to go on from; False where it has none."""
+    state = checkpoint.optimizer
+    if state is None:
+        return False
+    return bool(state.unreadable) or any(
+        severity is not Severity.INFO for *_, severity in _complaints(checkpoint, state)
+    )
 
 
 RULES_OPTIMIZERS: tuple[Rule, ...] = (optimizer_state_unfit,)

@@ -15,11 +15,13 @@ TEXT_WIDTHS = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 2048: "Sta
 
 SELF_WIDTHS = frozenset({320, 640, 1280})  # of self-attention's input in these three (web UI: "modules" on creation)
 
-# How public checkpoints of each family are called; a name that is none of these says nothing.
+# How public checkpoints of each family are called; a name that is none of these, or of two, says nothing (`sd_2000` is
+# no version 2, `ssd-1b` no Stable Diffusion 1).
+_SD = r"(?<![a-z])(sd|stable[-_ ]?diffusion)"
 _NAMES = (
-    (2048, re.compile(r"sd[-_ ]?xl|stable[-_ ]diffusion[-_ ]xl", re.IGNORECASE)),
-    (1024, re.compile(r"^v2[-_]|sd[-_ ]?v?2|stable[-_ ]diffusion[-_ ]2|^768-v-ema|^512-base-ema", re.IGNORECASE)),
-    (768, re.compile(r"^v1[-_]|sd[-_ ]?v?1|stable[-_ ]diffusion[-_ ]v?1|^animefull|^nai", re.IGNORECASE)),
+    (2048, re.compile(rf"{_SD}[-_ ]?xl", re.IGNORECASE)),
+    (1024, re.compile(rf"(^v|{_SD}[-_ ]?v?)2([-_. ]?[01])?(?![0-9a-z])|^768-v-ema|^512-base-ema", re.IGNORECASE)),
+    (768, re.compile(rf"(^v|{_SD}[-_ ]?v?)1([-_. ]?[1-5])?(?![0-9a-z])|^animefull|^nai(?![a-z])", re.IGNORECASE)),
 )
 
 
@@ -59,7 +61,8 @@ def _misfits(checkpoint: Checkpoint, trained_on: str | None) -> Iterator[tuple[s
 def text_width_of(name: str | None) -> int | None:
     """The text width of the base model that a file name or folder speaks of; None: it says nothing."""
     stem = re.split(r"[\\/]", name or "")[-1]
-    return next((width for width, pattern in _NAMES if pattern.search(stem)), None)
+    found = [width for width, pattern in _NAMES if pattern.search(stem)]
+    return found[0] if len(found) == 1 else None
 
 
 RULES_SIZES: tuple[Rule, ...] = (sizes_do_not_fit_the_base_model,)

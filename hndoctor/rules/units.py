@@ -89,7 +89,7 @@ def too_large_for_half_precision(vitals: Vitals) -> Iterator[Sign]:
     Loaders that run in half precision make an infinity of it, and black pictures.  Such a weight is a sign of
     explosion: go back to before it and lower the rate.
     """
-    for stretch in stretches(networks(vitals), lambda c: any(t.max_abs > HALF_LIMIT for t in c.tensors)):
+    for stretch in stretches(vitals.checkpoints, lambda c: any(t.max_abs > HALF_LIMIT for t in c.tensors)):
         large = max(stretch.first.tensors, key=lambda tensor: tensor.max_abs)
         message = f"a weight of {large.name} is {large.max_abs:.3g} {stretch.where}"
         yield Sign(message, stretch.first.step, stretch.first.path, large.max_abs, HALF_LIMIT)

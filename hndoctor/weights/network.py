@@ -168,14 +168,16 @@ def _residual(module: Module, metadata: NetworkMetadata, x: Array) -> Array:
 
 
 def _block(parts: dict[tuple[int, str] | str, Array], activation: str | None, x: Array) -> Array:
-    inner = x
+    inner, slope = x, None
     for index in sorted({key[0] for key in parts if isinstance(key, tuple)}):
         weight, bias = parts[(index, "weight")], parts.get((index, "bias"))
         if weight.ndim == 2:
             inner = _linear(weight, bias)(inner)
         elif bias is not None:
             inner = _norm(weight, bias)(inner)
-    for _, step in _activation(activation, None):
+        else:  # PReLU's, the last of the block
+            slope = weight
+    for _, step in _activation(activation, slope):
         inner = step(inner)
     return _upsampled(x, inner.shape[-1], parts.get("upsample")) + inner
 

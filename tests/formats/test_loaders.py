@@ -96,7 +96,6 @@ def test_the_layout_fits_exactly_where_strict_loading_would(tmp_path, said, real
     [
         ({"layer_structure": None}, "layer_structure is None"),
         ({"activation_func": "nonsense"}, "is not one of the web UI's"),
-        ({"step": "x"}, 'the value of "step"'),
         ({"skip_connection": True}, "MonkeyPatch"),
     ],
 )
@@ -156,3 +155,14 @@ def test_what_comfyui_reads_rightly(tmp_path):
     assert misread_by(saved(tmp_path, torch_root(activation_func="relu"))) == ()
     assert misread_by(saved(tmp_path, torch_root(is_layer_norm=True))) == ()
     assert misread_by(saved(tmp_path, {8: (torch_state(8), torch_state(8))})) == ()
+
+
+@pytest.mark.parametrize("changes", [{"step": "499"}, {"step": None}, {"step": -5}, {"name": 5}, {"is_layer_norm": 0}])
+def test_values_that_a_web_ui_takes_as_they_are_are_no_reason_to_refuse(tmp_path, changes):
+    assert refused_by(saved(tmp_path, torch_root(**changes), _use_new_zipfile_serialization=False)) == ()
+
+
+@pytest.mark.parametrize("changes", [{"layer_structure": "1,2,1"}, {"dropout_structure": "0"}])
+def test_values_that_a_web_ui_builds_layers_from_must_be_of_their_kind(tmp_path, changes):
+    (reason,) = refused_by(saved(tmp_path, torch_root(**changes), _use_new_zipfile_serialization=False))
+    assert f'the value of "{next(iter(changes))}" is not of the kind' in reason

@@ -169,7 +169,7 @@ WARNED = {
         "HN006",
     ),
     **{
-        f"a step of {step}": (torch_root(step=step), "HN006")
+        f"a step of {step}": (torch_root(step=step), "HN005")
         for step in (499.5, math.nan, math.inf, -5, 10**30, "499", None, True, torch.tensor(499))
     },
 }

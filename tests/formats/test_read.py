@@ -227,6 +227,14 @@ def test_monkeypatch_and_malformed_metadata(tmp_path):
     assert read(tmp_path / "b.pt").raw["malformed"] == ("step", "layer_structure")
 
 
+@pytest.mark.parametrize(("stored", "meant"), [(0, False), (1, True), (None, False), (np.bool_(True), True)])
+def test_yes_and_no_as_every_web_ui_takes_them(tmp_path, stored, meant):
+    torch.save(torch_root(activate_output=stored, is_layer_norm=stored), tmp_path / "a.pt")
+    file = read(tmp_path / "a.pt")
+    assert (file.metadata.activate_output, file.metadata.is_layer_norm) == (meant, meant)
+    assert "malformed" not in file.raw
+
+
 def test_numpy_numbers_in_the_metadata(tmp_path):
     torch.save(torch_root(step=np.int64(12), optional_info=None, other=np.float64(2.5)), tmp_path / "a.pt")
     file = read(tmp_path / "a.pt")

@@ -80,7 +80,7 @@ def test_the_optimizer_goes_along_only_where_the_rate_stays(pair, changes, wante
     assert list(webui_resume(file, "5e-7:900", 900, changes)) == [*wanted, *TYPED]
 
 
-@pytest.mark.parametrize("spoilt", [{"nonfinite": 1}, {"misfits": 1}, {"unreadable": "damaged"}])
+@pytest.mark.parametrize("spoilt", [{"nonfinite": 1}, {"misfits": 1}, {"unreadable": "damaged"}, {"update_rms": 1.0}])
 def test_an_unfit_optimizer_stays_behind(spoilt):
     file = a_checkpoint(500, optimizer=replace(an_optimizer(5e-6), **spoilt))
     lines = list(webui_resume(file, "5e-7:900", 900, False))

@@ -67,6 +67,13 @@ def test_name_and_step(stored, fires):
     assert bool(found) is fires
 
 
+def test_what_is_no_step_at_all_is_said():
+    made = checkpoint(500, stored_step=0)
+    made = replace(made, metadata=replace(made.metadata, odd=("step",)))
+    (sign,) = signs(files.name_and_step_differ, vitals(made))
+    assert (sign.message, sign.step) == ("a-500.pt stores no step that a training can reach", 500)
+
+
 def test_name_and_step_where_no_step_is_stored():
     silent = vitals(checkpoint(500, stored_step=0, provenance="NovelAI"), checkpoint(500, step=None, stored_step=7))
     assert signs(files.name_and_step_differ, silent) == []

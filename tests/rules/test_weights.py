@@ -303,6 +303,8 @@ def test_dead_outputs_and_dead_units():
 def test_too_large_for_half_precision():
     (sign,) = signs(units.too_large_for_half_precision, vitals(first_tensor(checkpoint(500), max_abs=7e4)))
     assert sign.value == 7e4
+    lora = replace(first_tensor(checkpoint(500), max_abs=7e4), partial="a LoRA", modules=())
+    assert signs(units.too_large_for_half_precision, vitals(lora)), "a number is a number in any file"
 
 
 def test_an_unknown_gain_is_not_silent_unless_nan_explains_it():
@@ -360,6 +362,19 @@ def test_a_step_longer_than_the_weights(leap, told):
 
 
 # --- HN115 ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [
+        *((name, 768) for name in ("v1-5-pruned-emaonly", "sd-v1-4.ckpt [7460a6fa]", "sd15_model", "SD1.5", "nai")),
+        *((name, 1024) for name in ("v2-1_768-ema-pruned", "sd2.1", "sd21_base", "stable-diffusion-2-base", "sd-v2")),
+        *((name, 2048) for name in ("sd_xl_base_1.0", "stable-diffusion-xl-base-1.0")),
+        *((name, None) for name in ("sd_2000steps", "mysd2023", "ssd-1b", "v2-anime-sd15", "nais-mix", "sd21style")),
+    ],
+)
+def test_what_the_name_of_a_base_model_tells(name, width):
+    assert sizes.text_width_of(name) == width
 
 
 def of_sizes(*widths, **metadata):

@@ -345,6 +345,17 @@ def test_residual_blocks_of_monkeypatch():
     assert found.gain == pytest.approx(float((y - x).norm() / x.norm()), rel=1e-5)
 
 
+def test_residual_blocks_with_a_prelu():
+    torch.manual_seed(4)
+    block = torch.nn.Sequential(torch.nn.Linear(24, 24), torch.nn.PReLU(init=0.7))
+    tensors = {f"linear.0.linear.{name}": value.detach().numpy() for name, value in block.state_dict().items()}
+    told = NetworkMetadata(layer_structure=(1, 1), activation_func="prelu", activate_output=True, skip_connection=True)
+    x = torch.from_numpy(contexts(24))
+    with torch.no_grad():
+        theirs = float(block(x).norm() / x.norm())
+    assert effect(Module(24, "k", tensors), told).gain == pytest.approx(theirs, rel=1e-5)
+
+
 def test_residual_blocks_with_a_map_of_their_own_and_a_layer_norm():
     torch.manual_seed(0)
     linear, norm, up = torch.nn.Linear(8, 8), torch.nn.LayerNorm(8), torch.nn.Linear(8, 8, bias=False)
