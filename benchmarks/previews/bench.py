@@ -20,7 +20,7 @@ from benchmarks.previews.fitting import Floats, auc, interval, true_positives, u
 from benchmarks.previews.measure import PACKED
 from benchmarks.previews.measuring import Table, load
 from benchmarks.previews.peers import MAKERS
-from hndoctor.calibration import Compared, compare, compare_kind, judge, log_odds
+from hndoctor.calibration import Compared, compare, compare_kind, grey_noise, judge, log_odds
 
 HEALTHY = ("photo", "art", "pocket")
 DECEPTIVE = "deceptive"
@@ -37,6 +37,12 @@ def shipped(table: Table) -> tuple[Floats, Floats, Floats]:
     """Log odds of noise of every row by the table in the code, and the ends of their intervals."""
     judged = [judge(table.score_of(i), bool(table.small[i])).noise for i in range(len(table.small))]
     return tuple(np.array([log_odds(v, 30.0) for v in ends]) for ends in zip(*((j.value, j.low, j.high) for j in judged), strict=True))  # type: ignore[return-value]  # three, as it zips three  # fmt: skip  # noqa: E501
+
+
+def greys(table: Table) -> Floats:
+    """Log odds of noise without colour of every row by the table in the code."""
+    judged = (grey_noise(table.score_of(i), bool(table.small[i])).value for i in range(len(table.small)))
+    return np.array([log_odds(p, 30.0) for p in judged])
 
 
 def line(name: str, values: Floats, positive: NDArray[np.bool_], negative: NDArray[np.bool_], table: Table) -> None:
@@ -85,6 +91,20 @@ def unseen_table(table: Table, odds: Floats) -> None:
                 continue
             up = auc(np.nan_to_num(peer[rows]), np.nan_to_num(peer[negative])) >= 0.5
             line(name, peer if up else -peer, rows, negative, table)
+
+
+def grey_table(table: Table, odds: Floats, title: str) -> None:
+    """Noise without colour against everything sound, most of all what has no colours either."""
+    grey, sound = table.group == "grey noise", np.isin(table.group, HEALTHY)
+    say(f"\nNoise without colour, {title}: {int(grey.sum())} pictures against {int(sound.sum())}")
+    line("hndoctor", odds, grey, sound, table)
+    for name, rows in (
+        ("grey photographs", np.char.startswith(table.family.astype(str), "grey net")),
+        ("grass, gravel", np.isin(table.family, ("grass.png", "gravel.png")) & sound),
+        ("textures", np.char.find(table.piece.astype(str), "textures") >= 0),
+        ("all sound", sound),
+    ):
+        say(f"  {name:22s} {int((odds[rows & sound] > 0).sum())} of {int((rows & sound).sum())} called noise")
 
 
 def beside_table(table: Table, odds: Floats, title: str) -> None:
@@ -153,8 +173,10 @@ def main() -> None:
     table, held = whole.rows(unseen), np.array(known.held_out)
     values = shipped(table)
     held_out_table(tuned, known)
+    grey_table(tuned, np.array(known.held_out_grey), "tuning families held out")
     beside_table(tuned, held, "tuning families held out")
     unseen_table(table, values[0])
+    grey_table(table, greys(table), "families never looked at")
     beside_table(table, values[0], "families never looked at")
     families_table(table, values[0])
     honesty_table(table, values, held, tuned)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.previews import pairs as pairing
-from benchmarks.previews.evidence import LIKE_SOUND, SOUND, grey_task, noise_tasks, severity_tasks, task
+from benchmarks.previews.evidence import LIKE_SOUND, SOUND, grey_tasks, noise_tasks, severity_tasks, task
 from benchmarks.previews.families import unit
 from benchmarks.previews.fitting import Floats, balanced, covariance, logistic, recalibrated, units_of
 from benchmarks.previews.measure import PACKED
@@ -36,6 +36,8 @@ COLOURED = 10.0  # M3 of a picture whose colours can burn: a grey one that is ti
 #: Log odds of noise before a picture is looked at: one in five of those that somebody asks about (guess).  With it one
 #: in a hundred pictures of families left out is called noise
 PRIOR = -1.386
+GREY_PRIOR = -2.6  # the same of noise without colour, by the same measure: one in fifteen
+FINE = 10.0  # weight, against what is blank, of the one family whose contrast is all finer than the grid
 Say = Callable[[str], None]
 
 
@@ -46,23 +48,26 @@ class Alone:
     branches: dict[str, Branch]
     slopes: dict[str, float]
     held_out: Floats  # of colourful noise, fine or in blobs
+    held_out_grey: Floats  # of noise without colour
 
 
 def alone(table: Table, say: Say) -> Alone:
-    """Fit and recalibrate the branches of colourful noise."""
+    """Fit and recalibrate the branches of colourful noise, and of grey."""
     branches: dict[str, Branch] = {}
     slopes: dict[str, float] = {}
     held: dict[str, Floats] = {}
-    for name, wanted in noise_tasks(table).items():
+    tasks = [(noise_tasks(table), PRIOR), (grey_tasks(table), GREY_PRIOR)]
+    for name, wanted, prior in ((name, wanted, prior) for some, prior in tasks for name, wanted in some.items()):
         odds = left_out(wanted)
         slopes[name] = round(recalibrated(odds, wanted.truth, wanted.weight), 3)
-        first = fitted(wanted, slopes[name])
-        held[name] = slopes[name] * odds + PRIOR
-        first = expected(first)
+        first = expected(fitted(wanted, slopes[name]), prior)
+        held[name] = slopes[name] * odds + prior
         branches[name] = widened(first, widening(first, wanted, held[name]))
         say(f"{name}: slope held out {slopes[name]:.2f}")
     sizes = [either(held[f"fine noise, {s}"], held[f"blobs, {s}"]) for s in ("large", "small")]
-    return Alone(branches, slopes, np.where(table.small, sizes[1], sizes[0]).round(2))
+    grey = [either(held["grey static"], held[f"grey noise, {s}"]) for s in ("large", "small")]
+    apart = (np.where(table.small, small, large).round(2) for large, small in (sizes, grey))
+    return Alone(branches, slopes, *apart)
 
 
 def either(one: Floats, other: Floats) -> Floats:
@@ -70,9 +75,9 @@ def either(one: Floats, other: Floats) -> Floats:
     return np.asarray(np.logaddexp(np.logaddexp(one, other), one + other))
 
 
-def expected(one: Branch) -> Branch:
+def expected(one: Branch, prior: float = PRIOR) -> Branch:
     """A branch that was fitted to as much noise as not, for as little of it as is to be expected."""
-    return replace(one, intercept=round(one.intercept + PRIOR, 4))
+    return replace(one, intercept=round(one.intercept + prior, 4))
 
 
 def fitted(wanted: Task, slope: float = 1.0, spread: bool = True) -> Branch:
@@ -100,14 +105,15 @@ def widening(one: Branch, wanted: Task, held: Floats) -> float:
 def plain(table: Table, measures: tuple[str, ...], positive: NDArray[np.bool_]) -> Branch:
     """A branch of given measures, against everything that is sound or noise."""
     others = np.isin(table.group, (*LIKE_SOUND, "deceptive", "noise", "dying")) & ~positive
-    return fitted(task(table, positive, others, measures=measures))
+    wanted = task(table, positive, others, measures=measures)
+    return fitted(replace(wanted, weight=wanted.weight * np.where(table.family == "fine pattern", FINE, 1.0)))
 
 
 def others(table: Table) -> dict[str, Branch]:
     """All branches that need no held-out odds."""
     return {name: fitted(wanted, spread=False) for name, wanted in severity_tasks(table).items()} | {
-        "grey noise": expected(fitted(grey_task(table))),
-        "blank": plain(table, ("contrast",), table.group == "blank"),
+        # with the finest grain: checks of two pixels have no contrast on the coarse grid, and are a picture
+        "blank": plain(table, ("contrast", "immerkaer_sigma"), table.group == "blank"),
         "repeated": plain(table, ("repetition",), table.group == "repeated"),
         "fried": frying(table),
         "tile": tile_branch(table),
@@ -187,7 +193,8 @@ def calibrated(whole: Table, say: Say) -> Calibrated:
     counts = ", ".join(f"{int((table.group == g).sum())} {g}" for g in np.unique(table.group))
     kinds = len(np.unique(units_of(table.family)))
     told = f"From {len(table.small)} measured pictures of {kinds} kinds, seed {SEED}: {counts}."
-    return Calibrated(told, branches, widths, first.slopes, tuple(first.held_out.tolist()))
+    held = (tuple(odds.tolist()) for odds in (first.held_out, first.held_out_grey))
+    return Calibrated(told, branches, widths, first.slopes, *held)
 
 
 def text_of(known: Calibrated) -> str:

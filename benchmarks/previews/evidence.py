@@ -7,20 +7,22 @@ from numpy.typing import NDArray
 
 from benchmarks.previews.fitting import balanced, units_of
 from benchmarks.previews.measuring import Table
-from benchmarks.previews.tasks import STEADY, Task
+from benchmarks.previews.tasks import RANK, STEADY, Task
 
 SOUND = ("photo", "art", "pocket")
 LIKE_SOUND = (*SOUND, "bare", "dying sound")
 DECEPTIVE = 0.1  # weight of a deceptive family: alone it may look like noise
 FOUND = 3.0  # weight of a family of noise decoded in Stable Diffusion's own latent space, the real thing
+SEVERITY_RANK = 0.5  # less leaves ladders that were left out below .97, more pulls the ends together
 SEVERITY_RIDGE = 1e-2  # a tenth of it makes the worst ladders that were left out .1 worse
 PIXELS = 8.0  # weight of a family of pixel noise: two families beside a dozen of latent noise
 BLOBS = ("smooth 1.5", "smooth 2", "smooth 3")
 LIKE_BLOBS = (*BLOBS, "smooth 0.7", "smooth 1", "mixed", "pink", "brushed")  # in part: no contradiction to blobs
-#: without the variation of contrast over tiles, by which every even ramp is noise
 GREY = ("broad_gradient_kurtosis", "gradient_kurtosis", "calm_tile_rms", "spectral_flatness", "spectral_entropy",
         "local_grey_entropy", "long_lag_autocorrelation", "coherence", "colourfulness", "saturation", "repetition",
-        "coarse_energy")  # fmt: skip
+        "coarse_energy", "fine_gradient_kurtosis", "cell_energy", "high_frequency_ratio",
+        "spectral_slope", "tile_rms_variation")  # fmt: skip
+STATIC = ("grey static", "grey bits", "grey bell", "grey grain 2", "grey grain 3", "grey tinted pixels")
 
 
 def task(table: Table, noise: NDArray[np.bool_], sound: NDArray[np.bool_], **more: object) -> Task:
@@ -41,15 +43,27 @@ def noise_tasks(table: Table) -> dict[str, Task]:
     blobs, like_blobs = np.isin(units, BLOBS), np.isin(units, LIKE_BLOBS)
     found = {}
     for size, rows in (("large", ~table.small), ("small", table.small)):
-        found[f"fine noise, {size}"] = task(table, colourful & ~blobs & rows, pictures & rows, steady=STEADY)
-        found[f"blobs, {size}"] = task(table, colourful & like_blobs & rows, pictures & rows, steady=STEADY)
+        for name, noise in (("fine noise", colourful & ~blobs), ("blobs", colourful & like_blobs)):
+            found[f"{name}, {size}"] = task(table, noise & rows, pictures & rows, steady=STEADY, rank=RANK)
     return found
 
 
-def grey_task(table: Table) -> Task:
-    """Noise without colour, against everything that is sound."""
-    pictures = np.isin(table.group, (*LIKE_SOUND, "deceptive"))
-    return task(table, table.group == "grey noise", pictures, measures=GREY, steady=STEADY)
+def grey_tasks(table: Table) -> dict[str, Task]:
+    """Noise without colour, against everything that is sound: static of pixels, and decoded noise by size.
+
+    Apart, because a photograph of gravel lies between them: it has more fine waves than the one, fewer than the other.
+    """
+    pictures, grey = np.isin(table.group, (*LIKE_SOUND, "deceptive")), table.group == "grey noise"
+    static = grey & np.isin(units_of(table.family), STATIC)
+    kinds = {
+        "grey static": (static, table.small | True),
+        "grey noise, large": (grey & ~static, ~table.small),
+        "grey noise, small": (grey & ~static, table.small),
+    }
+    return {
+        name: task(table, noise & rows, pictures & rows, measures=GREY, steady=STEADY)
+        for name, (noise, rows) in kinds.items()
+    }
 
 
 def severity_tasks(table: Table) -> dict[str, Task]:
@@ -61,5 +75,7 @@ def severity_tasks(table: Table) -> dict[str, Task]:
         truth = np.where(ladder, table.severity, (table.group == "noise").astype(float))
         weight = ladder / max(1, ladder.sum()) + 0.5 * balanced(table.family, truth > 0.5, ends, np.ones(len(truth)))
         units = units_of(table.family)
-        found[f"severity, {size}"] = Task(table, truth, weight, units, steady=STEADY, ridge=SEVERITY_RIDGE)
+        found[f"severity, {size}"] = Task(
+            table, truth, weight, units, steady=STEADY, rank=SEVERITY_RANK, ridge=SEVERITY_RIDGE
+        )
     return found

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.previews import drawn_busy, drawn_over, makers, makers_noise, noises
+from benchmarks.previews import (
+    decoders,
+    drawn_busy,
+    drawn_over,
+    drawn_patterns,
+    drawn_textures,
+    makers,
+    makers_noise,
+    noises,
+)
 from benchmarks.previews.samples import Sample
 
 DECODERS = ("linear", "pocket", "found", "halved")
@@ -28,7 +37,7 @@ class Places:
 
 def unit(family: str) -> str:
     """What is held out together: a kind of picture at all sizes, a kind of noise through all decoders."""
-    name = family.removesuffix(", small")
+    name = family.removesuffix(", small").split(": ")[-1]
     for decoder in DECODERS:
         name = name.removeprefix(f"{decoder} ")
     name = re.sub(r"(white|smooth) *([\d.]+)", r"\1 \2", name)
@@ -47,7 +56,14 @@ def tuning(places: Places) -> dict[str, Maker]:
         "busy small": lambda: makers.art(drawn_busy.BUSY, "art", True, 4, 9),
         "plain": lambda: makers.art(drawn_busy.BARE, "art", False, 10, 10),
         "plain small": lambda: makers.art(drawn_busy.BARE, "art", True, 10, 10),
-        "grey art": lambda: makers.grey_art(2),
+        "textures": lambda: makers.art(drawn_textures.TEXTURES | drawn_textures.COLOURED, "art", False, 4, 11),
+        "textures small": lambda: makers.art(drawn_textures.TEXTURES | drawn_textures.COLOURED, "art", True, 3, 11),
+        "patterns": lambda: makers.art(drawn_patterns.PATTERNS, "art", False, 6, 12),
+        "patterns small": lambda: makers.art(drawn_patterns.PATTERNS, "art", True, 4, 12),
+        "plasma": lambda: makers.art(drawn_patterns.DECEPTIVE, "deceptive", False, 6, 13),
+        "plasma small": lambda: makers.art(drawn_patterns.DECEPTIVE, "deceptive", True, 4, 13),
+        "grey art": lambda: makers.grey_art({**drawn_over.ART, **drawn_busy.BUSY}, 2, 25),
+        "grey textures": lambda: makers.grey_art(drawn_textures.TEXTURES | drawn_textures.COLOURED, 4, 26),
         "steady": lambda: makers.steady(2),
         "deceptive": lambda: makers.art(drawn_over.DECEPTIVE, "deceptive", False, 6, 17),
         "deceptive small": lambda: makers.art(drawn_over.DECEPTIVE, "deceptive", True, 4, 17),
@@ -56,6 +72,12 @@ def tuning(places: Places) -> dict[str, Maker]:
         "pocket scenes": lambda: makers.pocket_scenes(120),
         "pixels": lambda: makers_noise.pixels(4),
         "grey": lambda: makers_noise.grey(3),
+        "grey decoded": lambda: makers_noise.grey_decoded(decoders.TUNING, 4, 16),
+        "tinted": lambda: makers_noise.tinted(decoders.TUNING, 18),
+        "decoders": lambda: makers_noise.through(
+            decoders.TUNING, {kind: noises.LEAST.get(kind, 0) for kind in noises.KINDS}, noises.latents, 17
+        ),
+        "decoder ladders": lambda: makers_noise.ladders_through(decoders.TUNING, 3),
         "blank": lambda: makers.blank(6),
         "repeated": lambda: makers.repeated(2),
         "halved": lambda: makers_noise.halved(3),
@@ -72,6 +94,7 @@ def tuning(places: Places) -> dict[str, Maker]:
         pieces["found"] = lambda: makers_noise.found(places.found or Path())
     if places.public is not None:
         pieces["public"] = lambda: makers.public(places.public or Path(), 0)
+        pieces["grey photographs"] = lambda: makers.grey_photographs((places.public or Path()) / "net", 0, 150)
     return pieces
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.previews import drawn_over, noises, unseen, unseen_art
+from benchmarks.previews import decoders, drawn_over, noises, unseen, unseen_art, unseen_textures
 from benchmarks.previews.families import Maker, Places
-from benchmarks.previews.makers import art, beside, crop, public
-from benchmarks.previews.makers_noise import pixels
+from benchmarks.previews.makers import art, beside, crop, grey_art, grey_photographs, public
+from benchmarks.previews.makers_noise import grey_decoded, ladders_through, pixels, through, tinted
 from benchmarks.previews.samples import QUALITIES, Sample, as_jpeg, resized
 
 
@@ -48,6 +48,16 @@ def report(places: Places) -> dict[str, Maker]:
         "unseen noise 512": lambda: _unseen_noise("linear", noises.linear_decoder, 512, 4),
         "unseen noise 256": lambda: _unseen_noise("linear", noises.linear_decoder, 256, 2),
         "unseen noise 128": lambda: _unseen_noise("linear", noises.linear_decoder, 128, 4),
+        "unseen textures": lambda: art(unseen_textures.TEXTURES, "art", False, 4, 73),
+        "unseen textures small": lambda: art(unseen_textures.TEXTURES, "art", True, 3, 73),
+        "unseen grey textures": lambda: grey_art(unseen_textures.TEXTURES, 4, 74),
+        "unseen grey art": lambda: grey_art(unseen_art.ART, 2, 75),
+        "unseen decoders": lambda: through(
+            decoders.REPORT, {kind: unseen.LEAST.get(kind, 0) for kind in unseen.KINDS}, unseen.latents, 76
+        ),
+        "unseen decoder ladders": lambda: ladders_through(decoders.REPORT, 3),
+        "unseen grey decoded": lambda: grey_decoded(decoders.REPORT, 4, 77),
+        "unseen tinted": lambda: tinted(decoders.REPORT, 78),
         "unseen pixels": lambda: pixels(2),
         "unseen filtered photographs": _filtered_photographs,
     }
@@ -57,4 +67,5 @@ def report(places: Places) -> dict[str, Maker]:
         pieces["unseen noise pocket 128"] = lambda: _unseen_noise("pocket", decoder, 128, 4)
     if places.public is not None:
         pieces["unseen public"] = lambda: public(places.public or Path(), 1)
+        pieces["unseen grey photographs"] = lambda: grey_photographs((places.public or Path()) / "net", 1, 150)
     return pieces

@@ -39,11 +39,15 @@ def logistic(
     ridge: float = RIDGE,
     moves: Floats | None = None,
     steady: float = 0.0,
+    rises: Floats | None = None,
+    rank: float = 0.0,
 ) -> Fit:
     """A ridge logistic regression by damped Newton steps; `y` may lie between 0 and 1.  `scale`: whose scale to keep.
 
     Rows of weight 0 do not count.  `moves`: how harmless changes move `x`; their mean square in log odds is added to
-    the loss `steady` times, which turns the weights away from what a JPEG spoils.
+    the loss `steady` times, which turns the weights away from what a JPEG spoils.  `rises`: how `x` moves from one step
+    of a ladder to the next; each is a row without intercept that must score above 0 (RankNet, Burges 2005), all of
+    them together `rank` times the loss.
     """
     used = weight > 0
     x, y, weight = x[used], y[used], weight[used] / weight[used].sum()
@@ -57,6 +61,9 @@ def logistic(
     if moves is not None and len(moves):
         moved = moves / spread
         penalty[1:, 1:] += steady * moved.T @ moved / len(moved)
+    if rises is not None and len(rises) and rank:
+        design = np.r_[design, np.c_[np.zeros(len(rises)), rises / spread]]
+        y, weight = np.r_[y, np.ones(len(rises))], np.r_[weight, np.full(len(rises), rank / len(rises))]
     for _ in range(40):
         p = 1 / (1 + np.exp(-np.clip(design @ beta, -40, 40)))
         slope = design.T @ (weight * (p - y)) + penalty @ beta

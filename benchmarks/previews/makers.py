@@ -33,16 +33,29 @@ def art(which: Mapping[str, drawn.Draw], group: str, small: bool, count: int, se
             yield beside(group, family, picture, i, rng)
 
 
-def grey_art(count: int) -> Iterator[Sample]:
-    """Every drawn family without its colours."""
-    draws = {**drawn_over.ART, **drawn_busy.BUSY}
+def grey_art(draws: Mapping[str, drawn.Draw], count: int, seed: int) -> Iterator[Sample]:
+    """Drawn families without their colours."""
     for f, (family, draw) in enumerate(draws.items()):
         for i in range(count):
-            rng = np.random.default_rng((25, f, i))
+            rng = np.random.default_rng((seed, f, i))
             side = (512, 128)[i % 2]
-            grey = np.asarray(Image.fromarray(draw(rng, side)).convert("L"))
-            picture = np.repeat(grey[..., None], 3, axis=2)
-            yield Sample("art", family, as_jpeg(picture, QUALITIES[(f + i) % len(QUALITIES)]))
+            yield Sample("art", family, as_jpeg(without_colour(draw(rng, side)), QUALITIES[(f + i) % len(QUALITIES)]))
+
+
+def without_colour(picture: Bytes) -> Bytes:
+    """Its luma, three times."""
+    return np.asarray(Image.fromarray(picture).convert("L").convert("RGB"))
+
+
+def grey_photographs(folder: Path, half: int, count: int) -> Iterator[Sample]:
+    """Close crops of photographs without their colours: much of what fills one is fur, feathers, leaves or stone."""
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".png", ".jpg", ".jpeg"))[half::2]
+    for i, path in enumerate(files[:: max(1, len(files) // count)][:count]):
+        with Image.open(path) as image:
+            whole = np.asarray(image.convert("RGB"))
+        rng, side = np.random.default_rng((34, i, half)), (512, 256, 128)[i % 3]
+        picture = resized(without_colour(crop(whole, rng, float(rng.uniform(0.35, 1.0)))), side)
+        yield Sample("photo", f"grey {folder.name} {i % 10}", as_jpeg(picture, QUALITIES[i % len(QUALITIES)]))
 
 
 def beside(group: str, family: str, picture: Bytes, i: int, rng: np.random.Generator) -> Sample:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from benchmarks.previews import drawn, drawn_busy, noises
-from benchmarks.previews.makers import PHOTOGRAPHS, crop
+from benchmarks.previews.makers import PHOTOGRAPHS, crop, without_colour
 from benchmarks.previews.samples import QUALITIES, Bytes, Sample, as_jpeg, resized
 
+Latents = Callable[[np.random.Generator, int, str], noises.Latents]
 Inverse = Callable[[Bytes, int], noises.Latents]
 
 
@@ -61,6 +62,54 @@ def grey(count: int) -> Iterator[Sample]:
             for family, grey in (("static", static), ("bits", bits), ("bell", bell)):
                 quality = QUALITIES[i % len(QUALITIES)]
                 yield Sample("grey noise", f"grey {family}", as_jpeg(grey.repeat(3, axis=2), quality))
+
+
+def grey_decoded(through: Mapping[str, noises.Decoder], count: int, seed: int) -> Iterator[Sample]:
+    """The luma of noise through other decoders, and static of coarser grain."""
+    for side in (512, 256, 128):
+        for i, decoder in enumerate(through.values()):
+            for k, kind in enumerate(("white 1", "white 2.5", "smooth 1", "pink")[:count]):
+                picture = decoder(noises.latents(np.random.default_rng((seed, side, i, k)), side, kind))
+                quality = QUALITIES[(i + k) % len(QUALITIES)]
+                yield Sample("grey noise", f"grey {kind}", as_jpeg(without_colour(picture), quality))
+        for grain in (2, 3) if side > 128 else (2,):
+            rng = np.random.default_rng((seed, side, grain))
+            small = rng.normal(127, rng.uniform(25, 90), (side // grain + 1, side // grain + 1, 1))
+            large = np.clip(small, 0, 255).astype(np.uint8).repeat(grain, axis=0).repeat(grain, axis=1)
+            yield Sample("grey noise", f"grey grain {grain}", large[:side, :side].repeat(3, axis=2))
+
+
+def tinted(through: Mapping[str, noises.Decoder], seed: int) -> Iterator[Sample]:
+    """Noise in the shades of one colour, decoded and of pixels."""
+    for side in (512, 256, 128):
+        for i, decoder in enumerate(through.values()):
+            for k, kind in enumerate(("white 1.5", "white 2.5", "pink", "pixels")):
+                rng = np.random.default_rng((seed, side, i, k))
+                static = rng.integers(0, 256, (side, side, 1), dtype=np.uint8).repeat(3, axis=2)
+                grey = without_colour(static if kind == "pixels" else decoder(noises.latents(rng, side, kind))) / 255
+                tint = rng.uniform(0.15, 0.85, 3)
+                picture = np.clip(grey ** (1.3 - 0.6 * tint) * (0.6 + 0.4 * tint), 0, 1)
+                quality = QUALITIES[(i + k) % len(QUALITIES)]
+                yield Sample("grey noise", f"grey tinted {kind}", as_jpeg((picture * 255).astype(np.uint8), quality))
+
+
+def through(
+    decoders: Mapping[str, noises.Decoder], kinds: Mapping[str, int], latents: Latents, seed: int
+) -> Iterator[Sample]:
+    """Latent noise through decoders that nobody trained, at three sizes.  `kinds`: the least side of each."""
+    for side in (512, 256, 128):
+        for i, (name, decoder) in enumerate(decoders.items()):
+            for k, kind in enumerate(kinds):
+                if side < kinds[kind]:
+                    continue
+                picture = decoder(latents(np.random.default_rng((seed, side, i, k)), side, kind))
+                yield Sample("noise", f"{name}: {kind}", as_jpeg(picture, QUALITIES[(i + k) % len(QUALITIES)]))
+
+
+def ladders_through(decoders: Mapping[str, noises.Decoder], count: int) -> Iterator[Sample]:
+    """Ladders through each of them."""
+    for name, decoder in decoders.items():
+        yield from ladders(name.replace(" ", "-"), decoder, noises.latents_of, 512, count)
 
 
 def ladders(name: str, decoder: noises.Decoder, inverse: Inverse, side: int, count: int) -> Iterator[Sample]:

@@ -7,6 +7,7 @@ little of it, and missed twice as much of what was held out as a ridge over all 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ MEASURES = (
     "chroma_ratio", "colourfulness", "hue_entropy", "saturation",
 )  # fmt: skip
 STEADY = 0.05  # of the mean square by which harmless changes move the log odds, against the loss: see README
+RANK = 0.1  # of the mean loss of a step of a ladder, against the loss: see README
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Task:
     units: NDArray[np.str_]
     measures: tuple[str, ...] = MEASURES
     steady: float = 0.0  # what it costs to move under harmless changes (JPEG 60, half the size)
+    rank: float = 0.0  # what it costs to fall from one step of a ladder to the next
     ridge: float = RIDGE
     x: Floats = field(init=False)  # the measures as a logistic takes them, (n, len(measures))
 
@@ -48,8 +51,20 @@ class Task:
         """The fit with other weights than the task's own; `start`: a fit whose scale to keep; `without`: a unit."""
         copies = np.flatnonzero((self.table.group == "steady copy") & (self.units != without))
         moves = self.x[copies] - self.x[self.table.pair[copies]]
+        lower, upper = self.steps
+        apart = self.units[lower] != without
+        rises = self.x[upper[apart]] - self.x[lower[apart]]
         kept = self.weight if weight is None else weight
-        return logistic(self.x, self.truth, kept, start, self.ridge, moves, self.steady)
+        return logistic(self.x, self.truth, kept, start, self.ridge, moves, self.steady, rises, self.rank)
+
+    @cached_property
+    def steps(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows of neighbouring steps of the ladders of this task's size: the lower ones, and the next above each."""
+        small = self.table.small[self.weight > 0]
+        rows = np.flatnonzero((self.table.group == "ladder") & np.isin(self.table.small, np.unique(small)))
+        rows = rows[np.lexsort((self.table.severity[rows], self.table.family[rows]))]
+        same = self.table.family[rows[1:]] == self.table.family[rows[:-1]]
+        return rows[:-1][same], rows[1:][same]
 
 
 def design(table: Table, measures: tuple[str, ...]) -> Floats:
@@ -82,7 +97,7 @@ def left_out(task: Task) -> Floats:
     whole, odds = task.fit(), np.full(len(task.truth), np.nan)
     for held in np.unique(task.units):
         here = task.units == held
-        touched = bool((task.weight[here] > 0).any())
+        touched = bool((task.weight[here] > 0).any()) or bool(task.rank and here[task.steps[0]].any())
         fit = task.fit(np.where(here, 0.0, task.weight), whole, str(held)) if touched else whole
         odds[here] = fit.log_odds(task.x[here])
     return odds

@@ -47,6 +47,7 @@ class Calibrated:
     floors: dict[str, float]
     slopes: dict[str, float]  # of the recalibration on families held out, by branch
     held_out: tuple[float, ...]  # log odds of noise of every tuning row, its family held out
+    held_out_grey: tuple[float, ...] = ()  # the same of noise without colour
 
 
 def kept() -> Calibrated:

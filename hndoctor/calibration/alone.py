@@ -37,15 +37,16 @@ def judge(scores: Scores, small: bool) -> Judged:
         noise=fine.or_else(blobs),
         blobby=_louder(scores, small) == "blobs",
         severity=_severity(scores, small),
-        grey=grey_noise(scores),
+        grey=grey_noise(scores, small),
         blank=blank(scores),
         repeated=repeated(scores),
     )
 
 
-def grey_noise(scores: Scores) -> Probability:
-    """Noise without colour: grey latents, the static of a television."""
-    return _of(TABLE["grey noise"], scores)
+def grey_noise(scores: Scores, small: bool) -> Probability:
+    """Noise without colour: the static of a television, or grey latents."""
+    latents = TABLE[f"grey noise, {'small' if small else 'large'}"]
+    return _of(TABLE["grey static"], scores).or_else(_of(latents, scores))
 
 
 def blank(scores: Scores) -> Probability:

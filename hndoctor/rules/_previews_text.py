@@ -26,7 +26,7 @@ HOW_TO_COMPARE = "keep it fixed, so that previews can be compared"
 
 def blank_kind(scores: Mapping[str, float]) -> str | None:
     """ "black", "white" or "of one colour" for a picture of nothing, else None."""
-    if "contrast" not in scores or blank(scores).value < BLANK:
+    if not {"contrast", "immerkaer_sigma"} <= scores.keys() or blank(scores).value < BLANK:
         return None
     brightness = scores.get("brightness", 0.5)
     return "black" if brightness <= DARK else "white" if brightness >= LIGHT else "of one colour"

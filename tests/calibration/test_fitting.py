@@ -85,3 +85,14 @@ def test_rates_by_hand():
 )
 def test_kinds_are_held_out_through_all_sizes_and_decoders(family, held_with):
     assert unit(family) == held_with
+
+
+def test_ladders_turn_the_weights_so_that_each_step_scores_above_the_one_before():
+    rng = np.random.default_rng(3)
+    truth = (rng.random(400) < 0.5).astype(float)
+    x = np.c_[truth + rng.normal(0, 0.3, 400), truth + rng.normal(0, 0.3, 400)]
+    rises = np.c_[np.full(20, 0.1), np.full(20, -0.3)]  # the second measure falls along the ladders
+    alone = logistic(x, truth, np.ones(400))
+    ranked = logistic(x, truth, np.ones(400), rises=rises, rank=1.0)
+    falls, climbs = (rises / fit.spread @ fit.coefficients[1:] for fit in (alone, ranked))
+    assert falls.max() < 0 < climbs.min()

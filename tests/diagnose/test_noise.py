@@ -5,7 +5,7 @@ from dataclasses import replace
 from hndoctor.diagnose.noise import noise_of
 from tests.makers import STEPS, a_checkpoint, a_preview, a_run
 
-BLACK = {"contrast": 0.0, "brightness": 0.0}
+BLACK = {"contrast": 0.0, "immerkaer_sigma": 0.0, "brightness": 0.0}
 
 
 def test_a_black_picture_is_no_clean_picture():

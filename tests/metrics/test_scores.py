@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -147,6 +148,23 @@ def test_static_without_colour_is_grey_noise(side, tmp_path):
     Image.fromarray(drawing(4, side)).convert("L").save(tmp_path / "d.png")
     assert judge_picture(tmp_path / "s.png").p["grey_noise"] > 0.5
     assert judge_picture(tmp_path / "d.png").p["grey_noise"] < 0.2
+
+
+@pytest.mark.parametrize("name", ["grass.png", "gravel.png", "brick.png"])
+@pytest.mark.parametrize("side", [128, 256, 512])
+def test_a_photograph_of_one_material_is_no_static(name, side, tmp_path):
+    from skimage import data
+
+    with Image.open(Path(data.__file__).parent / name) as plate:
+        plate.convert("L").resize((side, side)).save(tmp_path / name)
+    assert judge_picture(tmp_path / name).p["grey_noise"] < 0.5
+
+
+@pytest.mark.parametrize("pitch", [1, 2, 3])
+def test_a_pattern_finer_than_the_latent_grid_is_a_picture(pitch, tmp_path):
+    y, x = np.mgrid[0:512, 0:512] // pitch
+    Image.fromarray(((y + x) % 2 * 255).astype(np.uint8)).save(tmp_path / "checks.png")
+    assert judge_picture(tmp_path / "checks.png").p["flat"] < 0.5
 
 
 def test_a_preview_is_measured_relative_to_its_run(tmp_path):

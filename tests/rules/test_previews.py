@@ -228,12 +228,13 @@ def test_a_collapse_at_one_blow_is_no_growth():
 
 @pytest.mark.parametrize(("brightness", "word"), [(0.0, "black"), (1.0, "white"), (0.4, "one colour")])
 def test_blank_previews_are_named(brightness, word):
-    (finding,) = found(law("HN303"), preview(500, scores={"contrast": 0.0, "brightness": brightness}))
+    nothing = {"contrast": 0.0, "immerkaer_sigma": 0.0, "brightness": brightness}
+    (finding,) = found(law("HN303"), preview(500, scores=nothing))
     assert word in finding.message
 
 
 def test_weights_decide_whose_fault_black_is():
-    black = preview(500, scores={"contrast": 0.0, "brightness": 0.0})
+    black = preview(500, scores={"contrast": 0.0, "immerkaer_sigma": 0.0, "brightness": 0.0})
     (broken,) = found(law("HN303"), black, checkpoints=[checkpoint(500, 3)])
     (finite,) = found(law("HN303"), black, checkpoints=[checkpoint(500, 0)])
     assert (broken.severity, finite.severity) == (Severity.ERROR, Severity.WARNING)
