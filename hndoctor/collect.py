@@ -14,13 +14,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from hndoctor.formats.captions import PICTURE_SUFFIXES
 from hndoctor.formats.folders import Folder, is_plain, listed
 from hndoctor.formats.names import own_name, parse_stem, without_copies
 from hndoctor.records import CheckpointPath, PreviewPath, Run, Skipped
 
 LOOSE = (".pt",)  # looked for in folders that are not runs; nothing else is opened beside 50 GB of models
 CHECKPOINTS = (*LOOSE, ".pth", ".safetensors", ".ckpt", ".bin")
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif", ".bmp")
+PICTURES = tuple(sorted(PICTURE_SUFFIXES))
+_UNREAD = "heic heif jp2 jxl tga psd ppm pgm pbm pnm qoi exr hdr ico svg eps xcf kra clip apng jpe"
+OTHER_PICTURES = frozenset(f".{name}" for name in _UNREAD.split())  # known by their names, and not read
 LOSS_LOG, VALIDATION_LOG, RUN_FILE, VITALS = "hypernetwork_loss.csv", "validation.jsonl", "run.json", "vitals.json"
 EMBEDDING_LOG = "textual_inversion_loss.csv"
 PARTS = ("hypernetworks", "images")
@@ -82,6 +85,10 @@ def _of_file(path: Path) -> Run:
         raise CollectError(f"{path}: an optimizer's state says little alone; give {path.with_suffix('').name} instead")
     if suffix in PICTURES:
         raise CollectError(f"{path}: a picture, not a run; give its run's folder to judge it as a preview")
+    if suffix in OTHER_PICTURES:
+        raise CollectError(
+            f"{path}: pictures of this kind are not read; save it as PNG, JPEG, WebP, AVIF, TIFF, BMP or GIF"
+        )
     raise CollectError(f"{path}: not a checkpoint, a loss log or a {VITALS}; give a run's folder or a .pt file")
 
 

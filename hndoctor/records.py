@@ -133,6 +133,7 @@ class ModuleVitals:
     travel_rms: float | None = None  # RMS of the change since the first checkpoint of the run
     dead_outputs: float | None = None  # share of outputs that are zero for every context; only if activate_output
     best_rms: float | None = None  # RMS of the distance from the best checkpoint before it, by held-out loss
+    varied: float | None = None  # the part of the gain that differs from context to context: ||h(x) - mean h|| / ||x||
 
 
 @dataclass(frozen=True)
@@ -169,12 +170,13 @@ class OptimizerVitals:
     tensors: int = 0
     nonfinite: int = 0
     zero_second_moment: float = 0.0  # share of exp_avg_sq that is exactly zero
-    update_rms: float | None = None  # RMS of lr * m / (sqrt(v) + eps): the step it would make next
+    update_rms: float | None = None  # RMS of the step it would make next, as weights/updates.py tells it
     unreadable: str | None = None  # the reason, when the file could not be read
     bytes: int = 0
     modified: float = 0.0
     content: str = ""  # XXH3 of its bytes, 32 hex digits
     misfits: int = 0  # parameters whose moments have no tensor of their shape in the network
+    refusal: Refusal | None = None  # of what kind the reason is, when the file could not be read
 
 
 @dataclass(frozen=True)
@@ -515,3 +517,4 @@ class PictureJudgement:
     severity: float | None = None  # how far it has drowned in noise, 0 to 1
     noise_share: float | None = None  # share of the tiles that look like noise
     tiles: tuple[tuple[float, ...], ...] = ()  # probability of noise of each tile, row by row
+    thumbnail: str | None = None  # JPEG, base64; where a page will show it

@@ -221,3 +221,18 @@ def test_of_very_many_files_some_are_examined_and_the_rest_is_named(tmp_path, mo
     assert [part.step for part in found.checkpoints] == [100, 500, 1000]
     assert [part.step for part in found.previews] == [100, 500, 1000]
     assert [skip.what for skip in found.skipped] == ["7 checkpoints", "7 previews"]
+
+
+def test_a_log_of_held_out_losses_alone_is_a_run(tmp_path):
+    (tmp_path / "fischl").mkdir()
+    log = tmp_path / "fischl" / "validation.jsonl"
+    log.touch()
+    (run,) = find_runs(log)
+    assert (run.name, run.validation_logs, run.loss_logs) == ("fischl", (log,), ())
+
+
+def test_a_run_of_nothing_but_its_loss_has_its_folders_name(tmp_path):
+    (tmp_path / "fischl").mkdir()
+    (tmp_path / "fischl" / "hypernetwork_loss.csv").write_bytes(b"step,epoch,epoch_step,loss,learn_rate\r\n")
+    (run,) = find_runs(tmp_path / "fischl")
+    assert run.name == "fischl"

@@ -97,7 +97,10 @@ def scan(
     dask: Dask = "",
     open_report: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
 ) -> None:
-    """Measure and judge runs; write vitals.json and health.html into each (or into --out DIR)."""
+    """Measure and judge runs; write vitals.json and health.html into each (or into --out DIR).
+
+    Pictures alone, or a folder of nothing else, are judged one by one; --out DIR takes their page and numbers.
+    """
     from hndoctor.cli import scanning
     from hndoctor.cli.crew import Crew
 

@@ -29,15 +29,16 @@ LOG = "healing.jsonl"
 def heal(console: Console, config: Config, *, resume: Path | None, overwrite: bool, times: int) -> Finished | None:
     """Train; treat at most `times` times; return the last training's end."""
     how: dict[str, Any] = {"resume": resume, "overwrite": overwrite}
-    for treated in range(times + 1):
+    treated = 0
+    while True:  # the last training is not watched, and so ends this
         finished, diagnosis = until_sick(console, config, how, watched=treated < times)
         treatment = None if diagnosis is None else diagnosis.prescription
         if diagnosis is None or treatment is None or treatment.action not in (Action.RESUME, Action.RESTART):
             return finished
         console.print(f"[bold]{escape(diagnosis.summary)}[/bold]\n{escape(treatment.sentence)}")
-        keep(config.run, treated + 1, diagnosis, treatment)
+        treated += 1
+        keep(config.run, treated, diagnosis, treatment)
         config, how = treated_config(config, treatment)
-    return None
 
 
 def until_sick(

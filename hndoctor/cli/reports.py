@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from hndoctor.cli import gating
-from hndoctor.cli.console import UsageError, error_console, say, write_file
+from hndoctor.cli.console import error_console, say, write_file
 from hndoctor.records import Diagnosis, PictureJudgement, Run, Severity, Vitals
 from hndoctor.remote import RemoteError, url_of
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hndoctor.render.sarif import Suppressed
 
 PAGE, NUMBERS, INDEX = "health.html", "vitals.json", "index.html"
+PICTURES_PAGE, PICTURES_NUMBERS = "pictures.html", "pictures.json"
 
 
 @dataclass
@@ -65,13 +66,28 @@ class Reports:
             return None
         return home / INDEX
 
-    def page(self, diagnoses: Sequence[Diagnosis]) -> str:
-        """The HTML that `--format html` prints: the run's page, or the index of several."""
-        from hndoctor.render import render_html, render_index
+    def add_pictures(self, pictures: Sequence[PictureJudgement]) -> None:
+        """Write the page and the numbers of pictures judged alone, where a folder for them was named; else nowhere."""
+        from hndoctor.render import render_json, render_pictures
+
+        if self.folder is None:
+            return
+        try:
+            write_file(self.folder / PICTURES_NUMBERS, render_json((), pictures))
+            write_file(self.folder / PICTURES_PAGE, render_pictures(pictures, language=self.lang))
+            self.pages[PICTURES_PAGE] = self.folder / PICTURES_PAGE
+        except OSError as error:
+            say(f"not written: {error.filename or self.folder}: {error.strerror or error}")
+        except RemoteError as error:
+            say(f"not written: {error}")
+
+    def page(self, diagnoses: Sequence[Diagnosis], pictures: Sequence[PictureJudgement] = ()) -> str:
+        """The HTML that `--format html` prints: the run's page, or the index of several, or the pictures' page."""
+        from hndoctor.render import render_html, render_index, render_pictures
         from hndoctor.rules import RULES
 
         if not diagnoses:
-            raise UsageError("pictures alone have no HTML page; use --format json or text")
+            return render_pictures(pictures, language=self.lang)
         if self.only is not None:
             return render_html(diagnoses[0], self.only, RULES, language=self.lang, beside=False)
         return render_index(diagnoses, vitals=tuple(self.digests.values()), language=self.lang)

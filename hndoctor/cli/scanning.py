@@ -53,7 +53,8 @@ def scan(
     pictures: list[PictureJudgement] = []
     stopped: StoppedError | None = None
     try:
-        for one in examined(paths, keep=True, crew=crew):
+        shown = form == "html" or folder is not None
+        for one in examined(paths, keep=True, crew=crew, shown=shown):
             if isinstance(one, Examined):
                 found[one.place] = one.diagnosis
                 reports.add(one)
@@ -63,9 +64,12 @@ def scan(
         stopped = wish
     diagnoses = [found[place] for place in sorted(found)]
     index = reports.index(paths, diagnoses)
+    if pictures:
+        reports.add_pictures(pictures)
     if stopped and not diagnoses:
         raise stopped
-    deliver(reports.page(diagnoses) if form == "html" else rendered(form, diagnoses, pictures), None if folder else out)
+    told = reports.page(diagnoses, pictures) if form == "html" else rendered(form, diagnoses, pictures)
+    deliver(told, None if folder else out)
     reports.show(index)
     first = index or next(iter(reports.pages.values()), None)
     if open_report and first is not None:
@@ -78,12 +82,12 @@ def scan(
 
 
 def examined(
-    paths: Sequence[Path], *, keep: bool, quiet: bool = False, crew: Crew = ALONE
+    paths: Sequence[Path], *, keep: bool, quiet: bool = False, crew: Crew = ALONE, shown: bool = False
 ) -> Iterator[Examined | PictureJudgement]:
     """Find and judge everything that the paths name, run by run; nothing is held of a run that was handed over.
 
     `keep`: what a `vitals.json` knows is not measured again.  Ctrl-C does not disturb whoever takes the runs: those
-    under way come as far as they are measured, then StoppedError is raised.
+    under way come as far as they are measured, then StoppedError is raised.  `shown`: pictures with thumbnails.
     """
     with ExitStack() as copies:
         places = [copies.enter_context(here(path)) for path in paths]
@@ -97,7 +101,7 @@ def examined(
         if pictures:
             from hndoctor.metrics import judge_picture  # imported only where there are any
 
-            yield from map(judge_picture, pictures)
+            yield from (judge_picture(path, shown=shown) for path in pictures)
 
 
 def _told(vitals: Vitals, places: Sequence[Here]) -> Vitals:

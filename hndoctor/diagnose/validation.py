@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 from hndoctor.diagnose import parameters as believed
 from hndoctor.diagnose.chain import Row, interpolate
@@ -96,16 +97,18 @@ def rise_sign(drift: Drift) -> float:
     """ln P(this rise | overtrained) / P(this rise | not).
 
     Overtrained: the true rise is half-normal, its scale what was gained before or, as likely, as much as learning by
-    heart can cost; not: a small part of what was gained.
+    heart can cost; not: a small part of what was gained.  A rise beyond both scales weighs as much as one at their end.
     """
     low, high = believed.RISE_SCALE
     share = believed.RISE_SHARE * drift.gained
     scales = (max(min(high, max(low, drift.gained)), share), max(high, share))
+    drift = replace(drift, rise=min(drift.rise, _FARTHEST * max(scales)))
     over = max(_likelihood(drift, scale) for scale in scales)
     ratio = over / _likelihood(drift, believed.RISE_SOUND * drift.gained)
     return max(-believed.RISE_CAP, min(believed.RISE_CAP, math.log(ratio)))
 
 
+_FARTHEST = 2.5  # scales, where the ratio is largest: beyond, the tails of both are alike and tell nothing apart
 _GRID = 40  # points of the integral over the true rise, 0 to 4 scales
 
 

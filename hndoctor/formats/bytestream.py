@@ -9,6 +9,7 @@ from hndoctor.formats.types import Refused
 from hndoctor.records import Refusal
 
 LINE_LIMIT = 1 << 16  # bytes of one line of protocol 0
+SHORT_LINE = 1 << 7  # most are shorter
 
 
 def unsafe(reason: str) -> Refused:
@@ -29,10 +30,19 @@ class ByteStream:
 
     def take(self, count: int) -> bytes:
         """The next bytes."""
-        if count < 0 or self.at + count > len(self.data):
+        at = self.at
+        if count < 0 or at + count > len(self.data):
             raise TooEarlyError("it ends too early")
         self.advance(count)
-        return bytes(self.data[self.at - count : self.at])
+        return bytes(self.data[at : at + count])
+
+    def byte(self) -> int:
+        """The next byte."""
+        at = self.at
+        if at >= len(self.data):
+            raise TooEarlyError("it ends too early")
+        self.advance(1)
+        return self.data[at]
 
     def advance(self, count: int) -> None:
         """Go on, never across the end of a frame: readers differ in what they make of that."""
@@ -49,8 +59,11 @@ class ByteStream:
 
     def line(self) -> bytes:
         """The bytes up to the next line feed."""
-        window = bytes(self.data[self.at : self.at + LINE_LIMIT])
-        end = window.find(b"\n")
+        for length in (SHORT_LINE, LINE_LIMIT):
+            window = bytes(self.data[self.at : self.at + length])
+            end = window.find(b"\n")
+            if end >= 0:
+                break
         if end < 0:
             raise TooEarlyError("a line without an end")
         self.advance(end + 1)

@@ -59,9 +59,14 @@ def _end_record(data: memoryview) -> tuple[int, int, int]:
 
 
 def _no_end(data: memoryview) -> Refused:
-    if b"PK\5\6" in bytes(data[-65_557:]):
-        return Refused(Refusal.UNSAFE, "there are bytes after the end of the archive")
-    return Refused(Refusal.DAMAGED, "the end of the archive is missing: the file was cut short")
+    """The last end record, if there is one, is cut short itself, or something follows it."""
+    tail = bytes(data[-65_557:])
+    at = tail.rfind(b"PK\5\6")
+    if at < 0 or at > len(tail) - 22:
+        return Refused(Refusal.DAMAGED, "the end of the archive is missing: the file was cut short")
+    if not any(tail[at + 22 :]):
+        return Refused(Refusal.DAMAGED, f"{len(tail) - at - 22} zeros follow the end of the archive: a copy went wrong")
+    return Refused(Refusal.UNSAFE, "there are bytes after the end of the archive")
 
 
 def _zip64(data: memoryview, locator: int) -> tuple[int, tuple[int, int, int]]:

@@ -44,8 +44,8 @@ def append_row(path: Path, step: int, loss: float, learn_rate: float, steps_per_
 def read(path: Path) -> tuple[LossPoint, ...]:
     """The rows in order of step; of two rows for one step the later one.  Rows that make no sense are left out.
 
-    Of more than `MOST_POINTS` steps every second one is left out, and so on, but none that is no number.  Raises
-    OSError for a file larger than `MAX_BYTES`, and as `open` does.
+    Of more than `MOST_POINTS` steps every second one is left out, and so on, but never the first that is no number.
+    Raises OSError for a file larger than `MAX_BYTES`, and as `open` does.
     """
     if path.stat().st_size > MAX_BYTES:
         raise OSError(errno.EFBIG, f"larger than {MAX_BYTES >> 20} MiB, so not a loss log; move it away", str(path))
@@ -60,14 +60,16 @@ def read(path: Path) -> tuple[LossPoint, ...]:
 def _thinned(points: Iterator[LossPoint]) -> dict[int, LossPoint]:
     """By step, never much more than `MOST_POINTS`."""
     kept: dict[int, LossPoint] = {}
-    every = 1
+    every, first_bad = 1, None
     for number, point in enumerate(points):
         if number % every and not point.nonfinite:
             continue
         kept[point.step] = point
+        first_bad = point.step if point.nonfinite and first_bad is None else first_bad
         if len(kept) > MOST_POINTS:
             every *= 2
-            kept = {p.step: p for at, p in enumerate(kept.values()) if at % 2 == 0 or (p.nonfinite and at % 16 == 1)}
+            some = (p for at, p in enumerate(kept.values()) if at % 2 == 0 or p.step == first_bad)
+            kept = {p.step: p for p in some}
     return kept
 
 

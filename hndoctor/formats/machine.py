@@ -81,8 +81,13 @@ class Machine(ByteStream):
 
     def spend(self, values: tuple[Any, ...]) -> None:
         """Count what is copied: the same long list could be turned into a dictionary a million times."""
-        self.work += sum(len(value) for value in values if isinstance(value, (list, tuple, dict, set)))
-        self.work += sum(len(value) for value in values if isinstance(value, (str, bytes))) // BYTES_AN_ELEMENT
+        text = 0
+        for value in values:
+            if isinstance(value, (list, tuple, dict, set)):
+                self.work += len(value)
+            elif isinstance(value, (str, bytes)):
+                text += len(value)
+        self.work += text // BYTES_AN_ELEMENT
         if self.work > self.budget:
             raise unsafe("the pickle is a bomb: it makes the same things over and over")
 
@@ -184,17 +189,17 @@ class Machine(ByteStream):
         self.push(self.persistent(ident))
 
     def protocol(self) -> None:
-        if self.take(1)[0] > 5:
+        if self.byte() > 5:
             raise ValueError("an unknown protocol")
 
-    def text(self, layout: str) -> None:
-        self.push(self.take(self.number(layout)).decode("utf-8", "surrogatepass"))
+    def text(self, length: int) -> None:
+        self.push(self.take(length).decode("utf-8", "surrogatepass"))
 
-    def raw_text(self, layout: str) -> None:
-        self.push(self.take(self.number(layout)).decode("latin-1"))
+    def raw_text(self, length: int) -> None:
+        self.push(self.take(length).decode("latin-1"))
 
-    def raw(self, layout: str) -> None:
-        self.push(self.take(self.number(layout)))
+    def raw(self, length: int) -> None:
+        self.push(self.take(length))
 
 
 def integer_of(text: bytes) -> int:

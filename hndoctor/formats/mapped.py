@@ -1,18 +1,39 @@
-"""Mapped files and the memory they seem to take: pages of a large file are given back while it is gone through.
+"""Mapped files: writers are held off while they are mapped, and pages of a large one are given back meanwhile.
 
-The system would take them back by itself when it needs them; but until then they count as this process's memory, and
+A page of a file that was cut short kills whoever reads it (SIGBUS), and no program can catch that.  Linux lets a reader
+take a lease: whoever opens the file for writing, or cuts it short, then waits until the lease is given back, for 45
+seconds at most (fcntl(2), "Leases"; /proc/sys/fs/lease-break-time).
+
+The system would take pages back by itself when it needs them; but until then they count as this process's memory, and
 a limit on that (a container's, a CI runner's) does not ask whose pages they are.
 """
 
 from __future__ import annotations
 
 import mmap
+import signal
 import weakref
 
 LARGE = 128 << 20  # bytes from which a file's pages are given back: four usual networks (88 MB) may stay
 STRETCH = 32 << 20  # bytes gone through before
 
 _large: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
+
+
+def held(descriptor: int) -> bool:
+    """Hold writers off a file that is open for reading; True where that is granted.
+
+    The lease lasts as long as any duplicate of the descriptor is open: mapping it makes one, which lives as long as the
+    mapping.  Refused for another user's file, one that is open for writing, and where the system has no leases.
+    """
+    try:
+        import fcntl
+
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)  # a writer's coming is told by a signal: an ignored one
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except (ImportError, AttributeError, OSError):
+        return False
+    return True
 
 
 def known(mapped: mmap.mmap) -> mmap.mmap:

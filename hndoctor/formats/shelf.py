@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -34,7 +35,7 @@ class Shelf:
                 raise Refused(Refusal.DAMAGED, "a numpy array that was never filled")
             return tensor.array.astype(tensor.array.dtype.newbyteorder("="), copy=False)
         base = self._base(tensor.storage, tensor.dtype)
-        count = int(np.prod([int(n) for n in tensor.shape], dtype=object)) if tensor.shape else 1
+        count = math.prod(tensor.shape)
         self._spend(count)
         if count == 0:
             return np.empty(tensor.shape, base.dtype)
@@ -42,7 +43,7 @@ class Shelf:
         if tensor.offset + reach >= len(base):
             raise Refused(Refusal.UNSAFE, "a tensor reaches beyond its storage")
         steps = tuple(step * base.itemsize for step in tensor.strides)
-        view = np.lib.stride_tricks.as_strided(base[tensor.offset :], tensor.shape, steps, writeable=False)
+        view: Array = np.ndarray(tensor.shape, base.dtype, base, tensor.offset * base.itemsize, steps)
         if not view.flags.c_contiguous:  # whoever goes through it in order makes a copy
             self._room.take(view.nbytes, "scattered")
         return view

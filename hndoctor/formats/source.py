@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hndoctor.formats.checksum import content_key, stretches
-from hndoctor.formats.mapped import known
+from hndoctor.formats.mapped import held, known
 from hndoctor.formats.mounts import lies_on_this_machine
 from hndoctor.formats.types import Refused
 from hndoctor.records import Refusal
@@ -21,7 +21,8 @@ from hndoctor.records import Refusal
 SETTLED = 10.0  # seconds since the last write before a file is mapped: one cut short kills us (guess)
 COPY_LIMIT = 256 << 20  # bytes up to which a file is copied into memory: an optimizer's usual state has 176 MB
 HASH_BESIDE = 1 << 22  # bytes from which a thread of its own is worth starting
-GROWTH_WAIT = 0.15  # seconds to see whether a damaged file that was just written still grows (guess)
+GROWTH_WAIT = 1.0  # seconds to see whether a damaged file that was just written still grows: disks stall (guess)
+GROWTH_LOOK = 0.05  # seconds between two looks
 FRESH = 5.0  # seconds since the last write within which that is worth a look
 
 
@@ -82,7 +83,7 @@ def opened(path: Path, sha256: bool = True) -> Iterator[Source]:
 
 def _bytes_of(path: Path, before: Snapshot) -> memoryview:
     with path.open("rb") as file:
-        if _may_map(path, before):
+        if _may_map(path, before, file.fileno()):
             data: bytes | mmap.mmap = known(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         else:
             data = file.read()
@@ -91,15 +92,17 @@ def _bytes_of(path: Path, before: Snapshot) -> memoryview:
     return memoryview(data)
 
 
-def _may_map(path: Path, before: Snapshot) -> bool:
-    """Whether nobody seems to write the file, and no other machine can.
+def _may_map(path: Path, before: Snapshot, descriptor: int) -> bool:
+    """Whether nobody writes the file, nobody can while it is mapped, and no other machine can.
 
-    Never on Windows, where a mapped file cannot be replaced; elsewhere only where the kind of file system is known.
-    What is too large for a copy is mapped all the same.
+    Never on Windows, where a mapped file cannot be replaced; elsewhere only where the kind of file system is known and
+    the system holds writers off.  What is too large for a copy is mapped all the same.
     """
+    settled = time.time() - before.modified / 1e9 > SETTLED and lies_on_this_machine(path)
     if before.size > COPY_LIMIT:
+        held(descriptor)  # if it can be had
         return True
-    return time.time() - before.modified / 1e9 > SETTLED and lies_on_this_machine(path)
+    return settled and held(descriptor)
 
 
 def _hashing(data: memoryview) -> Callable[[], str]:
@@ -133,11 +136,15 @@ def in_memory(data: bytes, path: Path) -> Source:
 
 def _refuse_or_wait(path: Path, before: Snapshot, refused: Refused) -> None:
     """Raise the refusal; or WRITING, if a file that seems damaged was only not finished yet."""
-    if refused.kind is Refusal.DAMAGED and time.time() - before.modified / 1e9 < FRESH:
-        time.sleep(GROWTH_WAIT)
-    if refused.kind is not Refusal.UNSAFE and (not path.exists() or snapshot(path) != before):
-        raise _writing() from None
-    raise refused
+    recent = time.time() - before.modified / 1e9 < FRESH or before.size == 0  # a file is cut first, then dated
+    fresh = refused.kind is Refusal.DAMAGED and recent
+    until = time.monotonic() + (GROWTH_WAIT if fresh else 0.0)
+    while True:
+        if refused.kind is not Refusal.UNSAFE and (not path.exists() or snapshot(path) != before):
+            raise _writing() from None
+        if time.monotonic() >= until:
+            raise refused
+        time.sleep(GROWTH_LOOK)
 
 
 def _writing() -> Refused:

@@ -134,7 +134,8 @@ def _legacy_storage(ident: Any, storages: dict[str, Storage]) -> Storage:
 
 
 def _raw_storages(data: memoryview, at: int, keys: Any, storages: dict[str, Storage]) -> dict[str, memoryview]:
-    if not isinstance(keys, list) or set(map(str, keys)) != set(storages) or len(keys) != len(storages):
+    listed = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if not listed or set(keys) != set(storages) or len(keys) != len(storages):
         raise Refused(Refusal.DAMAGED, "the legacy file's list of storages does not fit its tensors")
     raw: dict[str, memoryview] = {}
     for key in keys:
@@ -148,7 +149,9 @@ def _raw_storages(data: memoryview, at: int, keys: Any, storages: dict[str, Stor
             raise Refused(Refusal.DAMAGED, "the file was cut short: a storage is not whole")
         raw[key], at = data[at + 8 : end], end
     if at != len(data):
-        raise Refused(Refusal.UNSAFE, f"{len(data) - at} bytes follow the last storage")
+        empty = len(data) - at < 1 << 20 and not any(data[at:])
+        what = "zeros follow the last storage: a copy went wrong" if empty else "bytes follow the last storage"
+        raise Refused(Refusal.DAMAGED if empty else Refusal.UNSAFE, f"{len(data) - at} {what}")
     return raw
 
 

@@ -38,7 +38,7 @@ def unpickle(
     for _ in range(OPCODE_LIMIT):
         here = machine.at
         try:
-            code = machine.take(1)[0]
+            code = machine.byte()
             if code == STOP:
                 value = machine.last()
                 break
@@ -84,21 +84,21 @@ _TABLE: dict[int, Callable[[Machine], None]] = {
         "L": Machine.long_text,
         "F": lambda m: m.push(float(m.line())),
         "J": lambda m: m.push(m.number("<i")),
-        "K": lambda m: m.push(m.number("<B")),
+        "K": lambda m: m.push(m.byte()),
         "M": lambda m: m.push(m.number("<H")),
         "G": lambda m: m.push(m.number(">d")),
-        "\x8a": lambda m: m.long_bytes(m.number("<B")),
+        "\x8a": lambda m: m.long_bytes(m.byte()),
         "\x8b": lambda m: m.long_bytes(m.number("<i")),
         "S": Machine.quoted,
-        "T": lambda m: m.raw_text("<i"),
-        "U": lambda m: m.raw_text("<B"),
+        "T": lambda m: m.raw_text(m.number("<i")),
+        "U": lambda m: m.raw_text(m.byte()),
         "V": lambda m: m.push(m.line().decode("raw-unicode-escape")),
-        "X": lambda m: m.text("<I"),
-        "\x8c": lambda m: m.text("<B"),
-        "\x8d": lambda m: m.text("<Q"),
-        "B": lambda m: m.raw("<I"),
-        "C": lambda m: m.raw("<B"),
-        "\x8e": lambda m: m.raw("<Q"),
+        "X": lambda m: m.text(m.number("<I")),
+        "\x8c": lambda m: m.text(m.byte()),
+        "\x8d": lambda m: m.text(m.number("<Q")),
+        "B": lambda m: m.raw(m.number("<I")),
+        "C": lambda m: m.raw(m.byte()),
+        "\x8e": lambda m: m.raw(m.number("<Q")),
         "}": lambda m: m.push({}),
         "]": lambda m: m.push([]),
         ")": lambda m: m.push(()),
@@ -116,11 +116,11 @@ _TABLE: dict[int, Callable[[Machine], None]] = {
         "\x90": lambda m: m.add(m.since_mark()),
         "\x91": lambda m: m.as_frozen(m.since_mark()),
         "p": lambda m: m.remember(integer_of(m.line())),
-        "q": lambda m: m.remember(m.number("<B")),
+        "q": lambda m: m.remember(m.byte()),
         "r": lambda m: m.remember(m.number("<I")),
         "\x94": lambda m: m.remember(len(m.memo)),
         "g": lambda m: m.push(m.memo[integer_of(m.line())]),
-        "h": lambda m: m.push(m.memo[m.number("<B")]),
+        "h": lambda m: m.push(m.memo[m.byte()]),
         "j": lambda m: m.push(m.memo[m.number("<I")]),
         "c": Machine.import_line,
         "\x93": Machine.import_stack,

@@ -103,16 +103,18 @@ def _about(path: Path, root: Path) -> tuple[str, int, float]:
     return name.as_posix(), stat.st_size, stat.st_mtime
 
 
-def judge_picture(path: Path) -> PictureJudgement:
+def judge_picture(path: Path, *, shown: bool = False) -> PictureJudgement:
     """A picture judged alone: noise, flat, repetition; whether it is fried cannot be told without a reference.
 
+    `shown`: with its thumbnail.
     Never raises for a bad picture: `unreadable` says why, and every probability is None.
     """
     kinds = ("noise", "flat", "fried", "repetition", "grey_noise")
     try:
-        found = score(load(path))
+        pixels = load(path)
     except PictureError as error:
         return PictureJudgement(picture=str(path), p=dict.fromkeys(kinds), scores={}, unreadable=str(error))
+    found = score(pixels)
     judged = found.judged
     told = {"noise": judged.noise, "flat": judged.blank, "repetition": judged.repeated, "grey_noise": judged.grey}
     return PictureJudgement(
@@ -124,4 +126,5 @@ def judge_picture(path: Path) -> PictureJudgement:
         severity=round(judged.severity, 4),
         noise_share=round(found.noise_share, 4),
         tiles=found.tiles,
+        thumbnail=thumbnail(pixels) if shown else None,
     )

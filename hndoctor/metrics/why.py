@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from hndoctor.calibration import Judged, noise_reasons
 from hndoctor.calibration.words import told
 
+HALF = 0.5  # share of the tiles from which noise is worth a word where the whole is none: a picture half drowned
+
 
 def reasons_of(scores: Mapping[str, float], judged: Judged, share: float, small: bool) -> tuple[str, ...]:
     """The measures that say so, for what is more likely than not; the loudest first, at most three for noise."""
@@ -17,6 +19,8 @@ def reasons_of(scores: Mapping[str, float], judged: Judged, share: float, small:
         reasons += [told(reason) for reason in noise_reasons(scores, small)[:3]]
     elif judged.grey.value >= 0.5:
         reasons.append("noise without colour: grey static")
+    elif share >= HALF:
+        reasons.append(f"{share:.0%} of the frame looks like noise, though the picture as a whole does not")
     if judged.blank.value >= 0.5:
         light = scores["brightness"]
         reasons.append(f"contrast is {scores['contrast']:.3f}, mean brightness {light:.2f}: no picture")

@@ -20,16 +20,18 @@ from hndoctor.prescribe.cases import (
 )
 from hndoctor.prescribe.choice import candidates_of
 from hndoctor.prescribe.rates import rates_of
-from hndoctor.records import Diagnosis, Prescription, Severity, State, Verdict, Vitals
+from hndoctor.records import Diagnosis, Finding, Prescription, Severity, State, Station, Verdict, Vitals
 from hndoctor.rules.course import broke_at_the_start
 
 SERIOUS = 0.5  # confidence from which a grave finding at the last step is heeded; plain majority
 # p(broken) of the course below which it is not: all other channels contradict it.  Guess; in the lab's tuning
 # half by-heart-01 has a module of gain 8 and p(broken) below .01, and is sound
 CONTRADICTED = 0.05
+STATE_UNFIT = "HN110"  # the optimizer's state: the network beside it may be sound
 IDLE = (
     ("HN104", "the network does nothing"),
     ("HN114", "its layers or its activation cannot be computed"),
+    ("HN116", "it adds the same to every context"),
 )
 """Errors of a network that further steps do not mend, with what the advice says of them."""
 
@@ -74,8 +76,14 @@ def _alarm(case: Case) -> int | None:
     """The last step, where weights or previews of it are called broken though the course as a whole is not sure yet."""
     if case.last.p[State.BROKEN.value] < CONTRADICTED:
         return None
-    grave = (f for f in case.diagnosis.findings if f.severity is Severity.ERROR and f.code[:3] in ("HN1", "HN3"))
-    return next((case.last.step for f in grave if f.step == case.last.step and f.confidence >= SERIOUS), None)
+    errors = (f for f in case.diagnosis.findings if f.severity is Severity.ERROR)
+    grave = (f for f in errors if f.code[:3] in ("HN1", "HN3") and f.code != STATE_UNFIT)
+    return next((case.last.step for f in grave if _of_the_last(f, case.last) and f.confidence >= SERIOUS), None)
+
+
+def _of_the_last(finding: Finding, last: Station) -> bool:
+    """By its step, or by its file: one whose name has no number is found without a step."""
+    return finding.step == last.step or (finding.step is None and finding.subject == last.checkpoint)
 
 
 def _lasting_nan(case: Case) -> int | None:

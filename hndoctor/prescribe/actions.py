@@ -97,7 +97,7 @@ def restart(case: Case, rate: float, sentence: str, rejected: tuple[Alternative,
         because=case.because,
         rejected=rejected,
         how_hndoctor=(how.train_command(case.vitals, None, text, end, *more),),
-        how_webui=tuple(how.webui_restart(text, end, normal=True)),
+        how_webui=tuple(how.webui_restart(text, end)),
     )
 
 

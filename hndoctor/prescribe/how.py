@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePath, PurePosixPath
 
 from hndoctor.formats.schedule import power
-from hndoctor.records import Checkpoint, Vitals
+from hndoctor.records import Checkpoint, OptimizerVitals, Vitals
 
 WEBUI_FOLDER = "models/hypernetworks"
 CONFIG = "config.toml"  # that our trainer leaves in the run's folder
@@ -45,11 +45,14 @@ def train_command(vitals: Vitals, checkpoint: Checkpoint | None, schedule: str, 
 def webui_resume(checkpoint: Checkpoint, schedule: str, steps: int, rate_changes: bool) -> Iterator[str]:
     """Which file to copy where, and what goes into which field of the Train tab (G33, G34)."""
     pair = f"{checkpoint.path}.optim" if checkpoint.optimizer else None
-    if pair and not rate_changes:
+    unfit = checkpoint.optimizer is not None and _is_unfit(checkpoint.optimizer)
+    if pair and not rate_changes and not unfit:
         yield f"copy {checkpoint.path} and {pair} to {WEBUI_FOLDER}"
     else:
         yield f"copy {checkpoint.path} to {WEBUI_FOLDER}"
-    if pair and rate_changes:
+    if pair and unfit:
+        yield f"leave {PurePosixPath(pair).name} out: it is not fit to go on from (HN110)"
+    elif pair and rate_changes:
         yield f"leave {PurePosixPath(pair).name} out: with it the web UI would go on at the old rate that it stores"
     name = PurePosixPath(checkpoint.path).stem
     if "(" in name:
@@ -59,16 +62,20 @@ def webui_resume(checkpoint: Checkpoint, schedule: str, steps: int, rate_changes
     yield f"Max steps: {steps}"
 
 
-def webui_use(checkpoint: Checkpoint, strength: float = 1.0) -> Iterator[str]:
+def _is_unfit(state: OptimizerVitals) -> bool:
+    """What no training should go on from, whatever the rate."""
+    return bool(state.unreadable or state.nonfinite or state.misfits)
+
+
+def webui_use(checkpoint: Checkpoint) -> Iterator[str]:
     """How to use a finished network."""
     yield f"copy {checkpoint.path} to {WEBUI_FOLDER}"
-    yield f"Prompt: <hypernet:{PurePosixPath(checkpoint.path).stem}:{strength:g}>"
+    yield f"Prompt: <hypernet:{PurePosixPath(checkpoint.path).stem}:1>"
 
 
-def webui_restart(schedule: str, steps: int, normal: bool) -> Iterator[str]:
+def webui_restart(schedule: str, steps: int) -> Iterator[str]:
     """Begin again in the web UI."""
-    initialisation = "; weights initialization: Normal; no layer normalization" if normal else ""
-    yield f"Create hypernetwork: a new name{initialisation}"
+    yield "Create hypernetwork: a new name; weights initialization: Normal; no layer normalization"
     yield f"Learning rate: {schedule}"
     yield f"Max steps: {steps}"
 

@@ -18,6 +18,7 @@ from hndoctor.render.text import render_text
 if TYPE_CHECKING:
     from hndoctor.render.digest import Digest, digest_of
     from hndoctor.render.html import render_html, render_index
+    from hndoctor.render.pictures import render_pictures
 
 Render = Callable[[Sequence[Diagnosis], Sequence[PictureJudgement]], str]
 
@@ -53,6 +54,7 @@ __all__ = [
     "render_json",
     "render_junit",
     "render_markdown",
+    "render_pictures",
     "render_rule",
     "render_rules",
     "render_sarif",
@@ -63,8 +65,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """The page's renderers are loaded when they are asked for: a gate needs neither templates nor pictures."""
-    if name not in ("Digest", "digest_of", "render_html", "render_index"):
+    if name not in ("Digest", "digest_of", "render_html", "render_index", "render_pictures"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from hndoctor.render import digest, html
+    from hndoctor.render import digest, html, pictures
 
-    return getattr(digest if hasattr(digest, name) else html, name)
+    return next(getattr(module, name) for module in (digest, html, pictures) if hasattr(module, name))

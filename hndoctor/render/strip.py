@@ -202,11 +202,16 @@ def _telling(diagnosis: Diagnosis, shown: Sequence[Preview]) -> list[int]:
 
 def thumbnails(shown: Sequence[Preview], order: Sequence[int]) -> list[str | None]:
     """Data URIs within the budget; None where there is no sound thumbnail or no room."""
-    budget = BUDGET if len(shown) <= FEW else BUDGET_MANY
-    sound = {i: shown[i].thumbnail or "" for i in order if _is_jpeg(shown[i].thumbnail)}
+    return thumbnail_sources([preview.thumbnail for preview in shown], order)
+
+
+def thumbnail_sources(small: Sequence[str | None], order: Sequence[int] | None = None) -> list[str | None]:
+    """The same of the thumbnails alone; `order`: which of them to keep first, else the first."""
+    budget = BUDGET if len(small) <= FEW else BUDGET_MANY
+    sound = {i: small[i] or "" for i in (range(len(small)) if order is None else order) if _is_jpeg(small[i])}
     if sum(map(len, sound.values())) > budget:
         sound = {i: smaller(text) for i, text in _affordable(sound, budget).items()}
-    made: list[str | None] = [None] * len(shown)
+    made: list[str | None] = [None] * len(small)
     for i, text in sound.items():
         if text and len(text) <= budget:
             made[i], budget = f"data:image/jpeg;base64,{text}", budget - len(text)

@@ -27,6 +27,11 @@ def unsafe_file(vitals: Vitals) -> Iterator[Sign]:
     again from a source that you trust.
     """
     yield from _refused(vitals, Refusal.UNSAFE)
+    for checkpoint in vitals.checkpoints:
+        state = checkpoint.optimizer
+        if state and state.unreadable and state.refusal is Refusal.UNSAFE:
+            message = f"{state.path.rpartition('/')[2]}: {state.unreadable}"
+            yield Sign(message, step=checkpoint.step, subject=state.path)
 
 
 @rule("HN002", Severity.ERROR, needs="files")

@@ -1,4 +1,4 @@
-"""Networks that do nothing, or to which nothing happens (HN104 to HN107)."""
+"""Networks that do nothing, or the same to everything, or to which nothing happens (HN104 to HN107, HN116)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 from hndoctor.records import Checkpoint, ModuleVitals, Severity, Vitals
 from hndoctor.rules.engine import Rule, Sign, rule
 from hndoctor.rules.initial import is_at_its_initialisation
-from hndoctor.rules.stretches import called, label, networks, stretches
+from hndoctor.rules.stretches import label, networks, stretches
 
 DEAD_GAIN = 1e-4  # a fresh 24-wide network has .003, a fresh 768-wide one .1 (web UI's Normal); guess, untested
 UNCHANGED = 1e-7  # update over weights, RMS: below single precision's resolution
@@ -28,11 +28,10 @@ def no_effect(vitals: Vitals) -> Iterator[Sign]:
         message = f"the largest gain of any module is {value:.1e} {stretch.where}"
         severity = None if stretch.to_the_end else Severity.WARNING
         yield Sign(message, stretch.first.step, stretch.first.path, value, DEAD_GAIN, severity=severity)
-    silent = [c for c in networks(vitals) if (_most(c) or 0.0) >= DEAD_GAIN and _silent(c)]
-    if silent:
-        names = ", ".join(label(module) for module in _silent(silent[-1]))
-        message = f"{names} {'does' if ',' not in names else 'do'} nothing {called(silent[-1])}, others do"
-        yield Sign(message, silent[-1].step, silent[-1].path, 0.0, DEAD_GAIN, 0.9, Severity.WARNING)
+    for stretch in stretches(networks(vitals), lambda c: (_most(c) or 0.0) >= DEAD_GAIN and bool(_silent(c))):
+        names = ", ".join(label(module) for module in _silent(stretch.first))
+        message = f"{names} {'does' if ',' not in names else 'do'} nothing {stretch.where}, others do"
+        yield Sign(message, stretch.first.step, stretch.first.path, 0.0, DEAD_GAIN, 0.9, Severity.WARNING)
 
 
 def _most(checkpoint: Checkpoint) -> float | None:
@@ -42,7 +41,7 @@ def _most(checkpoint: Checkpoint) -> float | None:
 
 
 def _silent(checkpoint: Checkpoint) -> list[ModuleVitals]:
-    return [module for module in checkpoint.modules if module.gain is not None and module.gain < DEAD_GAIN]
+    return [module for module in checkpoint.modules if _is_silent(module)]
 
 
 @rule("HN105", Severity.WARNING, needs="checkpoints")
@@ -108,5 +107,41 @@ def _is_unchanged(before: Checkpoint, now: Checkpoint) -> bool:
     return all(update is not None and update <= UNCHANGED * rms for update, rms in moved)
 
 
-RULES_IDLE: tuple[Rule, ...] = (no_effect, still_at_its_initialisation, k_and_v_identical, not_changing)
+@rule("HN116", Severity.ERROR, needs="checkpoints")
+def the_same_for_every_context(vitals: Vitals) -> Iterator[Sign]:
+    """The network adds the same to every context.
+
+    Whatever the caption says, it is the same: a layer of zeros, or hidden units that are all dead, let only the biases
+    through, so that nothing can be learned or told apart.  Go back to a checkpoint from before it; where the first one
+    is like this, start again.  Where later checkpoints are sound, or only some modules are like this, it is a warning.
+    """
+    for stretch in stretches(networks(vitals), lambda c: bool(_constant(c))):
+        first = stretch.first
+        whole = all(_is_constant(module) or _is_silent(module) for module in first.modules)
+        names = "every module" if whole else ", ".join(map(label, _constant(first)))
+        message = f"{names} {'add' if ',' in names else 'adds'} the same to every context {stretch.where}"
+        severity = None if whole and stretch.to_the_end else Severity.WARNING
+        value = max(module.varied or 0.0 for module in _constant(first))
+        yield Sign(message, first.step, first.path, value, DEAD_GAIN, severity=severity)
+
+
+def _constant(checkpoint: Checkpoint) -> list[ModuleVitals]:
+    return [module for module in checkpoint.modules if _is_constant(module)]
+
+
+def _is_constant(module: ModuleVitals) -> bool:
+    return not _is_silent(module) and module.varied is not None and module.varied < DEAD_GAIN
+
+
+def _is_silent(module: ModuleVitals) -> bool:
+    return module.gain is not None and module.gain < DEAD_GAIN
+
+
+RULES_IDLE: tuple[Rule, ...] = (
+    no_effect,
+    still_at_its_initialisation,
+    k_and_v_identical,
+    not_changing,
+    the_same_for_every_context,
+)
 """The rules on idle networks, in order of their codes."""

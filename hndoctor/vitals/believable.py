@@ -60,7 +60,7 @@ def _of_module(module: ModuleVitals) -> bool:
     known = 0 < module.size <= MOST and module.side in ("k", "v")
     moved = (module.update_rms, module.travel_rms, module.best_rms)
     shares = (module.dead_units or 0, module.dead_outputs or 0)
-    sizes = _positive((module.gain, module.rms, *moved)) and max(shares) <= 1 and min(shares) >= 0
+    sizes = _positive((module.gain, module.varied, module.rms, *moved)) and max(shares) <= 1 and min(shares) >= 0
     return not (known and sizes and abs(module.update_cosine or 0) <= 1)
 
 

@@ -195,11 +195,11 @@ def _optimizer(
         made = measure_optimizer(file, where.path, hashed, name, shapes)
         return replace(made, bytes=size, modified=modified, content=file.content), hashed
     except Refused as refused:
-        reason = refused.reason
+        kind, reason = refused.kind, refused.reason
     except OSError as problem:
-        reason = f"it cannot be read: {problem.strerror or problem}"
+        kind, reason = Refusal.DAMAGED, f"it cannot be read: {problem.strerror or problem}"
     unknown = OptimizerVitals(name, None, None, None, None, None, None)
-    return replace(unknown, unreadable=reason, bytes=size, modified=modified), ""
+    return replace(unknown, unreadable=reason, refusal=kind, bytes=size, modified=modified), ""
 
 
 def _unreadable(where: CheckpointPath, root: Path, kind: Refusal, reason: str) -> Unreadable:

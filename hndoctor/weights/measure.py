@@ -73,6 +73,7 @@ def _module(file: HypernetworkFile, module: Module, own: Sequence[TensorVitals],
         travel_rms=went.travel_rms,
         dead_outputs=does.dead_outputs,
         best_rms=went.best_rms,
+        varied=does.varied,
     )
 
 

@@ -29,11 +29,12 @@ class Effect:
     """What a module does to contexts of unit variance."""
 
     gain: float | None
+    varied: float | None  # of the gain, what differs from context to context
     dead_units: float | None
     dead_outputs: float | None
 
 
-NOTHING = Effect(None, None, None)
+NOTHING = Effect(None, None, None, None)
 
 
 @lru_cache(maxsize=16)
@@ -62,10 +63,12 @@ def effect(module: Module, metadata: NetworkMetadata, largest: float | None = No
             change, hidden = _change(module, metadata, x)
         except (ValueError, KeyError, IndexError):
             return NOTHING
-        gain = float(np.linalg.norm(change.astype(np.float64)) / np.linalg.norm(x))
+        wide_change, length = change.astype(np.float64), np.linalg.norm(x)
+        gain = float(np.linalg.norm(wide_change) / length)
+        varied = float(np.linalg.norm(wide_change - wide_change.mean(axis=0)) / length)
     if not np.isfinite(gain):
-        return Effect(None, None, None)
-    return Effect(gain, _dead_share(hidden), _dead_share([change]) if metadata.activate_output else None)
+        return NOTHING
+    return Effect(gain, varied, _dead_share(hidden), _dead_share([change]) if metadata.activate_output else None)
 
 
 def _largest(array: Array) -> float:

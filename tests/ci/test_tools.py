@@ -11,6 +11,7 @@ from benchmarks.scaling import line
 from tests.ci.test_supply import program
 
 mutants, covered, packages = program("mutants"), program("covered"), program("packages")
+places = sys.modules["mutant_places"]
 SOURCE = """
 from typing import TYPE_CHECKING
 if TYPE_CHECKING:
@@ -48,10 +49,55 @@ def test_survivors_and_scores_are_told(capsys) -> None:
         {"module": "hndoctor/rules/a.py", "line": 3, "operator": "o", "change": "-a\n+b", "outcome": outcome}
         for outcome in ("killed", "endless", "survived", "killed")
     ]
-    mutants.told(rows)
+    mutants.told(rows, {})
     said = capsys.readouterr().out
     assert said.count("hndoctor/rules/a.py:3") == 1
     assert "3 of    4 killed:  75.0%" in said
+    mutants.told(rows, {("hndoctor/rules/a.py", "-a\n+b"): "it is only told"})
+    said = capsys.readouterr().out
+    assert "(changes nothing: it is only told)" in said
+    assert "3 of    3 killed: 100.0% (43.8% to 100.0%); and 1 that change nothing" in said
+
+
+def test_each_mutant_that_is_said_to_change_nothing_has_its_reason() -> None:
+    assert all(module.startswith("hndoctor/") and why for (module, _), why in mutants.equivalent().items())
+
+
+MODULE = """LIMIT = 3
+TWICE = 2 * LIMIT
+
+
+class Thing:
+    size: int = 4
+
+    def large(self, than: int = 7) -> bool:
+        if self.size > (
+            than
+        ):
+            return True
+        return self.size > TWICE
+"""
+
+
+def test_a_change_is_felt_where_its_statement_runs_or_what_it_binds_is_used(tmp_path, monkeypatch) -> None:
+    (tmp_path / "hndoctor").mkdir()
+    (tmp_path / "hndoctor" / "a.py").write_text(MODULE, encoding="utf-8")
+    (tmp_path / "hndoctor" / "b.py").write_text("def f(x):\n    return x < LIMIT\n", encoding="utf-8")
+    monkeypatch.setattr(places, "ROOT", tmp_path)
+    places.statements.cache_clear()
+    places.mentions.cache_clear()
+
+    def felt(line: int) -> set[tuple[str, int]]:
+        return places.felt_at("hndoctor/a.py", line)
+
+    a = "hndoctor/a.py"
+    assert felt(10) == {(a, 9), (a, 10), (a, 11)}, "the head of a block, and not what is in it"
+    assert felt(13) == {(a, 13)}
+    assert felt(2) == {(a, 13)}
+    assert felt(1) == {(a, 13), ("hndoctor/b.py", 2)}, "through the constant that is made from it"
+    assert felt(8) == {(a, line) for line in range(9, 14)}, "a default: wherever the function runs"
+    places.statements.cache_clear()
+    places.mentions.cache_clear()
 
 
 def test_a_share_of_branches_below_its_goal_turns_it_red(monkeypatch, capsys) -> None:

@@ -142,8 +142,10 @@ def test_from_a_png():
         b"UNICODE\0" + PLAIN.encode("utf-16-be"),
         b"UNICODE\0" + PLAIN.encode("utf-16-le"),
         b"ASCII\0\0\0" + PLAIN.encode("ascii"),
+        PLAIN.encode("ascii"),
+        PLAIN,
     ],
-    ids=["piexif", "little-endian", "ascii"],
+    ids=["piexif", "little-endian", "ascii", "without a code", "as text"],
 )
 def test_from_a_user_comment(image_format, data):
     assert from_picture(saved(image_format, exif=user_comment(data))) == parse(PLAIN)

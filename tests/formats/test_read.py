@@ -8,6 +8,7 @@ import mmap
 import os
 import subprocess
 import sys
+import threading
 import zlib
 
 import numpy as np
@@ -339,6 +340,29 @@ def test_a_file_cut_short_is_damaged(tmp_path, share, options):
     assert refused.value.kind is Refusal.DAMAGED
 
 
+@pytest.mark.parametrize("missing", [1, 10, 21])
+def test_an_archive_cut_short_within_its_last_record_is_damaged(tmp_path, missing):
+    path = tmp_path / "a.pt"
+    torch.save(torch_root(), path)
+    path.write_bytes(path.read_bytes()[:-missing])
+    os.utime(path, (1e9, 1e9))
+    with pytest.raises(Refused, match="cut short") as refused:
+        read(path)
+    assert refused.value.kind is Refusal.DAMAGED
+
+
+@pytest.mark.parametrize("options", [{}, LEGACY])
+@pytest.mark.parametrize(("tail", "kind"), [(bytes(512), Refusal.DAMAGED), (bytes(511) + b"x", Refusal.UNSAFE)])
+def test_zeros_at_the_end_are_damage_and_anything_else_is_suspect(tmp_path, options, tail, kind):
+    path = tmp_path / "a.pt"
+    torch.save(torch_root(), path, **options)
+    path.write_bytes(path.read_bytes() + tail)
+    os.utime(path, (1e9, 1e9))
+    with pytest.raises(Refused) as refused:
+        read(path)
+    assert refused.value.kind is kind
+
+
 def test_a_file_that_grows_is_still_being_written(tmp_path, monkeypatch):
     path = tmp_path / "a.pt"
     torch.save(torch_root(), path)
@@ -350,6 +374,50 @@ def test_a_file_that_grows_is_still_being_written(tmp_path, monkeypatch):
         read(path)
     assert refused.value.kind is Refusal.WRITING
     assert_same(read(path), torch_root())
+
+
+def test_a_writer_that_pauses_is_waited_for(tmp_path):
+    """Half a second without a byte, as on a busy disk; the file was emptied and has kept its old date."""
+    path = tmp_path / "a.pt"
+    torch.save(torch_root(), path)
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    os.utime(path, (1e9, 1e9))
+    writer = threading.Timer(0.5, lambda: path.write_bytes(whole))
+    writer.start()
+    try:
+        with pytest.raises(Refused) as refused:
+            read(path)
+    finally:
+        writer.join()
+    assert refused.value.kind is Refusal.WRITING
+    assert_same(read(path), torch_root())
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no file leases here: every file is copied")
+def test_a_writer_waits_while_the_file_is_mapped(tmp_path):
+    """Else it would cut the file short under the reader, whom the system then kills (SIGBUS)."""
+    path = tmp_path / "a.pt"
+    torch.save(torch_root(), path)
+    os.utime(path, (1e9, 1e9))
+    overwrite = [sys.executable, "-c", "import sys; open(sys.argv[1], 'wb').write(b'new')", str(path)]
+    with source.opened(path, sha256=False) as opened:
+        assert isinstance(opened.data.obj, mmap.mmap)
+        writer = subprocess.Popen(overwrite)
+        with pytest.raises(subprocess.TimeoutExpired):
+            writer.wait(1.0)
+        assert len(bytes(opened.data)) == opened.size > 1000
+        del opened
+    assert writer.wait(30) == 0
+    assert path.read_bytes() == b"new"
+
+
+def test_a_file_that_somebody_has_open_for_writing_is_copied(tmp_path):
+    path = tmp_path / "a.pt"
+    torch.save(torch_root(), path)
+    os.utime(path, (1e9, 1e9))
+    with path.open("ab"), source.opened(path) as opened:
+        assert isinstance(opened.data.obj, bytes)
 
 
 def test_one_flipped_bit_of_a_weight_is_found(tmp_path):

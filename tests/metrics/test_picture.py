@@ -122,3 +122,25 @@ def load_array(picture):
 def test_broken_exif_says_nothing_and_the_picture_is_read() -> None:
     path = Path(__file__).parents[1] / "fuzz" / "corpus" / "picture" / "broken-exif.webp"
     assert load(path).width == 16
+
+
+@pytest.mark.parametrize("size", [(4000, 2), (2, 4000)])
+def test_a_thread_of_a_picture_is_refused(tmp_path, size, monkeypatch):
+    monkeypatch.setattr(reading, "NARROWEST", 1000)
+    with pytest.raises(PictureError, match=f"{size[0]} × {size[1]} pixels, too narrow"):
+        load(_saved(tmp_path, "thread.png", Image.new("RGB", size)))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16"])
+def test_a_large_picture_is_measured_by_its_half(tmp_path, mode, monkeypatch):
+    """Which has the same colours: each pixel is the mean of four."""
+    blocks = np.arange(64, dtype=np.uint16).reshape(8, 8).repeat(8, 0).repeat(8, 1)
+    if mode == "I;16":
+        path = _saved(tmp_path, "large.png", Image.fromarray(blocks * 1000))
+    else:
+        path = _saved(tmp_path, "large.png", Image.fromarray((blocks * 4).astype(np.uint8)).convert(mode))
+    whole = load(path)
+    monkeypatch.setattr(reading, "WHOLE", 1000)
+    half = load(path)
+    assert (half.width, half.height) == (whole.width // 2, whole.height // 2)
+    np.testing.assert_allclose(half.rgb, whole.rgb[::2, ::2], atol=1.01)

@@ -51,6 +51,16 @@ def test_unreadable_files(law, kind, severity):
     assert not any(signs(other, replace(SOUND, unreadable=(bad,))) for other in others)
 
 
+def test_an_optimizer_state_that_would_run_a_program_is_unsafe_too():
+    name = "hypernetworks/a-500.pt.optim"
+    state = optimizer(500, unreadable="it would import os.system", refusal=Refusal.UNSAFE)
+    (sign,) = signs(files.unsafe_file, vitals(checkpoint(500, optimizer=state)))
+    assert (sign.step, sign.subject, sign.severity) == (500, name, None)
+    assert sign.message == "a-500.pt.optim: it would import os.system"
+    damaged = replace(state, refusal=Refusal.DAMAGED)
+    assert signs(files.unsafe_file, vitals(checkpoint(500, optimizer=damaged))) == []
+
+
 @pytest.mark.parametrize(("stored", "fires"), [(499, False), (500, False), (498, True), (501, True), (0, True)])
 def test_name_and_step(stored, fires):
     found = signs(files.name_and_step_differ, vitals(checkpoint(500, stored_step=stored)))

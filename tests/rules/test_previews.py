@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from hndoctor.records import Checkpoint, NetworkMetadata, Preview, Severity, TensorVitals, Vitals
+from hndoctor.rules._previews_distance import composition_distance, distance, diversity
 from hndoctor.rules._previews_relative import (
     change,
     comparable,
+    comparable_series,
     differences,
     judged_noise,
     noise_probability,
@@ -336,3 +338,22 @@ def test_unreadable_preview():
     broken = replace(Preview("images/n-9.png", 9), unreadable="n-9.png: damaged picture; make it again")
     (finding,) = found(law("HN312"), preview(0), broken)
     assert finding.subject == "images/n-9.png"
+
+
+def test_pictures_without_a_fingerprint_are_not_compared() -> None:
+    """Vitals of others, or of a version that took none: nothing is said of what nobody measured."""
+    fingerprint = tuple(n / 192 for n in range(192))
+    with_one, without = (Preview("a.png", 0, 512, 512, fingerprint=told) for told in (fingerprint, ()))
+    for apart in (distance, composition_distance):
+        assert apart(with_one, without) is None
+        assert apart(without, with_one) is None
+        assert apart(with_one, with_one) == pytest.approx(0, abs=1e-6)
+        assert diversity([without, without], apart) is None
+
+
+def test_a_series_is_told_by_its_steps() -> None:
+    """A preview of no known step has no place in one, and a second of the same step adds none."""
+    steps = (0, 500, None, 500, 1000)
+    given = [Preview(f"{at}.png", step, 512, 512, prompt="a house", seed=1) for at, step in enumerate(steps)]
+    (series,) = comparable_series(given)
+    assert [preview.path for preview in series] == ["0.png", "1.png", "4.png"]

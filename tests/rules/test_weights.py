@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from hndoctor.records import LossPoint, NetworkMetadata, Settings, Severity
+from hndoctor.records import LossPoint, NetworkMetadata, Refusal, Settings, Severity
 from hndoctor.rules import idle, optimizers, sizes, units, weights
 from hndoctor.rules.pace import paces
 from hndoctor.rules.weights import RULES_WEIGHTS
@@ -191,6 +191,37 @@ def untouched(name, step, n=(1.0, 1.0)):
     return checkpoint(step, metadata=NetworkMetadata(weight_initialization=name), tensors=tensors)
 
 
+def spread(at, *varied, gain=0.1):
+    """A checkpoint whose modules' effects differ so much from context to context."""
+    made = checkpoint(at, gain)
+    return replace(made, modules=tuple(replace(m, varied=v) for m, v in zip(made.modules, varied, strict=True)))
+
+
+def test_a_module_that_does_nothing_is_told_from_its_first_checkpoint_on():
+    half = [replace(c, modules=(replace(c.modules[0], gain=0.0), c.modules[1])) for c in course(0.1, 0.1).checkpoints]
+    (sign,) = signs(idle.no_effect, vitals(checkpoint(100), *half))
+    assert sign.step == 500
+    assert sign.message == "768.k does nothing from step 500 to the end (2 checkpoints), others do"
+    assert sign.severity is Severity.WARNING
+
+
+def test_the_same_for_every_context():
+    (sign,) = signs(idle.the_same_for_every_context, vitals(spread(500, 0.1, 0.1), spread(1000, 0.0, 9e-5)))
+    assert (sign.step, sign.value, sign.severity) == (1000, 9e-5, None)
+    assert sign.message == "every module adds the same to every context at step 1,000"
+    assert idle.the_same_for_every_context.severity is Severity.ERROR
+    (sign,) = signs(idle.the_same_for_every_context, vitals(spread(500, 0.0, 0.1)))
+    assert (sign.severity, sign.message) == (Severity.WARNING, "768.k adds the same to every context at step 500")
+    (sign,) = signs(idle.the_same_for_every_context, vitals(spread(500, 0.0, 0.0), spread(1000, 0.1, 0.1)))
+    assert sign.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize("varied", [None, 1.1e-4])
+def test_effects_that_differ_or_are_not_known_are_no_sameness(varied):
+    assert signs(idle.the_same_for_every_context, vitals(spread(500, varied, varied))) == []
+    assert signs(idle.the_same_for_every_context, vitals(spread(500, 0.0, 0.0, gain=0.0))) == []  # HN104's
+
+
 @pytest.mark.parametrize("name", ["Normal", "XavierNormal", "KaimingUniform"])
 def test_untouched_weights(name):
     (sign,) = signs(idle.still_at_its_initialisation, vitals(untouched(name, 5000)))
@@ -305,6 +336,27 @@ def test_unfit_optimizer_states(changes, severity, words):
 
 def test_a_reset_optimizer_is_not_unfit():
     assert signs(optimizers.optimizer_state_unfit, vitals(checkpoint(900, optimizer=optimizer(900, step=20)))) == []
+
+
+@pytest.mark.parametrize(
+    ("refusal", "told"),
+    [(None, [None]), (Refusal.DAMAGED, [None]), (Refusal.WRITING, [Severity.INFO]), (Refusal.UNSAFE, [])],
+)
+def test_a_state_that_cannot_be_read_is_told_by_its_kind(refusal, told):
+    state = optimizer(500, unreadable="for a reason", refusal=refusal)
+    found = signs(optimizers.optimizer_state_unfit, vitals(checkpoint(500, optimizer=state)))
+    assert [sign.severity for sign in found] == told
+
+
+@pytest.mark.parametrize(
+    ("leap", "told"), [(None, []), (0.99, []), (1.0, [None]), (9.9, [None]), (10.0, [Severity.ERROR])]
+)
+def test_a_step_longer_than_the_weights(leap, told):
+    made = checkpoint(500, rms=0.01)
+    state = optimizer(500, update_rms=None if leap is None else leap * 0.01 * (1 + 1e-9))
+    found = signs(optimizers.optimizer_state_unfit, vitals(replace(made, optimizer=state)))
+    assert [sign.severity for sign in found] == told
+    assert all("would move the weights by" in sign.message for sign in found)
 
 
 # --- HN115 ------------------------------------------------------------------------------------------------------------

@@ -112,3 +112,18 @@ def test_g4_a_weight_over_several_tags_is_taken_off_all_of_them(
     (tmp_path / "a.txt").write_text("fischl, (red hair, hat:1.2), saber (fate)", encoding="utf-8")
     (change,) = fix_captions(tmp_path, None, 1)
     assert change.after == "fischl, red hair, hat, saber \\(fate\\)"
+
+
+def test_a_file_is_no_folder_for_mended_captions(tagged: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine", encoding="utf-8")
+    with pytest.raises(SetupError, match="is a file; name a folder"):
+        fix_captions(tagged, tmp_path / "out", 1)
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "mine"
+
+
+def test_one_tag_and_a_caption_of_no_text_are_left_alone(tmp_path: Path, draw: Callable[..., Image.Image]) -> None:
+    for name, text in (("a", b"hat"), ("b", b""), ("c", b"\x00\x01\x02\x00" * 400)):
+        draw(1).save(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.txt").write_bytes(text)
+    assert fix_captions(tmp_path, None, 1) == ()
+    assert sorted(path.name for path in tmp_path.glob("*.bak*")) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hndoctor.setup.webui import launch_arguments, read_webui
+from hndoctor.setup.webui import launch_arguments, read_webui, template_file
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,27 @@ def test_settings_that_cannot_be_read_are_said(tmp_path: Path, text: str) -> Non
     settings, skipped = read_webui(tmp_path)
     assert [one.what for one in skipped] == ["config.json"]
     assert "ui-config.json" in settings
+
+
+def test_a_folder_of_networks_named_with_an_equals_sign_is_found(tmp_path: Path) -> None:
+    """Both ways of giving an option, as the web UI's argparse takes them."""
+    for way in ("--hypernetwork-dir={}", "--hypernetwork-dir {}"):
+        (home(tmp_path) / "webui-user.sh").write_text(
+            f'export COMMANDLINE_ARGS="{way.format("elsewhere")}"\n', encoding="utf-8"
+        )
+        (tmp_path / "elsewhere").mkdir(exist_ok=True)
+        (tmp_path / "elsewhere" / "fischl.pt").touch()
+        settings, _ = read_webui(tmp_path)
+        assert settings["hypernetworks:fischl"] == "fischl.pt"
+
+
+@pytest.mark.parametrize("field", ["Prompt template", "Prompt template file"])
+@pytest.mark.parametrize("there", ["textual_inversion_templates/mine.txt", "mine.txt", None])
+def test_the_template_of_the_train_tab_is_found_by_name_or_path(
+    tmp_path: Path, field: str, there: str | None
+) -> None:
+    if there is not None:
+        (tmp_path / there).parent.mkdir(exist_ok=True)
+        (tmp_path / there).write_text("[filewords]", encoding="utf-8")
+    told = {f"ui-config.json:train/{field}/value": "mine.txt"}
+    assert template_file(tmp_path, told) == (None if there is None else tmp_path / there)

@@ -248,3 +248,41 @@ def test_a_shelf_gives_each_network_its_own_name(tmp_path):
         network(tmp_path / f"{name}.pt", 500)
     runs = {run.name: measure_run(run).run for run in find_runs(tmp_path)}
     assert runs == {"a": str(tmp_path / "a-*.pt"), "b": str(tmp_path / "b.pt")}
+
+
+def test_measured_by_others_it_is_the_same(folder):
+    """As `--jobs` and `--dask` do it: pieces of work handed over, and their answers put together again."""
+    (run,) = find_runs(folder)
+    handed = []
+
+    def mapped(work, pieces):
+        handed.append(work.__name__)
+        return map(work, pieces)
+
+    alone, others = (list(measuring(run, False, mapped=how))[-1].vitals for how in (None, mapped))
+    assert others == alone
+    assert len(others.previews) > 1
+    assert handed
+
+
+def test_an_optimizer_state_that_comes_or_goes_or_changes_is_noticed(folder):
+    """Without it the checkpoint's record of before would be taken for today's."""
+    (run,) = find_runs(folder)
+    save(measure_run(run), beside(run, "vitals.json"))
+    network = next(one.path for one in run.checkpoints if one.optim is None)
+    state = network.with_name(network.name + ".optim")
+
+    def of_now():
+        (now,) = find_runs(folder)
+        vitals = measure_run(now)
+        save(vitals, beside(now, "vitals.json"))
+        return next(one.optimizer for one in vitals.checkpoints if one.path.endswith(network.name))
+
+    assert of_now() is None
+    for rate in (1e-5, 2e-5):
+        write_optimizer(state, "AdamW", {}, [{"lr": rate, "params": [0, 1, 2, 3, 4, 5, 6, 7]}], None)
+        told = of_now()
+        assert told is not None
+        assert told.learning_rate == rate
+    state.unlink()
+    assert of_now() is None

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hndoctor import judge
-from hndoctor.records import SCHEMA, Vitals
+from hndoctor.records import SCHEMA, Settings, Vitals
 from hndoctor.vitals import VitalsError, from_json, load, save, to_json
 from tests.makers import STEPS, a_run, an_optimizer, unreadable, validation
 
@@ -97,3 +97,32 @@ def test_flipped_bytes_never_raise_anything_else(data):
         good[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
     with suppress(VitalsError):
         judge(from_json(bytes(good)))
+
+
+def test_a_name_that_is_no_text_is_spelt_out():
+    """File names come from the system as bytes; what of them is no UTF-8 arrives as lone surrogates."""
+    vitals = Vitals("runs/\udcff", "x", validation=validation({500: 0.1}), settings=Settings(model_name="\udcfe"))
+    again = from_json(to_json(vitals))
+    assert again.run == "runs/\\udcff"
+    assert again.settings.model_name == "\\udcfe"
+    assert again.validation == vitals.validation
+
+
+@pytest.mark.parametrize("limit", ["MAX_BYTES", "MOST_OBJECTS", "MOST_VALUES"])
+def test_one_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch, limit):
+    save(WHOLE, tmp_path / "vitals.json")
+    monkeypatch.setattr(f"hndoctor.vitals.stored.{limit}", 3)
+    with pytest.raises(VitalsError, match=r"larger|too"):
+        load(tmp_path / "vitals.json")
+
+
+def test_more_files_than_a_run_can_have_are_not_believed(monkeypatch):
+    monkeypatch.setattr("hndoctor.vitals.believable.MOST_FILES", 3)
+    with pytest.raises(VitalsError, match="more than 3 files of one run"):
+        from_json(to_json(WHOLE))
+
+
+def test_a_refused_file_of_a_step_that_cannot_be_is_not_believed():
+    vitals = Vitals("r", "x", unreadable=(unreadable(-5),))
+    with pytest.raises(VitalsError, match="the step of a file that could not be read"):
+        from_json(to_json(vitals))

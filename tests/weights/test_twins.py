@@ -114,6 +114,7 @@ def test_every_number_of_a_module(trained):
             "size": SIZE,
             "side": "kv"[side],
             "gain": pytest.approx(float(out.norm() / x.norm()), rel=1e-5),
+            "varied": pytest.approx(float((out - out.mean(0)).norm() / x.norm()), rel=1e-5),
             "dead_units": float((hidden == 0).all(0).double().mean()),
             "rms": pytest.approx(float(now.pow(2).mean().sqrt()), rel=1e-6),
             "update_rms": pytest.approx(float((now - before).pow(2).mean().sqrt()), rel=1e-5),
@@ -147,6 +148,7 @@ def test_every_number_of_an_optimizer_state(trained):
         "zero_second_moment": pytest.approx(float((squares == 0).double().mean())),
         "update_rms": pytest.approx(float(torch.cat([s.ravel() for s in steps]).pow(2).mean().sqrt()), rel=1e-5),
         "unreadable": None,
+        "refusal": None,
         "bytes": state.stat().st_size,
         "modified": state.stat().st_mtime,
         "content": record.optimizer.content,  # test_checkpoint compares it with the whole file's

@@ -290,6 +290,15 @@ def test_dead_units_and_dead_outputs():
     assert effect(module, metadata("tanh", out=True)).dead_units is None
 
 
+@pytest.mark.parametrize("zeroed", ["linear.0.weight", "linear.2.weight"])
+def test_a_layer_of_zeros_adds_the_same_to_every_context(zeroed):
+    _, module = twin_module(24, (1, 2, 1), "relu", False, (0, 0, 0), False)
+    told = metadata("relu")
+    assert effect(module, told).varied > 0.001
+    found = effect(dataclasses.replace(module, tensors={**module.tensors, zeroed: 0 * module.tensors[zeroed]}), told)
+    assert found.varied < 1e-6
+
+
 @pytest.mark.parametrize("scale", [1e20, 1e30])
 def test_gains_beyond_single_precision(scale):
     _, module = twin_module(8, (1, 2, 1), "linear", False, (0, 0, 0), False)
@@ -508,3 +517,13 @@ def test_impossible_steps_of_an_optimizer_are_not_believed(tmp_path, step):
 def test_odd_optimizers_do_not_crash(tmp_path, groups):
     _, _, state, _ = trained()
     assert measure_optimizer(optimizer_file(tmp_path / "a", state, groups), tmp_path, "").update_rms is None
+
+
+@pytest.mark.parametrize("estimate", [3e-4, 1e-6])
+def test_the_rate_that_an_optimizer_found_itself(tmp_path, estimate):
+    """D-Adaptation and Prodigy store a rate of 1 and, beside it, their estimate; their moments are of another scale."""
+    _, _, state, groups = trained()
+    own = tuple({**group, "lr": 1.0, "d": estimate} for group in groups)
+    found = measure_optimizer(optimizer_file(tmp_path / "a.optim", state, own), tmp_path, "")
+    assert found.learning_rate == pytest.approx(estimate)
+    assert found.update_rms is None

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from trainer.pocket import feed, make_unet, make_vae, path, pool, tokenizer
+from trainer.pocket import feed, make_unet, make_vae, path, pool, tokenizer, twins
 
 STAGES = ("draw", "vae", "encode", "unet", "export")
 
@@ -32,7 +32,7 @@ def scaling(work: Path, vae: Any) -> float:
 
     first = next(iter(pool.pixels(work, 1)))[:500]
     with torch.no_grad():
-        parts = [make_vae.tensor(np.array(first[i : i + 20])) for i in range(0, 500, 20)]
+        parts = [make_vae.tensor(np.array(first[i : i + 20])) for i in range(0, len(first), 20)]
         means = [vae.encode(x).latent_dist.mean for x in parts]
     return round(1 / float(torch.cat(means).std()), 5)
 
@@ -137,6 +137,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     plan = make_unet.Plan(steps=args.steps, decay=args.decay, batch=args.batch, compile=args.compile)
     for stage in STAGES if args.stage == "all" else (args.stage,):
         run(stage, args.work, args.shards, plan, args.target)
+    twins.leave()
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ SCHEDULE: dict[str, Any] = {
     "prediction_type": "epsilon",
     "steps_offset": 1,
 }
+STOP, TELL, SAVE = 20, 100, 500  #: steps between looks for the file ``stop``, lines, and savings
 
 
 @dataclass(frozen=True)
@@ -168,15 +169,15 @@ class Trainer:
 def train(work: Path, plan: Plan, factor: float) -> Iterator[dict[str, float]]:
     """Train to ``plan.steps`` or until a file ``stop`` is in the work folder, resuming if there is a state.
 
-    Yields a line every 100 steps and appends it to ``unet.jsonl``.
+    Yields a line every ``TELL`` steps and appends it to ``unet.jsonl``.
     """
     trainer = Trainer(work, plan, Data(work, factor))
     start, losses = time.time() - trainer.seconds, []
     while trainer.step < plan.steps:
         losses.append(trainer.advance())
-        if trainer.step % 20 == 0 and twins.agree((work / "stop").exists(), trainer.world):
+        if trainer.step % STOP == 0 and twins.agree((work / "stop").exists(), trainer.world):
             break
-        if trainer.rank == 0 and trainer.step % 100 == 0:
+        if trainer.rank == 0 and trainer.step % TELL == 0:
             trainer.seconds = time.time() - start
             line = {
                 "step": trainer.step,
@@ -188,7 +189,7 @@ def train(work: Path, plan: Plan, factor: float) -> Iterator[dict[str, float]]:
             with (work / "unet.jsonl").open("a") as f:
                 f.write(json.dumps(line) + "\n")
             yield line
-        if trainer.rank == 0 and trainer.step % 500 == 0:
+        if trainer.rank == 0 and trainer.step % SAVE == 0:
             trainer.save()
     if trainer.rank == 0:
         trainer.save()

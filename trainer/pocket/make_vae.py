@@ -26,6 +26,7 @@ CONFIG: dict[str, Any] = {
     "down_block_types": ("DownEncoderBlock2D",) * 4,
     "up_block_types": ("UpDecoderBlock2D",) * 4,
 }
+TELL, SAVE = 50, 200  #: steps between lines, and savings
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def _blend(ema: Any, model: Any, decay: float) -> None:
 
 
 def train(work: Path, plan: Plan) -> None:
-    """Train, resuming from ``work/vae.pt``; a line of JSON every 50 steps in ``work/vae.jsonl``."""
+    """Train, resuming from ``work/vae.pt``; a line of JSON every ``TELL`` steps in ``work/vae.jsonl``."""
     rank, world = twins.join()
     torch.manual_seed(plan.seed)
     vae = new().to(memory_format=torch.channels_last)
@@ -195,13 +196,13 @@ def train(work: Path, plan: Plan) -> None:
         opt.step()
         _blend(ema, vae, min(0.995, (step + 1) / (step + 10)))
         sums.append((float(loss.detach()), float(l1.detach())))
-        if rank == 0 and (step + 1) % 50 == 0:
+        if rank == 0 and (step + 1) % TELL == 0:
             mean = np.mean(sums, axis=0)
             sums = []
             line = {"step": step + 1, "loss": round(mean[0], 5), "l1": round(mean[1], 5)}
             with (work / "vae.jsonl").open("a") as f:
                 f.write(json.dumps({**line, "seconds": round(time.time() - start)}) + "\n")
-        if rank == 0 and ((step + 1) % 200 == 0 or step + 1 == plan.steps):
+        if rank == 0 and ((step + 1) % SAVE == 0 or step + 1 == plan.steps):
             held = {"vae": vae.state_dict(), "ema": ema.state_dict(), "opt": opt.state_dict()}
             torch.save({**held, "step": step + 1, "seconds": time.time() - start}, work / "vae.part")
             (work / "vae.part").replace(state)

@@ -23,6 +23,13 @@ def join() -> tuple[int, int]:
     return int(os.environ.get("RANK", "0")), world
 
 
+def leave() -> None:
+    """Part from the others once all are done: one that ends while another still listens makes that one abort."""
+    if dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
+
+
 def average(parameters: Iterable[torch.nn.Parameter], world: int) -> None:
     """Replace every gradient by its mean over the processes."""
     if world == 1:
