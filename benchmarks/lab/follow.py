@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = _arguments(argv)
     sick = [one for one in store.all_kept(args.runs) if one.configuration.half == args.half and is_sick(one)]
     sick = [one for one in sick if not args.only or one.configuration.name in args.only]
-    todo = [one for one in sick if (args.work / one.configuration.name).is_dir()] if args.work else []
+    todo = [one for one in sick if _lies_there(one, args.work)] if args.work else []
     if todo:
         todo.sort(key=lambda one: one.configuration.steps * one.configuration.batch_size)
         with one_thread():
@@ -91,6 +91,12 @@ def _place(runs: Path, kept: Kept) -> Path:
 def is_sick(kept: Kept) -> bool:
     """Ended broken or overtrained."""
     return truth_of(kept.oracle).last in (BROKEN, OVERTRAINED)
+
+
+def _lies_there(kept: Kept, work: Path) -> bool:
+    """Whether all checkpoints of a run lie where they can be gone on from."""
+    name = kept.configuration.name
+    return all((work / name / "run" / name / one.path).is_file() for one in kept.vitals.checkpoints)
 
 
 def is_followed(kept: Kept, runs: Path) -> bool:

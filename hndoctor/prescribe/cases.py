@@ -113,10 +113,10 @@ def overtrained(case: Case) -> Prescription:
     chosen = before_overtraining(case.candidates, case.vitals, onset)
     if chosen is None:
         return nothing_sound(case)
-    if calmer := _calmed(case, chosen):
-        return calmer
     planned = case.vitals.settings.steps or 0
     budget, seen = case.rates.budget(chosen.step), any("validation" in s.channels for s in case.diagnosis.course)
+    if seen and (calmer := _calmed(case, chosen)):
+        return calmer
     if seen or budget <= 0 or planned <= case.last.step:
         return use(case, chosen, "a lower rate from here only moves the onset back, it does not give a better best")
     old = case.rates.known(chosen.step) or case.rates.usual

@@ -52,8 +52,13 @@ def _may_be_named(checkpoint: Checkpoint, station: Station) -> bool:
     return gain is None or math.isfinite(gain)
 
 
+def _untold(_step: int) -> float | None:
+    """The rate of a run whose files do not tell it."""
+    return None
+
+
 def before_breakage(
-    candidates: Sequence[Candidate], onset: int, rate: Callable[[int], float | None]
+    candidates: Sequence[Candidate], onset: int, rate: Callable[[int], float | None] = _untold
 ) -> Candidate | None:
     """Well before the onset: not the last good-looking one if there is an earlier (G29), beyond Adam's memory.
 

@@ -38,11 +38,12 @@ def slow(vitals):
     """P of the four states at each stop, as they are defined."""
     prior, stops, noise = prior_of(vitals), stops_of(vitals), noise_of(vitals)
     seen = seen_along(stops, vitals, noise)
-    steps, before = [], None
+    steps, before, left = [], None, 1.0
+    each = believed.ONSET_SEEN / max(1, sum(1 for stop in stops if stop.validation))
     for stop in stops:
         back = before is not None and any(before.step <= at < stop.step for at in vitals.settings.resumed_at)
-        steps.append(transition(prior, before, stop, back))
-        before = stop
+        steps.append(transition(prior, before, stop, back, each / left if stop.validation else None))
+        before, left = stop, left - (each if stop.validation else 0.0)
     channels = [name for name in believed.BLIND if any(name in one.rows for one in seen)]
     totals = [[0.0] * 5 for _ in stops]
     for pattern in product((True, False), repeat=len(channels)):
