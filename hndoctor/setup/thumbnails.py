@@ -16,6 +16,8 @@ from hndoctor.formats.pictures import open_picture
 SIDE = 200  # px of the longer side
 QUALITY = 78
 GREY = (128, 128, 128)
+LARGE = 1 << 22  # pixels from which a picture is made small before it is copied: one of 40 million takes 160 MB
+SHRINKING = ("RGB", "RGBA", "L", "LA")  # modes that can be
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ def _small(path: Path) -> Small | None:
 
 def _packed(picture: Image.Image) -> Small:
     clear = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
+    if picture.width * picture.height > LARGE and picture.mode in SHRINKING:
+        picture.thumbnail((SIDE, SIDE))
     whole = picture.convert("RGBA" if clear else "RGB")
     whole.thumbnail((SIDE, SIDE))
     if clear:

@@ -5,13 +5,16 @@ Small giants run always; `make stress` sets HNDOCTOR_GIANTS to a size in bytes (
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from hndoctor.setup.pictures import MAX_PIXELS
 from tests.abuse.giants import GIANTS, data_set
 from tests.abuse.measured import LIMIT, measured, one_line
 
@@ -48,6 +51,20 @@ def test_a_data_set_of_giants_is_checked_within_bounds(tmp_path: Path, form: str
     done = measured("hndoctor", "check", tmp_path / "data", "--config", config, "--format", form, patience=PATIENCE)
     assert "Traceback" not in done.err, done.err[-3000:]
     assert done.code in (0, 1), done.err
+    assert done.peak < LIMIT, f"{done.peak >> 20} MiB"
+
+
+def test_the_largest_pictures_come_onto_the_contact_sheet_within_bounds(tmp_path: Path) -> None:
+    """Of those modes that take most: four bytes a pixel, and premultiplied while they are made small."""
+    data = tmp_path / "data"
+    data.mkdir()
+    side = math.isqrt(MAX_PIXELS)
+    for mode in ("RGB", "RGBA", "LA"):
+        Image.new(mode, (side, side)).save(data / f"{mode}.png", compress_level=1)
+    page = tmp_path / "page.html"
+    done = measured("hndoctor", "check", data, "--format", "html", "--out", page, patience=PATIENCE)
+    assert done.code in (0, 1), done.err
+    assert page.read_text(encoding="utf-8").count("data:image/jpeg") >= 3
     assert done.peak < LIMIT, f"{done.peak >> 20} MiB"
 
 
