@@ -9,7 +9,7 @@ from itertools import product
 
 from hndoctor.diagnose import parameters as believed
 from hndoctor.diagnose.chain import Row, marginals
-from hndoctor.diagnose.channels import BREAKING, BROKEN, HEALTHY, OVERTRAINED, STARTING, Seen, seen_along
+from hndoctor.diagnose.channels import BREAKING, BROKEN, HEALTHY, OVERTRAINED, STARTING, Seen, is_finite, seen_along
 from hndoctor.diagnose.hazard import Prior, at_the_start, onsets_seen, prior_of, transition
 from hndoctor.diagnose.stations import Stop, stops_of
 from hndoctor.records import Onset, State, Station, Vitals
@@ -53,11 +53,21 @@ def _rows(vitals: Vitals, prior: Prior, stops: Sequence[Stop], seen: Sequence[Se
     steps = []
     before: Stop | None = None
     for stop, onset in zip(stops, onsets_seen(stops), strict=True):
-        resumed = before is not None and any(before.step <= at < stop.step for at in vitals.settings.resumed_at)
+        resumed = before is not None and (_is_told(vitals, before, stop) or _must_be(before, stop))
         steps.append(transition(prior, before, stop, resumed, onset))
         before = stop
     rows = _over_blindness(at_the_start(vitals), steps, seen)
     return tuple(_with_doubt(row, _missing(seen, at)) for at, row in enumerate(rows))
+
+
+def _is_told(vitals: Vitals, before: Stop, stop: Stop) -> bool:
+    return any(before.step <= at < stop.step for at in vitals.settings.resumed_at)
+
+
+def _must_be(before: Stop, stop: Stop) -> bool:
+    """No step makes NaN a number again: finite weights after it come from before it, or that file alone is damaged."""
+    finite = bool(stop.checkpoints) and all(map(is_finite, stop.checkpoints))
+    return finite and not all(map(is_finite, before.checkpoints))
 
 
 def _over_blindness(start: Row, steps: Sequence[Sequence[Row]], seen: Sequence[Seen]) -> tuple[Row, ...]:

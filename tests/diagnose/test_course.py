@@ -34,6 +34,10 @@ def paths(start, steps, signs):
     return totals
 
 
+def is_nan(checkpoint):
+    return any(tensor.nan for tensor in checkpoint.tensors)
+
+
 def slow(vitals):
     """P of the four states at each stop, as they are defined."""
     prior, stops, noise = prior_of(vitals), stops_of(vitals), noise_of(vitals)
@@ -41,7 +45,10 @@ def slow(vitals):
     steps, before, left = [], None, 1.0
     each = believed.ONSET_SEEN / max(1, sum(1 for stop in stops if stop.validation))
     for stop in stops:
-        back = before is not None and any(before.step <= at < stop.step for at in vitals.settings.resumed_at)
+        back = before is not None and (
+            any(before.step <= at < stop.step for at in vitals.settings.resumed_at)
+            or (any(map(is_nan, before.checkpoints)) and stop.checkpoints and not any(map(is_nan, stop.checkpoints)))
+        )
         steps.append(transition(prior, before, stop, back, each / left if stop.validation else None))
         before, left = stop, left - (each if stop.validation else 0.0)
     channels = [name for name in believed.BLIND if any(name in one.rows for one in seen)]
@@ -156,6 +163,14 @@ def test_the_last_station_is_the_last_that_was_judged_and_an_onset_is_a_first_on
     course = judged(checkpoints=files, unreadable=(unreadable(2500),))
     assert (course.last.step, course.stations[-1].step) == (2000, 2500)
     assert course.onset == Onset(overtrained=None, broken=1500)
+
+
+def test_finite_weights_after_nan_ones_are_no_longer_broken():
+    files = tuple(a_checkpoint(step, nan=step == 1000) for step in (500, 1000, 1500, 2000))
+    course = judged(checkpoints=files)
+    assert [one.state is State.BROKEN for one in course.stations] == [False, True, False, False]
+    assert course.onset.broken == 1000
+    assert judged(checkpoints=files[:2]).stations[-1].state is State.BROKEN
 
 
 def test_a_resumption_counts_between_the_stop_at_or_before_it_and_the_one_after():
