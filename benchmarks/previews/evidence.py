@@ -22,7 +22,7 @@ GREY = ("broad_gradient_kurtosis", "gradient_kurtosis", "calm_tile_rms", "spectr
         "local_grey_entropy", "long_lag_autocorrelation", "coherence", "colourfulness", "saturation", "repetition",
         "coarse_energy", "fine_gradient_kurtosis", "cell_energy", "high_frequency_ratio",
         "spectral_slope", "tile_rms_variation")  # fmt: skip
-STATIC = ("grey static", "grey bits", "grey bell", "grey grain 2", "grey grain 3", "grey tinted pixels")
+STATIC = ("grey static", "grey bits", "grey bell", "grey grain 2", "grey grain 3")
 
 
 def task(table: Table, noise: NDArray[np.bool_], sound: NDArray[np.bool_], **more: object) -> Task:
@@ -32,7 +32,7 @@ def task(table: Table, noise: NDArray[np.bool_], sound: NDArray[np.bool_], **mor
     real = np.char.startswith(families.astype(str), "found")
     factor = np.where(real, FOUND, np.where(table.group == "pixel noise", PIXELS, factor))
     weight = balanced(families, noise, noise | sound, factor)
-    return Task(table, noise.astype(float), weight, units, **more)  # type: ignore[arg-type]  # passed on as they came
+    return Task(table, noise.astype(float), weight, units, **more)  # type: ignore[arg-type]
 
 
 def noise_tasks(table: Table) -> dict[str, Task]:

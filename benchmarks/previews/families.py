@@ -73,7 +73,6 @@ def tuning(places: Places) -> dict[str, Maker]:
         "pixels": lambda: makers_noise.pixels(4),
         "grey": lambda: makers_noise.grey(3),
         "grey decoded": lambda: makers_noise.grey_decoded(decoders.TUNING, 4, 16),
-        "tinted": lambda: makers_noise.tinted(decoders.TUNING, 18),
         "decoders": lambda: makers_noise.through(
             decoders.TUNING, {kind: noises.LEAST.get(kind, 0) for kind in noises.KINDS}, noises.latents, 17
         ),
@@ -99,4 +98,4 @@ def tuning(places: Places) -> dict[str, Maker]:
 
 
 def _noise_pieces(name: str, decoder: noises.Decoder, sizes: tuple[tuple[int, int], ...]) -> dict[str, Maker]:
-    return {f"{name} {side}": lambda side=side, count=count: makers_noise.decoded(name, decoder, side, count) for side, count in sizes}  # type: ignore[misc]  # defaults of a lambda  # fmt: skip  # noqa: E501
+    return {f"{name} {side}": lambda side=side, count=count: makers_noise.decoded(name, decoder, side, count) for side, count in sizes}  # type: ignore[misc]  # fmt: skip  # noqa: E501

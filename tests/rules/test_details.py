@@ -190,9 +190,8 @@ def test_a_long_negative_prompt_is_shortened():
 
 
 def blank(contrast, **more):
-    return Vitals(
-        "r", "x", previews=(replace(a_preview(500), scores={"contrast": contrast, "brightness": 0.5}),), **more
-    )
+    scores = {"contrast": contrast, "immerkaer_sigma": 0.0, "brightness": 0.5}
+    return Vitals("r", "x", previews=(replace(a_preview(500), scores=scores),), **more)
 
 
 def test_whose_fault_a_blank_picture_is():
