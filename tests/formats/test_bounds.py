@@ -88,10 +88,12 @@ def test_defaults_are_the_web_uis():
     assert (metadata.name, metadata.layer_structure, metadata.dropout_structure) == ("fischl", (1.0, 2.0, 1.0), None)
     assert (metadata.activate_output, metadata.use_dropout, metadata.weight_initialization) == (True, False, "Normal")
     assert wrong == ()
-    told, wrong = metadata_of({"layer_structure": None, "dropout_structure": (0, 0.1), "activate_output": 0}, "x")
+    told, wrong = metadata_of({"layer_structure": None, "dropout_structure": (0, 0.1), "activate_output": "0"}, "x")
     assert (told.layer_structure, told.use_dropout, told.activate_output) == (None, True, True)
     assert wrong == ("activate_output",)
     assert metadata_of({"dropout_structure": (0, 0)}, "x")[0].use_dropout is False
+    for value in (0, 1, None):
+        assert metadata_of({"activate_output": value}, "x")[0].activate_output is bool(value)
 
 
 def nested(depth):

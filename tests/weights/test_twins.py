@@ -153,7 +153,6 @@ def test_every_number_of_an_optimizer_state(trained):
         "modified": state.stat().st_mtime,
         "content": record.optimizer.content,  # test_checkpoint compares it with the whole file's
         "misfits": 0,
-        "refusal": None,
     }
     assert set(twins) == {field.name for field in dataclasses.fields(OptimizerVitals)}
     for field, twin in twins.items():
