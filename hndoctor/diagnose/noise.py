@@ -1,12 +1,14 @@
-"""How likely each preview is to be noise that the network made: against its references where it has any."""
+"""How likely each preview is to be noise, or one texture, and no picture: against its references if it has any."""
 
 from __future__ import annotations
 
+from hndoctor.calibration import repeated
 from hndoctor.diagnose.channels import is_finite
 from hndoctor.diagnose.parameters import BLANK, BLANK_EXPLAINED
 from hndoctor.records import Preview, Vitals
-from hndoctor.rules._previews_relative import judged_noise, references_of
+from hndoctor.rules._previews_relative import References, judged_noise, references_of
 from hndoctor.rules._previews_text import blank_kind
+from hndoctor.rules.previews import repeats_from
 
 
 def noise_of(vitals: Vitals) -> dict[str, float]:
@@ -22,6 +24,18 @@ def noise_of(vitals: Vitals) -> dict[str, float]:
 def _noise(preview: Preview, vitals: Vitals) -> float:
     """A picture of one colour is no clean picture: NaN looks like that; with finite weights it is the VAE's doing."""
     if blank_kind(preview.scores) is None:
-        return judged_noise(preview, references_of(preview, vitals)).value
+        references = references_of(preview, vitals)
+        return max(judged_noise(preview, references).value, _texture(preview, references))
     here = [checkpoint for checkpoint in vitals.checkpoints if checkpoint.step == preview.step]
     return BLANK_EXPLAINED if here and all(map(is_finite, here)) else BLANK
+
+
+def _texture(preview: Preview, references: References) -> float:
+    """One texture over the frame where the same prompt gave a picture, and the training pictures are none themselves.
+
+    Alone it says nothing: patterns and screens repeat too.  None of the lab's 400 sound stops has such a preview.
+    """
+    if not references.itself:
+        return 0.0
+    limit = max(repeats_from(references.itself), repeats_from(references.kind) if references.kind else 0.0)
+    return repeated(preview.scores).value if preview.scores.get("repetition", 0.0) >= limit else 0.0

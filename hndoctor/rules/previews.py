@@ -102,12 +102,16 @@ def repeated_texture(vitals: Vitals) -> Iterator[Sign]:
     pictures = readable(vitals.previews)
     for preview in pictures:
         references = references_for(preview, pictures)
-        value = preview.scores.get("repetition", 0.0)
-        limit = max(REPEATS, _median_score(references, "repetition") + REPEATS_MORE) if references else REPEATS_ALONE
+        value, limit = preview.scores.get("repetition", 0.0), repeats_from(references)
         if value >= limit:
             text = f"the texture repeats (autocorrelation {value:.2f} away from the centre)"
             sure = repeated(preview.scores).value
             yield Sign(text, preview.step, preview.path, value, limit, sure if references else min(sure, 0.5))
+
+
+def repeats_from(references: Sequence[Preview]) -> float:
+    """The autocorrelation away from the centre from which a picture is one repeated texture."""
+    return max(REPEATS, _median_score(references, "repetition") + REPEATS_MORE) if references else REPEATS_ALONE
 
 
 RULES_PREVIEWS: tuple[Rule, ...] = (
