@@ -233,6 +233,8 @@ def _flat_modules(flat: Flat, sizes: Any) -> tuple[Module, ...]:
         side, _, key = rest.partition(".")
         if not (size.isascii() and size.isdigit() and len(size) < 8 and side in SIDES and key):
             raise Refused(Refusal.DAMAGED, "a tensor of the hypernetwork is not named size.side.name")
+        if not 0 < int(size) < SIZE_LIMIT:
+            raise Refused(Refusal.DAMAGED, f"size {int(size)} is the width of no context")
         tensors, dtypes = parts.setdefault((int(size), side), ({}, {}))
         tensors[modern(key)], dtypes[modern(key)] = array, flat.dtypes[name]
     order = {size: i for i, size in enumerate(sizes)} if _are_sizes(sizes) else {}
