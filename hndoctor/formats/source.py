@@ -23,6 +23,7 @@ COPY_LIMIT = 256 << 20  # bytes up to which a file is copied into memory: an opt
 HASH_BESIDE = 1 << 22  # bytes from which a thread of its own is worth starting
 GROWTH_WAIT = 1.0  # seconds to see whether a damaged file that was just written still grows: disks stall (guess)
 GROWTH_LOOK = 0.05  # seconds between two looks
+EMPTY_WAIT = 0.02  # seconds for an empty file of any date: it is cut first and dated a moment later
 FRESH = 5.0  # seconds since the last write within which that is worth a look
 
 
@@ -136,15 +137,17 @@ def in_memory(data: bytes, path: Path) -> Source:
 
 def _refuse_or_wait(path: Path, before: Snapshot, refused: Refused) -> None:
     """Raise the refusal; or WRITING, if a file that seems damaged was only not finished yet."""
-    recent = time.time() - before.modified / 1e9 < FRESH or before.size == 0  # a file is cut first, then dated
-    fresh = refused.kind is Refusal.DAMAGED and recent
-    until = time.monotonic() + (GROWTH_WAIT if fresh else 0.0)
+    wait = 0.0
+    if refused.kind is Refusal.DAMAGED:
+        fresh = time.time() - before.modified / 1e9 < FRESH
+        wait = GROWTH_WAIT if fresh else EMPTY_WAIT if before.size == 0 else 0.0
+    until = time.monotonic() + wait
     while True:
         if refused.kind is not Refusal.UNSAFE and (not path.exists() or snapshot(path) != before):
             raise _writing() from None
         if time.monotonic() >= until:
             raise refused
-        time.sleep(GROWTH_LOOK)
+        time.sleep(min(GROWTH_LOOK, wait))
 
 
 def _writing() -> Refused:

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import zlib
 
 import numpy as np
@@ -384,13 +385,13 @@ def test_a_file_that_grows_is_still_being_written(tmp_path, monkeypatch):
     assert_same(read(path), torch_root())
 
 
-def test_a_writer_that_pauses_is_waited_for(tmp_path):
-    """Half a second without a byte, as on a busy disk; the file was emptied and has kept its old date."""
+def test_a_writer_that_pauses_is_waited_for(tmp_path, monkeypatch):
+    """Half a second without a byte, as on a busy disk."""
+    monkeypatch.setattr(source, "FRESH", 5.0)
     path = tmp_path / "a.pt"
     torch.save(torch_root(), path)
     whole = path.read_bytes()
     path.write_bytes(b"")
-    os.utime(path, (1e9, 1e9))
     writer = threading.Timer(0.5, lambda: path.write_bytes(whole))
     writer.start()
     try:
@@ -400,6 +401,22 @@ def test_a_writer_that_pauses_is_waited_for(tmp_path):
         writer.join()
     assert refused.value.kind is Refusal.WRITING
     assert_same(read(path), torch_root())
+
+
+def test_an_empty_file_of_old_date_is_looked_at_once_more_and_no_longer(tmp_path, monkeypatch):
+    """A writer empties a file first and dates it a moment later; but a folder may be full of empty files."""
+    path = tmp_path / "a.pt"
+    path.touch()
+    os.utime(path, (1e9, 1e9))
+    began = time.monotonic()
+    with pytest.raises(Refused) as refused:
+        read(path)
+    assert refused.value.kind is Refusal.DAMAGED
+    assert time.monotonic() - began < source.GROWTH_WAIT / 2
+    monkeypatch.setattr(source.time, "sleep", lambda _: os.utime(path))
+    with pytest.raises(Refused) as refused:
+        read(path)
+    assert refused.value.kind is Refusal.WRITING
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no file leases here: every file is copied")
