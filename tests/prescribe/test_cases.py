@@ -275,6 +275,12 @@ def test_overtrained_with_a_small_budget_leaves_room_for_some_checkpoints_above_
         assert float(advice.schedule.partition(":")[2]) == pytest.approx(end, abs=1)
 
 
+def test_overtrained_halves_the_rate_that_was_known_and_else_the_usual():
+    assert told(run_at("2e-6", steps=100_000), WORN).learning_rate == 1e-6
+    assert told(run_at("1e-6", steps=100_000), WORN).learning_rate == 5e-7
+    assert told(run_at(None, steps=100_000), WORN).learning_rate == 2e-6
+
+
 def test_overtrained_from_the_first_file_on_starts_again():
     advice = told(None, dict.fromkeys(STEPS, State.OVERTRAINED))
     assert advice.action is Action.RESTART
