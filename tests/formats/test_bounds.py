@@ -10,6 +10,7 @@ import pytest
 
 from hndoctor.formats import layout, mapped
 from hndoctor.formats.allowed import Storage, Tensor
+from hndoctor.formats.bounded import read_bounded
 from hndoctor.formats.dtypes import decode
 from hndoctor.formats.emit import storage_class
 from hndoctor.formats.plain import (
@@ -124,6 +125,18 @@ def test_a_tensor_is_written_into_the_storage_of_its_type():
         assert storage_class(np.zeros(1, dtype)) == storage
     with pytest.raises(ValueError, match="cannot be written"):
         storage_class(np.zeros(1, "U1"))
+
+
+def test_a_file_of_at_most_so_many_bytes_is_read(tmp_path):
+    file = tmp_path / "a.json"
+    for limit, size in ((1 << 20, "1 MiB"), (3 << 20, "3 MiB"), (2 << 10, "2 KiB")):
+        file.write_bytes(b"a" * limit)
+        assert len(read_bounded(file, limit)) == limit
+        file.write_bytes(b"a" * (limit + 1))
+        with pytest.raises(OSError, match=f"larger than {size}"):
+            read_bounded(file, limit)
+    with pytest.raises(OSError, match="not a regular file"):
+        read_bounded(tmp_path, 9)
 
 
 def test_only_large_files_have_their_pages_given_back(monkeypatch):

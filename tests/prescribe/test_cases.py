@@ -328,7 +328,7 @@ def test_healthy_keeps_the_rate_where_it_is_at_its_floor_or_past_the_band_or_end
 
 
 @pytest.mark.parametrize(
-    ("step", "end"), [(6000, 12_000), (12_000, GUIDE_STEPS), (19_999, GUIDE_STEPS), (20_000, 25_000), (1, 2)]
+    ("step", "end"), [(6000, 12_000), (12_000, GUIDE_STEPS), (19_999, GUIDE_STEPS), (20_000, 25_000), (1, 2), (0, 1)]
 )
 def test_without_a_plan_it_goes_on_for_as_long_again_up_to_the_guides_steps_and_then_a_quarter(step, end):
     vitals = a_run(steps=(step,), settings=Settings(learn_rate="5e-7"), noise=None, loss=None)
