@@ -26,7 +26,7 @@ PACKAGES = {  # package -> the tests that are near it
     "hndoctor/rules": ("tests/rules", "tests/setup", "tests/diagnose"),
     "hndoctor/diagnose": ("tests/diagnose", "tests/prescribe", "tests/rules"),
     "hndoctor/prescribe": ("tests/prescribe", "tests/diagnose"),
-    "hndoctor/formats": ("tests/formats", "tests/weights", "tests/setup"),
+    "hndoctor/formats": ("tests/formats", "tests/weights", "tests/setup", "tests/interop"),
 }
 WORDS = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
 WORDS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # hypothesis is loaded before pytest could touch it

@@ -124,7 +124,7 @@ def metadata_of(root: Mapping[Any, Any], stem: str) -> tuple[NetworkMetadata, tu
 
     def get(key: str, kind: type | tuple[type, ...], default: Any) -> Any:
         value = root.get(key, default)
-        if isinstance(value, kind) and not (isinstance(value, bool) and kind is int):
+        if isinstance(value, kind):
             return value[:TEXT_LIMIT] if isinstance(value, str) else value
         wrong.append(key)
         return default

@@ -144,7 +144,7 @@ def _calmed(case: Case, chosen: Candidate) -> Prescription | None:
 def _interval(case: Case) -> int:
     steps = [one.step for one in case.candidates]
     gaps = sorted(after - before for before, after in pairwise(steps))
-    return gaps[len(gaps) // 2] if gaps else max(1, steps[0] if steps else 1)
+    return gaps[len(gaps) // 2] if gaps else max(1, *steps)
 
 
 def finished(case: Case) -> Prescription:

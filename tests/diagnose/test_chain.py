@@ -40,6 +40,13 @@ def test_the_same_as_every_path_written_out(start, stops):
         assert found == pytest.approx(want, abs=1e-9)
 
 
+def test_each_stop_has_its_transition_and_its_sign():
+    stay = ((1.0, 0.0), (0.0, 1.0))
+    for steps, signs in ((1, 2), (2, 1)):
+        with pytest.raises(ValueError, match="argument 2 is"):
+            marginals((0.5, 0.5), [stay] * steps, [(0.0, 0.0)] * signs)
+
+
 def test_hundreds_of_stops_do_not_overflow():
     stay = ((1.0, 0.0), (0.0, 1.0))
     rows, _ = marginals((0.5, 0.5), [stay] * 500, [(0.0, -5.0)] * 500)

@@ -147,6 +147,12 @@ def test_a_rise_beyond_all_scales_is_no_smaller_evidence(gained):
     assert rise_sign(drifted(1.0, 0.01, gained)) == rise_sign(drifted(10.0, 0.01, gained)) == believed.RISE_CAP
 
 
+def test_a_rise_of_two_scales_is_more_than_one_of_one_and_a_half():
+    high = believed.RISE_SCALE[1]
+    one, two = (rise_sign(drifted(times * high, high / 2)) for times in (1.5, 2.0))
+    assert one + 0.2 < two < believed.RISE_CAP
+
+
 def slow_likelihood(drift, scale):
     """The same integral with many more points."""
     if scale <= 0:

@@ -159,3 +159,11 @@ def test_a_parameter_dict_gives_its_entries() -> None:
     assert isinstance(forged, Parameters)
     assert forged.entries == {}
     assert SimpleNamespace(**newer.entries).w == Tensor(STORED, "float32", 0, (2, 2), (2, 1))
+
+
+def test_a_call_with_keywords_is_one_without_where_there_are_none() -> None:
+    """NEWOBJ_EX of protocol 4."""
+    ordered = named("collections:OrderedDict") + many(value([("a", 1)]))
+    assert read(ordered + value({}) + b"\x92") == {"a": 1}
+    with pytest.raises(Refused, match="keyword arguments"):
+        read(ordered + value({"a": 1}) + b"\x92")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import mmap
 
 import numpy as np
 import pytest
 
-from hndoctor.formats import layout
+from hndoctor.formats import layout, mapped
 from hndoctor.formats.allowed import Storage, Tensor
+from hndoctor.formats.bounded import read_bounded
 from hndoctor.formats.dtypes import decode
+from hndoctor.formats.emit import storage_class
 from hndoctor.formats.plain import (
     DEPTH_LIMIT,
     LEAF_LIMIT,
@@ -94,6 +97,56 @@ def test_defaults_are_the_web_uis():
     assert metadata_of({"dropout_structure": (0, 0)}, "x")[0].use_dropout is False
     for value in (0, 1, None):
         assert metadata_of({"activate_output": value}, "x")[0].activate_output is bool(value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "default"),
+    [
+        ("name", 5, "x"),
+        ("activation_func", b"relu", None),
+        ("weight_initialization", None, "Normal"),
+        ("sd_checkpoint", [], None),
+        ("optional_info", True, None),
+    ],
+)
+def test_what_is_no_text_is_not_taken_for_one(key, value, default):
+    metadata, wrong = metadata_of({key: value}, "x")
+    assert (getattr(metadata, key), wrong) == (default, (key,))
+
+
+def test_long_texts_are_cut():
+    assert metadata_of({"name": "a" * (TEXT_LIMIT + 1)}, "x")[0].name == "a" * TEXT_LIMIT
+
+
+def test_a_tensor_is_written_into_the_storage_of_its_type():
+    names = {"uint8": "ByteStorage", "float32": "FloatStorage", "float16": "HalfStorage", "int64": "LongStorage"}
+    names |= {"float64": "DoubleStorage", "int32": "IntStorage", "int16": "ShortStorage", "int8": "CharStorage"}
+    for dtype, storage in names.items():
+        assert storage_class(np.zeros(1, dtype)) == storage
+    with pytest.raises(ValueError, match="cannot be written"):
+        storage_class(np.zeros(1, "U1"))
+
+
+def test_a_file_of_at_most_so_many_bytes_is_read(tmp_path):
+    file = tmp_path / "a.json"
+    for limit, size in ((1 << 20, "1 MiB"), (3 << 20, "3 MiB"), (2 << 10, "2 KiB")):
+        file.write_bytes(b"a" * limit)
+        assert len(read_bounded(file, limit)) == limit
+        file.write_bytes(b"a" * (limit + 1))
+        with pytest.raises(OSError, match=f"larger than {size}"):
+            read_bounded(file, limit)
+    with pytest.raises(OSError, match="not a regular file"):
+        read_bounded(tmp_path, 9)
+
+
+def test_only_large_files_have_their_pages_given_back(monkeypatch):
+    small, large = (mmap.mmap(-1, size) for size in (4096, 8192))
+    monkeypatch.setattr(mapped, "LARGE", 8192)
+    monkeypatch.setattr(mapped, "_large", set())
+    assert mapped.known(small) is small
+    assert mapped.known(large) is large
+    assert mapped._large == {large}
+    mapped.ease()
 
 
 def nested(depth):

@@ -97,6 +97,12 @@ def test_a_part_that_contradicts_the_others_is_refused(tried, changes, kind):
     assert found.value.kind is kind
 
 
+@pytest.mark.parametrize(("tail", "why"), [(b"x\0", "2 bytes follow"), (b"\0\0", "2 zeros follow")])
+def test_what_follows_the_last_storage_is_told(tried, tail, why):
+    with pytest.raises(Refused, match=why):
+        tried(stream(tail=tail))
+
+
 @pytest.mark.parametrize(
     ("view", "first"),
     [(None, 0.0), ("none", 0.0), (("v", 0, 16), 0.0), (("v", 8, 8), 8.0), (("v", 16, 0), None)],

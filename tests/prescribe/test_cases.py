@@ -275,6 +275,12 @@ def test_overtrained_with_a_small_budget_leaves_room_for_some_checkpoints_above_
         assert float(advice.schedule.partition(":")[2]) == pytest.approx(end, abs=1)
 
 
+def test_overtrained_halves_the_rate_that_was_known_and_else_the_usual():
+    assert told(run_at("2e-6", steps=100_000), WORN).learning_rate == 1e-6
+    assert told(run_at("1e-6", steps=100_000), WORN).learning_rate == 5e-7
+    assert told(run_at(None, steps=100_000), WORN).learning_rate == 2e-6
+
+
 def test_overtrained_from_the_first_file_on_starts_again():
     advice = told(None, dict.fromkeys(STEPS, State.OVERTRAINED))
     assert advice.action is Action.RESTART
@@ -322,7 +328,7 @@ def test_healthy_keeps_the_rate_where_it_is_at_its_floor_or_past_the_band_or_end
 
 
 @pytest.mark.parametrize(
-    ("step", "end"), [(6000, 12_000), (12_000, GUIDE_STEPS), (19_999, GUIDE_STEPS), (20_000, 25_000), (1, 2)]
+    ("step", "end"), [(6000, 12_000), (12_000, GUIDE_STEPS), (19_999, GUIDE_STEPS), (20_000, 25_000), (1, 2), (0, 1)]
 )
 def test_without_a_plan_it_goes_on_for_as_long_again_up_to_the_guides_steps_and_then_a_quarter(step, end):
     vitals = a_run(steps=(step,), settings=Settings(learn_rate="5e-7"), noise=None, loss=None)

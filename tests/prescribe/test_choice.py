@@ -9,6 +9,7 @@ from hndoctor.prescribe.choice import (
     ADAM_MEMORY,
     GRADUAL_MARGIN,
     LEAST_OF_BEST,
+    RAISED,
     SHORT_RUN,
     SOUND,
     Candidate,
@@ -99,6 +100,16 @@ def test_in_a_short_run_the_margin_is_a_part_of_the_way():
     assert margin < ADAM_MEMORY
     assert before_breakage(some(100, onset - margin, onset - 1), onset).step == onset - margin
     assert before_breakage(some(100, onset - margin + 1, onset - 1), onset).step == 100
+
+
+@pytest.mark.parametrize(("times", "wanted"), [(RAISED, 19_999), (RAISED - EPS, 5000), (0.0, 5000)])
+def test_a_rate_that_was_raised_after_the_last_good_one_explains_the_breakage(times, wanted):
+    def rate(step):
+        return 1e-6 * times if step == 20_000 else 1e-6
+
+    assert before_breakage(some(5000, 19_999), 20_000, rate).step == wanted
+    assert before_breakage(some(5000, 19_999), 20_000, lambda step: 1.0 if step == 20_000 else None).step == 5000
+    assert 2 <= RAISED <= 10
 
 
 def test_what_is_near_is_better_than_nothing_and_what_lies_behind_is_not_taken():

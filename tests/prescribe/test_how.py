@@ -47,6 +47,7 @@ def test_whatever_the_word_a_posix_shell_reads_it_back(word):
         ("runs/v1.5", "runs/v1.5/h/x-1.pt"),
         ("s3://bucket/x", "s3://bucket/x/h/x-1.pt"),
         ("s3://bucket/x/vitals.json", "s3://bucket/x/h/x-1.pt"),
+        ("s3://bucket/s3:/x", "s3://bucket/s3:/x/h/x-1.pt"),
     ],
 )
 def test_a_file_of_the_run_is_named_as_seen_from_outside(run, wanted):

@@ -1,11 +1,14 @@
 """Alignment: about 1 for what chance makes, several for what training makes; measured on real files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import hndoctor
 from hndoctor.formats.write import write_hypernetwork
 from hndoctor.rules.alignment import alignment, is_by_chance
+from tests.makers import a_checkpoint
 
 META = {"step": 999, "name": "a", "layer_structure": [1, 2, 1], "is_layer_norm": False, "activate_output": False}
 
@@ -55,3 +58,24 @@ def test_a_network_of_zeros_has_no_alignment(tmp_path):
     found = measured(tmp_path, lambda rng, shape: np.zeros(shape, np.float32), "linear")
     assert alignment(found) is None
     assert not is_by_chance(found)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "known"),
+    [
+        (((8, 4), (4, 8)), True),
+        (((8, 4), (4, 9)), False),
+        (((8, 4), (4, 7)), False),
+        (((0, 0), (4, 0)), False),
+        ((), False),
+    ],
+)
+def test_layers_that_do_not_fit_each_other_have_no_alignment(shapes, known):
+    made = a_checkpoint(500, 1.0, sizes=(768,))
+    tensor = made.tensors[0]
+    names = [f"768.k.linear.{at}.weight" for at in range(len(shapes))]
+    tensors = tuple(replace(tensor, name=n, shape=s, frobenius=1.0) for n, s in zip(names, shapes, strict=True))
+    found = alignment(replace(made, tensors=tensors))
+    assert (found is not None) == known
+    if known:
+        assert found == pytest.approx((4 * 8) ** 0.5)

@@ -24,10 +24,12 @@ from hndoctor.rules import files as filed
 from hndoctor.rules._previews_alike import SAME, previews_as_before_training
 from hndoctor.rules._previews_distance import composition_distance, distance, diversity
 from hndoctor.rules._previews_made import negative_prompt_used
+from hndoctor.rules._previews_relative import differences
 from hndoctor.rules.initial import SIGMAS, initial_std, is_at_its_initialisation
+from hndoctor.rules.pace import paces
 from hndoctor.rules.spoken import spoken
 from tests.makers import a_checkpoint, a_preview, an_optimizer, unreadable
-from tests.rules.makers import checkpoint, signs, tensor, vitals
+from tests.rules.makers import checkpoint, each_module, signs, tensor, vitals
 
 EPS = 1e-6
 
@@ -247,3 +249,20 @@ def test_the_web_uis_habit_of_pairs_is_a_note():
     assert pairs("a", "b") == (None, 2.0)
     assert pairs("a", "a", final=True) == (None, 2.0)
     assert pairs("a", provenance="kohya") == (None, 1.0)
+
+
+def test_settings_that_are_equal_do_not_differ():
+    def made(prompt, seed):
+        return replace(a_preview(500), prompt=prompt, seed=seed)
+
+    assert differences(made("a house", 12345), made("".join(["a ", "house"]), int("12345"))) == ()
+    assert differences(made("a house", 12345), made("a tree", 12346)) != ()
+
+
+def test_files_of_one_step_have_no_pace():
+    first, second = (replace(each_module(checkpoint(500), update_rms=1e-3), path=path) for path in "ab")
+    assert paces(vitals(first, second)) == ()
+    (found,) = paces(vitals(first, each_module(checkpoint(1000), update_rms=1e-3)))
+    assert found.per_step == pytest.approx(found.ratio / 500)
+    assert found.speed == pytest.approx(1e-3 / 500)
+    assert found.per_dose is None

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from hndoctor.records import Settings, Severity
+from hndoctor.records import LossPoint, Settings, Severity
 from hndoctor.rules import losses as rules
 from hndoctor.rules.engine import findings_of
 from hndoctor.rules.windows import FEWEST, WINDOW, smoothed
@@ -65,6 +65,14 @@ def test_loss_rises_fires():
 def test_loss_rises_fires_on_spikes():
     (found,) = of(rules.loss_rises, a_run(loss={0: 0.1, 3000: 40.0, 3010: 0.1}))
     assert (found.step, found.limit) == (3000, 1.0)
+
+
+def test_loss_rises_fires_with_how_many_spikes_there_were():
+    for spikes, words in (((30,), "1 logged step has a loss above 1 (up to 40)"), ((30, 50), "2 logged steps have")):
+        points = tuple(LossPoint(step, 40.0 if step in spikes else 0.1) for step in range(10, 80, 10))
+        (found,) = of(rules.loss_rises, a_run(losses=points))
+        assert found.message.startswith(words)
+        assert found.step == 30
 
 
 def test_loss_rises_is_silent():

@@ -107,6 +107,13 @@ def test_near_duplicates_are_grouped_as_a_slow_search_finds_them() -> None:
     assert close <= together
 
 
+def test_near_duplicates_are_found_by_any_equal_byte_of_their_hashes() -> None:
+    """Six bits apart, each in another byte, next to the bytes that are equal."""
+    for apart in ("0010100010101010", "1000101010100010", "1010101010100000", "0000101010101010"):
+        other = replace(SHARP, path="b.png", digest="d1", perceptual_hash=apart)
+        assert duplicates.alike([replace(SHARP, perceptual_hash="0" * 16), other]) == [["a.png", "b.png"]], apart
+
+
 def test_the_second_hash_keeps_unlike_pictures_apart() -> None:
     unlike = replace(ALIKE[1], difference_hash="ffffffffffffffff")
     assert severities("HN525", Setup("data", pictures=ALIKE))

@@ -17,7 +17,9 @@ from hndoctor.records import Finding, Settings, Vitals
 from hndoctor.rules.engine import findings_of
 from tests.makers import STEPS, a_checkpoint, a_run, an_optimizer, losses, unreadable, validation
 from tests.rules.setup_evidence import BY_CODE
+from tests.rules.test_bounds import BOUNDS
 from tests.rules.test_setup import CASES
+from tests.rules.test_setup_bounds import BOUNDS as SETUP_BOUNDS
 
 GOLDEN = Path(__file__).parent / "golden"
 NAN = {step: 5 if step >= 4000 else 0 for step in STEPS}
@@ -82,6 +84,15 @@ def test_what_the_setup_rules_say() -> None:
     for number, (code, _, fires, _) in enumerate(CASES):
         lines += told(f"{code}, case {number}", findings_of(BY_CODE[code], fires))
     same("setup.txt", lines)
+
+
+def test_what_rules_say_just_beyond_their_bounds() -> None:
+    lines: list[str] = []
+    for law, _, fires in BOUNDS:
+        lines += told(law.code, findings_of(law, fires))
+    for code, _, fires in SETUP_BOUNDS:
+        lines += told(code, findings_of(BY_CODE[code], fires))
+    same("bounds.txt", lines)
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -36,3 +36,9 @@ def test_a_window_speaks_from_its_eighth_point_on() -> None:
 def test_the_normal_distribution(z: float, share: float) -> None:
     assert normal(z) == pytest.approx(share, abs=1e-4)
     assert math.isclose(normal(z) + normal(-z), 1)
+
+
+def test_a_loss_that_is_no_number_is_passed_over() -> None:
+    points = [LossPoint(10 * n, loss) for n, loss in enumerate(LOSSES, 1)]
+    odd = LossPoint(55, None, nonfinite=True)
+    assert list(smoothed([*points[:5], odd, *points[5:]])) == list(smoothed(points))
