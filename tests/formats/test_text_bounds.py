@@ -154,3 +154,12 @@ def test_rates_in_words(rate, words):
 def test_what_is_wrong_with_a_schedule_and_how_to_mend_it(text, why):
     with pytest.raises(schedule.ScheduleError, match=why):
         schedule.parse_schedule(text, 100)
+
+
+def test_a_dose_is_counted_from_where_training_starts():
+    """Beyond the end of the first part: it gives nothing, not even a step."""
+    parts = (schedule.Segment(5e-3, 100), schedule.Segment(5e-6, 1000))
+    assert schedule.dose(parts, 1, 500) == pytest.approx(500 * 5e-6)
+    assert schedule.step_at_dose(parts, 1, 100 * 5e-6, 500) == 600
+    assert schedule.step_at_dose(parts, 4, 100 * 5e-6, 500) == 550
+    assert schedule.step_at_dose(parts, 1, 501 * 5e-6, 500) is None
