@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hndoctor.calibration import repeated
 from hndoctor.diagnose.channels import is_finite
 from hndoctor.diagnose.parameters import BLANK, BLANK_EXPLAINED
 from hndoctor.records import Preview, Vitals
-from hndoctor.rules._previews_relative import References, judged_noise, references_of
+from hndoctor.rules._previews_relative import References, judged_noise, readable, references_of
 from hndoctor.rules._previews_text import blank_kind
 from hndoctor.rules.previews import repeats_from
 
@@ -14,10 +16,11 @@ from hndoctor.rules.previews import repeats_from
 def noise_of(vitals: Vitals) -> dict[str, float]:
     """The probability by the path of the preview, for all that could be read and measured."""
     found: dict[str, float] = {}
+    ordered = replace(vitals, previews=readable(vitals.previews))  # once, not for every preview
     for preview in vitals.previews:
         if preview.unreadable is not None or (preview.noise is None and not preview.scores):
             continue
-        found[preview.path] = _noise(preview, vitals)
+        found[preview.path] = _noise(preview, ordered)
     return found
 
 

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from hndoctor import __version__
 from hndoctor.records import CaptionVitals, Diagnosis, Finding, PictureVitals, PlanVitals, Setup, Severity
-from hndoctor.render.course import LETTERS
 from hndoctor.render.facts import Law, Pairs, findings_of
 from hndoctor.render.figures import clean, number, steps
-from hndoctor.render.html import policy
-from hndoctor.render.templates import Told, Words, asset, environment
+from hndoctor.render.html import page
+from hndoctor.render.templates import Told, Words
 from hndoctor.rules.engine import Rule
 from hndoctor.rules.setup.common import EACH
 
@@ -78,35 +76,26 @@ def render_check(
     needing = [card for card in shown if card.needs]
     sound = [card for card in shown if not card.needs]
     tags = Counter(clean(tag) for c in setup.captions if c.source for tag in c.tags)
-    style, script = asset("style.css") + asset("check.css"), asset("script.js")
-    return (
-        environment()
-        .get_template("check.html.j2")
-        .render(
-            t=t,
-            lang=t.language,
-            version=__version__,
-            letters=LETTERS,
-            style=Markup(style),  # our own files, not a data set's
-            script=Markup(script),
-            policy=policy(style, script),
-            data=Markup('{"words": {}}'),
-            title=t("check.title", name=clean(diagnosis.name)),
-            data_folder=clean(setup.data),
-            head=_head(diagnosis, laws, t),
-            facts=_facts(setup, len([card for card in cards if card.needs]), len(tags), t),
-            needing=needing,
-            sound=sound,
-            sound_label=t("check.sound", n=steps(len(sound))),
-            left_out=t("check.left_out", n=steps(len(cards) - MOST_CARDS)) if len(cards) > MOST_CARDS else "",
-            findings=laws,
-            not_examined=[(t.told(s.what), t.told(s.why)) for s in diagnosis.not_examined],
-            plan=tuple(_plan(setup.plan, t)) if setup.plan else (),
-            memory=tuple(_memory(setup.plan, t)) if setup.plan else (),
-            tags=[(tag, steps(count)) for tag, count in tags.most_common(MOST_TAGS)],
-            tags_hint=_tags_hint(setup, tags, t) if tags else t["check.no_tags"],
-            webui=[(clean(key), clean(value) or "–") for key, value in sorted(setup.webui.items()) if value != "read"],
-        )
+    return page(
+        "check.html.j2",
+        t,
+        "check.css",
+        data=Markup('{"words": {}}'),
+        title=t("check.title", name=clean(diagnosis.name)),
+        data_folder=clean(setup.data),
+        head=_head(diagnosis, laws, t),
+        facts=_facts(setup, len([card for card in cards if card.needs]), len(tags), t),
+        needing=needing,
+        sound=sound,
+        sound_label=t("check.sound", n=steps(len(sound))),
+        left_out=t("check.left_out", n=steps(len(cards) - MOST_CARDS)) if len(cards) > MOST_CARDS else "",
+        findings=laws,
+        not_examined=[(t.told(s.what), t.told(s.why)) for s in diagnosis.not_examined],
+        plan=tuple(_plan(setup.plan, t)) if setup.plan else (),
+        memory=tuple(_memory(setup.plan, t)) if setup.plan else (),
+        tags=[(tag, steps(count)) for tag, count in tags.most_common(MOST_TAGS)],
+        tags_hint=_tags_hint(setup, tags, t) if tags else t["check.no_tags"],
+        webui=[(clean(key), clean(value) or "–") for key, value in sorted(setup.webui.items()) if value != "read"],
     )
 
 

@@ -44,7 +44,7 @@ def render_html(
     course = course_of(diagnosis, vitals, t)
     tracks = lanes(vitals, course.axis, t) if course else ()
     heat = heat_of(vitals, t)
-    return _page(
+    return page(
         "report.html.j2",
         t,
         title=t("page.title", name=clean(diagnosis.name)),
@@ -86,7 +86,7 @@ def render_index(
     summary = t("index.summary_one") if len(rows) == 1 else t("index.summary", n=len(rows), counts=_counts(ordered, t))
     both = compare(ordered, measured, t)
     title, data = t["index.title"], _compared(both, t)
-    return _page("index.html.j2", t, title=title, rows=rows, summary=summary, both=both, data=data)
+    return page("index.html.j2", t, title=title, rows=rows, summary=summary, both=both, data=data)
 
 
 def _counts(diagnoses: Sequence[Diagnosis], t: Words) -> str:
@@ -115,8 +115,9 @@ def _row(diagnosis: Diagnosis, digest: Digest | None, where: str | None, axis: A
     }
 
 
-def _page(template: str, t: Words, **values: object) -> str:
-    style, script = asset("style.css"), asset("script.js")
+def page(template: str, t: Words, *more: str, **values: object) -> str:
+    """A whole page from its template: its words, its policy, the common style and `more` sheets, and its own values."""
+    style, script = "".join(map(asset, ("style.css", *more))), asset("script.js")
     return (
         environment()
         .get_template(template)
@@ -125,7 +126,7 @@ def _page(template: str, t: Words, **values: object) -> str:
             lang=t.language,
             version=__version__,
             letters=LETTERS,
-            style=Markup(style),  # our own files, not a run's
+            style=Markup(style),  # our own files, nobody else's
             script=Markup(script),
             policy=policy(style, script),
             **values,

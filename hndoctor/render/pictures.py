@@ -9,14 +9,12 @@ from pathlib import PurePath
 
 from markupsafe import Markup
 
-from hndoctor import __version__
 from hndoctor.records import PictureJudgement
-from hndoctor.render.course import LETTERS
 from hndoctor.render.facts import Pairs
 from hndoctor.render.figures import clean, percent, steps
-from hndoctor.render.html import policy
+from hndoctor.render.html import page
 from hndoctor.render.strip import thumbnail_sources
-from hndoctor.render.templates import Told, Words, asset, environment
+from hndoctor.render.templates import Told, Words
 from hndoctor.render.text import EVEN, WORTH_SAYING, looks_like
 
 WORTH_A_MAP = 0.1  # share of tiles like noise from which it is drawn where they lie
@@ -49,32 +47,23 @@ def render_pictures(pictures: Sequence[PictureJudgement], *, language: str = "en
     seen = [_seen(p, home, source, t) for p, source in zip(ordered, sources, strict=True)]
     wrong, sound = [s for s in seen if s.look != "healthy"], [s for s in seen if s.look == "healthy"]
     counts = Counter(map(_look, ordered))
-    style, script = asset("style.css") + asset("check.css"), asset("script.js")
-    return (
-        environment()
-        .get_template("pictures.html.j2")
-        .render(
-            t=t,
-            lang=t.language,
-            version=__version__,
-            letters=LETTERS,
-            style=Markup(style),  # our own files, not a picture's
-            script=Markup(script),
-            policy=policy(style, script),
-            data=Markup('{"words": {}}'),
-            title=t["pictures.title"],
-            home=clean(home),
-            look=max(
-                (s.look for s in seen), key=("healthy", "unexamined", "ailing", "broken").index, default="unexamined"
-            ),
-            verdict=t("pictures.wrong", n=steps(len(wrong))) if wrong else t["pictures.none_wrong"],
-            word=t["pictures.look"] if wrong else t["pictures.fine"],
-            facts=[(steps(len(seen)), t["pictures.pictures"])]
-            + [(steps(counts[look]), _named(look, t)) for look in _LOOKS if look and counts[look]],
-            wrong=wrong,
-            sound=sound,
-            sound_label=t("pictures.sound", n=steps(len(sound))),
-        )
+    return page(
+        "pictures.html.j2",
+        t,
+        "check.css",
+        data=Markup('{"words": {}}'),
+        title=t["pictures.title"],
+        home=clean(home),
+        look=max(
+            (s.look for s in seen), key=("healthy", "unexamined", "ailing", "broken").index, default="unexamined"
+        ),
+        verdict=t("pictures.wrong", n=steps(len(wrong))) if wrong else t["pictures.none_wrong"],
+        word=t["pictures.look"] if wrong else t["pictures.fine"],
+        facts=[(steps(len(seen)), t["pictures.pictures"])]
+        + [(steps(counts[look]), _named(look, t)) for look in _LOOKS if look and counts[look]],
+        wrong=wrong,
+        sound=sound,
+        sound_label=t("pictures.sound", n=steps(len(sound))),
     )
 
 
