@@ -166,7 +166,7 @@ def noticed(tests: Mapping[str, float]) -> tuple[str, str]:
     (HOME / "killer").write_text("", encoding="utf-8")
     for some in filter(None, (names[:FIRST], names[FIRST:])):
         files = sorted({name.partition("::")[0] for name in some})
-        work = lambda some=some, files=files: int(pytest.main([*WORDS, *files], plugins=[Chosen(some)]))  # noqa: E731
+        work = lambda some=some, files=files: int(pytest.main([*WORDS, *files], plugins=[Chosen(some)]))  # noqa: E731  # binds this turn
         outcome = in_a_fork(work, SECONDS + TIMES * sum(tests[name] for name in some))
         if outcome not in (0, NONE_FOUND):
             return "endless" if outcome is None else "killed", (HOME / "killer").read_text(encoding="utf-8")

@@ -35,7 +35,7 @@ def every_sign_keeps_its_promises(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Sign.__init__
 
     def checked(sign: Sign, *given: object, **named: object) -> None:
-        made(sign, *given, **named)  # type: ignore[arg-type]
+        made(sign, *given, **named)
         assert 0 < sign.confidence <= 1, sign
         assert all(number is None or math.isfinite(number) for number in (sign.value, sign.limit)), sign
         assert sign.step is None or sign.step >= 0, sign

@@ -25,7 +25,7 @@ def test_the_table_of_rules_is_the_rules() -> None:
 
 
 def test_every_command_is_in_the_readme_and_no_other() -> None:
-    commands = set(get_command(app).commands)  # type: ignore[attr-defined]
+    commands = set(get_command(app).commands)
     said = set(re.findall(r"`hndoctor (\w+)", between("## The commands", "\n## ")))
     assert said == commands
 
@@ -33,7 +33,7 @@ def test_every_command_is_in_the_readme_and_no_other() -> None:
 def test_every_option_that_the_readme_names_exists() -> None:
     known = {
         option
-        for command in get_command(app).commands.values()  # type: ignore[attr-defined]
+        for command in get_command(app).commands.values()
         for parameter in command.params
         for option in parameter.opts
     }

@@ -121,7 +121,7 @@ def test_g9_the_template_that_the_train_tab_names_is_judged(tmp_path: Path, era:
 def exported(root: Path, run: Path, step: int, **more: object) -> webui_home.Path:
     home = find_home(root)
     found, chosen = choose(run, step)
-    return export(found, chosen, Order(home.networks, "webui", home, **more))  # type: ignore[arg-type,return-value]
+    return export(found, chosen, Order(home.networks, "webui", home, **more))
 
 
 @each

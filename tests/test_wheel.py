@@ -30,7 +30,7 @@ def call(*command: str | Path, **options: object) -> subprocess.CompletedProcess
         encoding="utf-8",
         env=environment,
         check=False,
-        **options,  # type: ignore[call-overload]
+        **options,
     )
 
 

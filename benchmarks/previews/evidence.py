@@ -32,7 +32,7 @@ def task(table: Table, noise: NDArray[np.bool_], sound: NDArray[np.bool_], **mor
     real = np.char.startswith(families.astype(str), "found")
     factor = np.where(real, FOUND, np.where(table.group == "pixel noise", PIXELS, factor))
     weight = balanced(families, noise, noise | sound, factor)
-    return Task(table, noise.astype(float), weight, units, **more)  # type: ignore[arg-type]
+    return Task(table, noise.astype(float), weight, units, **more)  # type: ignore[arg-type]  # by name
 
 
 def noise_tasks(table: Table) -> dict[str, Task]:

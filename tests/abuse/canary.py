@@ -56,7 +56,7 @@ def watch(report: Path, allowed: list[Path]) -> None:
             paths = args[:2] if event in ("os.rename", "os.link", "os.symlink") else args[:1]
             bad = not all(inside(path) for path in paths)
         elif event == "open" and isinstance(args[2], int) and args[2] & WRITING:
-            bad = not inside(args[0]) and os.fsdecode(args[0]) != os.devnull  # type: ignore[arg-type]
+            bad = not inside(args[0]) and os.fsdecode(args[0]) != os.devnull
         if bad:
             os.write(out, f"{event} {args!r}\n".encode("utf-8", "backslashreplace"))
 

@@ -72,7 +72,7 @@ def there_or_killed(version: str, work: object, item: object) -> object:
     """A worker that is killed at the long run's second chunk, as by the kernel when memory is short."""
     if getattr(item, "begin", 0) == CHUNK:
         os.kill(os.getpid(), signal.SIGKILL)
-    return work(item)  # type: ignore[operator]
+    return work(item)
 
 
 def there_or_wrong(version: str, work: object, item: object) -> object:

@@ -40,7 +40,7 @@ def test_g34_export_prints_the_file_and_what_to_type(call: Call, healthy: Path, 
     assert done.code == 0
     written = webui / "models" / "hypernetworks" / "quiet-1000.pt"
     assert done.out.splitlines() == [str(written)]
-    assert read(written).metadata.name == "quiet-1000"  # type: ignore[union-attr]
+    assert read(written).metadata.name == "quiet-1000"
     for words in ("Hypernetwork ", "quiet-1000", "5e-7:20000", "20000", "<hypernet:quiet-1000:1>", "ComfyUI"):
         assert words in done.err
     again = call("export", healthy, "--step", 1000, "--webui", webui)
@@ -122,7 +122,7 @@ def test_convert_says_what_is_lost_and_who_loads_it(call: Call, healthy: Path, t
     one_line(call("convert", tmp_path / "old.pt", tmp_path / "kept.pt", "--overwrite"), "kept.pt.optim: is there")
     legacy = call("convert", tmp_path / "old.pt", tmp_path / "stream.pt", "--legacy")
     assert legacy.code == 0
-    assert read(tmp_path / "stream.pt").container == "legacy"  # type: ignore[union-attr]
+    assert read(tmp_path / "stream.pt").container == "legacy"
 
 
 def test_merge_shows_health(call: Call, healthy: Path, dying: Path, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_an_optimizer_state_goes_along(call: Call, tmp_path: Path, webui: Path) 
     from hndoctor.formats.write import write_optimizer
 
     path = write_network(tmp_path / "x-500.pt", 500)
-    shapes = [tensor.shape for module in read(path).modules for tensor in module.tensors.values()]  # type: ignore[union-attr]
+    shapes = [tensor.shape for module in read(path).modules for tensor in module.tensors.values()]
     import numpy as np
 
     state = {at: {"step": 500.0, "exp_avg": np.zeros(shape, np.float32)} for at, shape in enumerate(shapes)}

@@ -72,6 +72,6 @@ def test_the_bar_counts_the_files_of_all_runs_and_tells_the_time_left(tmp_path: 
         bar.refresh()
     assert len([seconds for seconds in left if seconds is not None]) > EACH
     assert left[-1] == 0
-    drawn = terminal.file.getvalue()  # type: ignore[attr-defined]
+    drawn = terminal.file.getvalue()
     assert "measuring 3 runs" in drawn
     assert f"{3 * EACH}/{3 * EACH}" in drawn

@@ -29,7 +29,7 @@ def settled(tmp_path: Path, text: str) -> Settings:
 
 
 def kept(settings: Settings, today: date = TODAY, **said: str) -> list[tuple[str, str]]:
-    wanted = gating.wanted_from(settings, today, **said)  # type: ignore[arg-type]
+    wanted = gating.wanted_from(settings, today, **said)
     return [(f.code, f.severity.value) for f in gating.sifted(RUN, wanted).kept.findings]
 
 
@@ -142,7 +142,7 @@ def test_sarif_holds_what_was_let_pass_with_its_reason(call, dying: Path, tmp_pa
 
 def test_every_option_has_its_variable() -> None:
     """HNDOCTOR_, the command, the option: one rule without an exception."""
-    for command, known in get_command(app).commands.items():  # type: ignore[attr-defined]
+    for command, known in get_command(app).commands.items():
         for option in known.params:
             if option.param_type_name == "argument" or option.name == "help":
                 continue

@@ -23,7 +23,7 @@ def known() -> watching.Watched:
 
 
 def look(path: Path, known: watching.Watched, **alarm: object) -> None:
-    watching.look(path, known, error_console(), watching.Alarm(**alarm), "en")  # type: ignore[arg-type]
+    watching.look(path, known, error_console(), watching.Alarm(**alarm), "en")
 
 
 def verdicts(known: watching.Watched) -> dict[str, str]:
@@ -106,7 +106,7 @@ def test_a_folder_that_is_removed_while_it_is_measured(
 ) -> None:
     measure = watching.measure_run
 
-    def removed(run, *arguments, **options):  # type: ignore[no-untyped-def]
+    def removed(run, *arguments, **options):
         if run.name == "dying":
             shutil.rmtree(dying)
             raise FileNotFoundError(2, "No such file or directory", str(dying))

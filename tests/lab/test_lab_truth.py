@@ -15,7 +15,7 @@ def point(number: int, held_out: float, train: float, followed: float | None = 0
     """A checkpoint; pictures differ a little, alike at every checkpoint, so that pairs are exact."""
     items = tuple(held_out * (1 + 0.0005 * (at % 3 - 1) * (number % 5)) for at in range(ITEMS))
     found = Measures(number, held_out=items, train=(train,) * 6, followed=followed, style=0.3)
-    return replace(found, **more)  # type: ignore[arg-type]
+    return replace(found, **more)
 
 
 def oracle(*points: Measures) -> Oracle:

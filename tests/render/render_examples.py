@@ -133,7 +133,7 @@ def preview(step: int, noise: float, *, name: str, thumbnail: bool = True, **cha
         "thumbnail": picture(step, noise) if thumbnail else None,
         "bytes": 402_113,
     }
-    return Preview(path=f"images/{name}-{step}.png", step=step, **{**told, **changed})  # type: ignore[arg-type]
+    return Preview(path=f"images/{name}-{step}.png", step=step, **{**told, **changed})
 
 
 # --- weights ----------------------------------------------------------------------------------------------------------

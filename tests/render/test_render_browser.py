@@ -88,7 +88,7 @@ def chart_box(page: Any) -> dict[str, float]:
     page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
     top = page.locator("#over").bounding_box()["y"]
     page.evaluate(f"scrollTo({{top: {top - 120}, behavior: 'instant'}})")
-    return page.locator("#over").bounding_box()  # type: ignore[no-any-return]
+    return page.locator("#over").bounding_box()
 
 
 PAGES = ("healthy", "dying", "overtrained", "unexamined", "hostile", "index", "japanese", "check", "check-japanese")

@@ -48,7 +48,7 @@ SMALL = {name: Small("AAAA", 20, 10) for name in NAMES[:3]}
 
 
 def page(setup: Setup = SETUP, **more: object) -> str:
-    return render_check(setup, DIAGNOSIS, SMALL, RULES, **more)  # type: ignore[arg-type]
+    return render_check(setup, DIAGNOSIS, SMALL, RULES, **more)
 
 
 def test_pictures_come_by_need() -> None:

@@ -105,7 +105,7 @@ def test_text_is_plain_when_piped_and_coloured_when_asked(runs: Runs) -> None:
 
 
 def test_text_never_breaks_a_command(runs: Runs) -> None:
-    command = runs["dying"][0].prescription.how_hndoctor[0]  # type: ignore[union-attr]
+    command = runs["dying"][0].prescription.how_hndoctor[0]
     assert f"    $ {command}\n" in render_text([runs["dying"][0]], width=40)
     bare = re.sub("\x1b\\[[0-9;]*m", "", render_text([runs["dying"][0]], colour=True, width=40))
     assert f"$ {command}\n" in bare

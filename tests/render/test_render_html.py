@@ -36,7 +36,7 @@ def pages(runs: Runs) -> dict[str, str]:
 def test_golden(runs: Runs, golden: object) -> None:
     """One whole page is held, the smallest: a change of templates, style or script shows in review."""
     diagnosis, vitals = runs["unexamined"]
-    golden("unexamined.html", render_html(diagnosis, vitals, examples.RULES))  # type: ignore[operator]
+    golden("unexamined.html", render_html(diagnosis, vitals, examples.RULES))
 
 
 def bare(page: str) -> str:
@@ -48,9 +48,9 @@ def bare(page: str) -> str:
 def test_golden_index_and_japanese_page(runs: Runs, golden: object) -> None:
     some = [runs[name] for name in ("healthy", "unexamined")]
     index = render_index([d for d, _ in some], vitals=[v for _, v in some])
-    golden("index.html", bare(index))  # type: ignore[operator]
+    golden("index.html", bare(index))
     japanese = render_html(*runs["unexamined"], examples.RULES, language="ja")
-    golden("unexamined.ja.html", bare(japanese))  # type: ignore[operator]
+    golden("unexamined.ja.html", bare(japanese))
 
 
 def test_same_input_same_bytes(pages: dict[str, str], twins: Runs) -> None:

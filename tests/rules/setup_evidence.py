@@ -16,11 +16,11 @@ SHARP = PictureVitals(
 def caption(text: str, number: int = 0, source: bool = True, **more: object) -> CaptionVitals:
     tags = tuple(tag.strip() for tag in text.split(",") if tag.strip())
     made = CaptionVitals(f"{number}.png", f"{number}.txt" if source else None, text, tags, 10)
-    return replace(made, **more)  # type: ignore[arg-type]
+    return replace(made, **more)
 
 
 def captions(*texts: str, **more: object) -> Setup:
-    return Setup("data", captions=tuple(caption(text, n) for n, text in enumerate(texts)), **more)  # type: ignore[arg-type]
+    return Setup("data", captions=tuple(caption(text, n) for n, text in enumerate(texts)), **more)
 
 
 def one(text: str = "a, b", **more: object) -> Setup:
@@ -29,11 +29,11 @@ def one(text: str = "a, b", **more: object) -> Setup:
 
 def picture(count: int = 1, **more: object) -> Setup:
     made = (replace(SHARP, path=f"{n}.png", digest=f"d{n}", perceptual_hash=f"{n * 997:04x}" * 4) for n in range(count))
-    return Setup("data", pictures=tuple(replace(p, **more) for p in made))  # type: ignore[arg-type]
+    return Setup("data", pictures=tuple(replace(p, **more) for p in made))
 
 
 def plan(**more: object) -> Setup:
-    return Setup("data", plan=PlanVitals(**more))  # type: ignore[arg-type]
+    return Setup("data", plan=PlanVitals(**more))
 
 
 def config(**more: str) -> Setup:

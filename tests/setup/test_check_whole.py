@@ -18,7 +18,7 @@ Draw = Callable[..., Image.Image]
 
 
 def findings(data: Path, **more: object) -> dict[str, list[Finding]]:
-    found, _ = examine(RULES_SETUP, measure_setup(data, **more), {})  # type: ignore[arg-type]
+    found, _ = examine(RULES_SETUP, measure_setup(data, **more), {})
     by_code: dict[str, list[Finding]] = {}
     for finding in found:
         by_code.setdefault(finding.code, []).append(finding)

@@ -177,7 +177,7 @@ def test_a_shape_halves_the_dose_and_delays_the_onset() -> None:
     plain = measure_plan({"learn_rate": "5e-6", "steps": 60000}, SD1, 20)
     bent = measure_plan({"learn_rate": "5e-6", "steps": 60000, "lr_scheduler": "cosine"}, SD1, 20)
     assert bent.dose == pytest.approx((plain.dose or 0) / 2, rel=1e-3)
-    assert (bent.onset[0] or 0) > (plain.onset[0] or 0)  # type: ignore[index]
+    assert (bent.onset[0] or 0) > (plain.onset[0] or 0)
     assert "lr_scheduler" in " ".join(measure_plan({**PLAN, "lr_scheduler": "sine"}, SD1, 20).problems)
 
 

@@ -59,7 +59,7 @@ OTHERS = ("Prodigy", "AdamWScheduleFree", "RAdamScheduleFree", "SGDScheduleFree"
 def test_optimizer_states_pass_every_generations_rules(tmp_path: Path, name: str, generation: Generation) -> None:
     network = made("relu").requires_grad_(True)
     optimizer = make(name, list(network.parameters()), 1e-4, 0.01)
-    sum(p.square().sum() for p in network.parameters()).backward()  # type: ignore[union-attr]
+    sum(p.square().sum() for p in network.parameters()).backward()
     optimizer.step()
     parameters = list(network.parameters())
     with meant(optimizer, parameters) as trained:

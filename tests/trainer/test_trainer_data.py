@@ -133,7 +133,7 @@ def stream(config: Config, count: int = 5, repeats: int = 1) -> tuple[TrainingDa
     pictures = [Picture(Path(f"{n}.png"), f"red, cat, {n}", str(n), repeats=repeats) for n in range(count)]
     mean = torch.arange(count, dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 4, 2, 2)
     texts = Plain()
-    return TrainingData(pictures, Latents(mean, torch.ones_like(mean)), texts, config, 1000), texts  # type: ignore[arg-type]
+    return TrainingData(pictures, Latents(mean, torch.ones_like(mean)), texts, config, 1000), texts
 
 
 def test_every_picture_comes_once_an_epoch_in_another_order(config: Config) -> None:
@@ -224,7 +224,7 @@ def test_half_of_the_samples_are_mirrored(changed: Callable[..., Config]) -> Non
     assert not any(stream(changed(flip=False))[0].flipped_at(place) for place in range(20))
     mean = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 4, 2, 2)  # two pictures, then the same mirrored
     pictures = [Picture(Path(f"{n}.png"), "cat", str(n)) for n in range(2)]
-    two = TrainingData(pictures, Latents(mean, mean), Plain(), changed(flip=True), 1000)  # type: ignore[arg-type]
+    two = TrainingData(pictures, Latents(mean, mean), Plain(), changed(flip=True), 1000)
     batch = two.batch(0, 40)
     for place, (picture, latent) in enumerate(zip(batch.pictures, batch.latents, strict=True)):
         assert float(latent[0, 0, 0]) == picture + 2 * two.flipped_at(place)
@@ -236,7 +236,7 @@ def test_pictures_of_unlike_sizes_come_in_batches_of_one_size(changed: Callable[
     latents = Latents(tuple(torch.full(s, float(n)) for n, s in enumerate(shapes)), tuple(map(torch.zeros, shapes)))
     weights = [None, torch.full((1, 2, 3), 2.0), None, None, None]
     config = changed(batch_size=2, latent_sampling="random")
-    data = TrainingData(pictures, latents, Plain(), config, 1000, weights)  # type: ignore[arg-type]
+    data = TrainingData(pictures, latents, Plain(), config, 1000, weights)
     for position in range(0, 40, 2):
         batch = data.batch(position, 2)
         assert [float(latent.mean()) for latent in batch.latents] == list(batch.pictures)

@@ -34,7 +34,7 @@ class WebUiProcessor:
             for projection, x in ((attn.to_q, hidden_states), (attn.to_k, for_k), (attn.to_v, for_v))
         )
         weights = (q @ k.transpose(-1, -2) * attn.scale).softmax(-1)
-        return attn.to_out[0]((weights @ v).transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+        return attn.to_out[0]((weights @ v).transpose(1, 2).flatten(2))
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def call(unet: Any) -> Tensor:
     generator = torch.Generator().manual_seed(9)
     x = torch.randn(2, 4, 8, 8, generator=generator)
     context = torch.randn(2, 77, 20, generator=generator)
-    return unet(x, torch.tensor([10, 500]), encoder_hidden_states=context).sample  # type: ignore[no-any-return]
+    return unet(x, torch.tensor([10, 500]), encoder_hidden_states=context).sample
 
 
 def test_sizes_are_read_from_the_unet_cross_attention_first(unet: Any) -> None:
@@ -101,7 +101,7 @@ def test_the_shared_context_gives_the_same_gradients(unet: Any, checkpointing: b
     for shared in (True, False):
         network = strong().requires_grad_(True)
         with Injection(unet, [network], shared_context=shared):
-            call(unet).square().mean().backward()  # type: ignore[no-untyped-call]
+            call(unet).square().mean().backward()
         found.append([p.grad for p in network.parameters()])
     assert all(a is not None and float(a.abs().max()) > 0 for a in found[0])
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*found, strict=True))

@@ -105,7 +105,7 @@ def test_a_folder_that_is_trained_into_takes_no_second_training(config: Config) 
     before = {path: path.read_bytes() for path in config.run.rglob("*") if path.is_file()}
     for how in ({"resume": True}, {"overwrite": True}):
         with pytest.raises(TrainerError, match="trains into it"):
-            list(train(config, **how))  # type: ignore[arg-type]
+            list(train(config, **how))
     assert {path: path.read_bytes() for path in config.run.rglob("*") if path.is_file()} == before
     first.close()
     assert not (config.run / NAME).exists()

@@ -32,7 +32,7 @@ def batch(count: int = 3) -> Batch:
 
 
 def config(**values: object) -> Config:
-    return replace(Config(data=Path("x"), seed=3), **values)  # type: ignore[arg-type]
+    return replace(Config(data=Path("x"), seed=3), **values)
 
 
 @pytest.mark.parametrize("shape", ["linear", "cosine", "cosine_with_restarts"])

@@ -156,7 +156,7 @@ def course(team: Processes, steps: int) -> Course:
     config = Config(data=Path("x"), steps=steps)
     made = Course(config, network, optimizer, injection, loss, Sample(), Curve.parse("0.1", steps, 0), whole,
                   processes=team)  # type: ignore[arg-type]  # fmt: skip  # stand-ins
-    made.objective.unet = unet  # type: ignore[attr-defined]
+    made.objective.unet = unet
     return made
 
 
@@ -218,9 +218,9 @@ def test_processes_never_share_a_picture_and_miss_none(changed: Callable[..., Co
         for rank in range(world):
             course = Course.__new__(Course)
             course.config = changed(batch_size=size, gradient_step=count)
-            course.data, course.noising = Places(), lambda batch, place: batch  # type: ignore[assignment]
+            course.data, course.noising = Places(), lambda batch, place: batch
             course.processes = Processes(rank, world)
-            drawn.append({place for step in range(4) for batch in course.batches(step) for place in batch})  # type: ignore[attr-defined]
+            drawn.append({place for step in range(4) for batch in course.batches(step) for place in batch})
         return drawn
 
     shares = places(3, 2, 2)

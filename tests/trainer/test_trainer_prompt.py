@@ -123,7 +123,7 @@ def test_another_padding_token_follows_the_end_mark_as_in_stable_diffusion_2(par
     tokenizer, model = parts
     encoder = TextEncoder(tokenizer, model)
     seen: list[list[int]] = []
-    encoder._hidden = lambda tokens: seen.append(tokens[0].tolist()) or torch.zeros(1, 77, 20)  # type: ignore[method-assign,func-returns-value]
+    encoder._hidden = lambda tokens: seen.append(tokens[0].tolist()) or torch.zeros(1, 77, 20)
     encoder.pad = 0
     encoder.encode("cat cat")
     assert seen[0][:1] + seen[0][3:] == [encoder.start, encoder.end] + [0] * 73

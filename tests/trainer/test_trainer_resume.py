@@ -53,7 +53,7 @@ def test_a_kill_between_any_two_renames_leaves_a_whole_checkpoint(
     event: Event = next(run)
     while not isinstance(event, Stepped) or event.step < 2:
         event = next(run)
-    run.close()  # type: ignore[attr-defined]
+    run.close()
     path = config.run / "hypernetworks" / "tiny.pt"
     done = contents(config.run)
     assert {"hypernetworks/tiny.pt", "hypernetworks/tiny.pt.optim", "ema/tiny.pt"} <= set(done)

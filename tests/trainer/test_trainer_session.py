@@ -318,10 +318,10 @@ def test_however_the_driver_leaves_nothing_is_lost(
         if isinstance(event, Stepped) and event.step == 5:
             break
     if way == "throw":
-        assert isinstance(training.throw(KeyboardInterrupt), Saved)  # type: ignore[attr-defined]
+        assert isinstance(training.throw(KeyboardInterrupt), Saved)
         assert isinstance(done(training)[-1], Finished)
     elif way == "close":
-        training.close()  # type: ignore[attr-defined]
+        training.close()
     else:
         monkeypatch.setattr(torch.Tensor, "backward", _interrupt)
         assert isinstance(done(training)[-1], Finished)
@@ -374,7 +374,7 @@ def test_one_loss_that_is_no_number_costs_one_step_and_no_weights(
     (notice,) = [n for n in of(Notice, events) if "the loss is" in n.text]
     assert notice.text.startswith("step 3: the loss is nan (on ")
     assert "left out" in notice.text
-    assert (events[-1].reason, events[-1].step) == ("done", 10)  # type: ignore[union-attr]
+    assert (events[-1].reason, events[-1].step) == ("done", 10)
     assert Hypernetwork.load(config.run / "hypernetworks" / "tiny.pt").is_finite()
     state = torch.load(config.run / "hypernetworks" / "tiny.pt.optim", weights_only=True)
     assert float(state["optimizer_state_dict"]["state"][0]["step"]) == 9
