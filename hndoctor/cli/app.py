@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import hndoctor
+from hndoctor.cli import beforehand, exchanging
 from hndoctor.cli.options import (
     Codes,
     Commands,
@@ -135,12 +136,12 @@ def gate(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing; the exit code tells.")] = False,
 ) -> None:
     """The CI gate: is it healthy?  Exit 0 yes, 1 no, 2 could not be examined.  Writes nothing unless asked."""
-    from hndoctor.cli import gating
+    from hndoctor.cli import gating, sifting
     from hndoctor.cli.crew import Crew
 
-    wanted = gating.wanted_from(
-        gating.settled(settings),
-        gating.today(),
+    wanted = sifting.wanted_from(
+        sifting.settled(settings),
+        sifting.today(),
         fail_on=fail_on,
         select=select,
         ignore=ignore,
@@ -195,6 +196,5 @@ def demo(
     demonstration.demo(folder, open_report=open_report, lang=lang.value)
 
 
-# At the end, as they add themselves to the app above: whoever has the app has every command.
-from hndoctor.cli import beforehand as beforehand  # noqa: E402
-from hndoctor.cli import exchanging as exchanging  # noqa: E402
+for command in (beforehand.check, exchanging.export, exchanging.convert, exchanging.merge):
+    app.command()(command)

@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from hndoctor.cli.app import app
 from hndoctor.cli.options import CheckFormat, Codes, FailOnMaybe, Kind, Lang, Language, Out, SettingsFile
 
 
-@app.command()
 def check(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="The folder of training pictures and captions.")],
     config: Annotated[Path | None, typer.Option(help="The training config: the plan is judged too.")] = None,
@@ -32,11 +30,11 @@ def check(
     ] = False,
 ) -> None:
     """Judge a data set and a plan before training; mend captions if asked to."""
-    from hndoctor.cli import checking, gating
+    from hndoctor.cli import checking, sifting
 
     mend = checking.Mend(fix, in_place=fix_in_place)
     asked = checking.Asked(data, config, webui, kind.value if kind else None, name, vram, mend, lang.value)
-    wanted = gating.wanted_from(
-        gating.settled(settings), gating.today(), fail_on=fail_on, select=select, ignore=ignore, require=""
+    wanted = sifting.wanted_from(
+        sifting.settled(settings), sifting.today(), fail_on=fail_on, select=select, ignore=ignore, require=""
     )
     raise typer.Exit(checking.check(asked, wanted, form.value, out))

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from hndoctor.cli import gating, reports
 from hndoctor.cli.console import UsageError, error_console, shown
+from hndoctor.cli.sifting import Wanted, exit_code, sifted, suppressed
 from hndoctor.formats.bounded import read_text
 from hndoctor.records import Diagnosis, PlanVitals, Setup, Severity, Verdict
 
@@ -82,7 +83,7 @@ def planned(plan: PlanVitals | None) -> str:
     return f"{epochs}; they take about {need / _GB:.1f} GB of a graphics card." if need else f"{epochs}."
 
 
-def check(asked: Asked, wanted: gating.Wanted, form: str, out: Path | None) -> int:
+def check(asked: Asked, wanted: Wanted, form: str, out: Path | None) -> int:
     """Measure, judge, print; return the exit code."""
     from hndoctor.setup import measure_setup
 
@@ -97,8 +98,8 @@ def check(asked: Asked, wanted: gating.Wanted, form: str, out: Path | None) -> i
         webui=asked.webui,
         card_bytes=round(asked.vram * _GB) if asked.vram else None,
     )
-    result = gating.sifted(judged(setup), wanted)
-    diagnosis, passed = result.kept, gating.suppressed([result])
+    result = sifted(judged(setup), wanted)
+    diagnosis, passed = result.kept, suppressed([result])
     html = form == "html"
     text = page(setup, diagnosis, asked.lang) if html else reports.rendered(form, (diagnosis,), (), wanted, passed)
     reports.deliver(text, out)
@@ -106,7 +107,7 @@ def check(asked: Asked, wanted: gating.Wanted, form: str, out: Path | None) -> i
     if form == "html" and out is not None:
         error_console().print(Text(f"report: {shown(str(out))}"), soft_wrap=True)
     mend(asked)
-    return gating.exit_code((diagnosis,), wanted)
+    return exit_code((diagnosis,), wanted)
 
 
 def page(setup: Setup, diagnosis: Diagnosis, lang: str = "en") -> str:

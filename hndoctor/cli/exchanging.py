@@ -7,13 +7,10 @@ from typing import Annotated
 
 import typer
 
-from hndoctor.cli.app import app
-
 FORMS = "webui, comfyui, novelai, kohya, monkeypatch, or the web UI of 2022-10-11, -19, -21, -22, -26, 2022-11-04"
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")]
 
 
-@app.command()
 def export(
     path: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or one checkpoint.")],
     step: Annotated[int | None, typer.Option(help="The checkpoint's step, as its name counts.")] = None,
@@ -32,7 +29,6 @@ def export(
     exporting.export(path, step, exporting.Where(form, webui, out, name), course)
 
 
-@app.command()
 def convert(
     source: Annotated[Path, typer.Argument(metavar="FILE", help="A hypernetwork of any generation.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="What to write: .pt or .safetensors.")],
@@ -46,7 +42,6 @@ def convert(
     converting.convert(source, target, to, legacy=legacy, overwrite=overwrite)
 
 
-@app.command()
 def merge(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Checkpoints; or one run, with --steps.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="What to write: .pt or .safetensors.")],

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 import hndoctor
-from hndoctor.cli import telling, training
+from hndoctor.cli import telling
 from hndoctor.cli.console import escape
+from hndoctor.cli.stopping import wishes_to_stop
 from hndoctor.records import Action, Diagnosis, Prescription, State
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def until_sick(
 
     sick: list[Diagnosis] = []
     told = partial(telling.say, console)
-    with training.wishes_to_stop(told) as stop, closing(session.train(config, stop=stop, **how)) as events:
+    with wishes_to_stop(told) as stop, closing(session.train(config, stop=stop, **how)) as events:
 
         def until() -> Any:
             for event in events:

@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 import hndoctor
-from hndoctor.cli import gating, reports
+from hndoctor.cli import reports
 from hndoctor.cli.console import UsageError, error_console, shown
 from hndoctor.cli.converting import tell
+from hndoctor.cli.sifting import Wanted, exit_code
 from hndoctor.collect import find_runs
 from hndoctor.interop import merge as merge_files
 from hndoctor.records import CheckpointPath, Vitals
@@ -30,7 +31,7 @@ def merge(paths: Sequence[Path], out: Path, weights: str, steps: str, *, overwri
     tell(done.notes)
     diagnosis = hndoctor.judge(measured[-1])
     reports.deliver(reports.rendered("text", (diagnosis,), ()), None)
-    return gating.exit_code((diagnosis,), gating.Wanted("error"))
+    return exit_code((diagnosis,), Wanted("error"))
 
 
 def numbers(text: str) -> list[float]:

@@ -70,13 +70,13 @@ def run(args: Sequence[str]) -> int | None:
     command, named, options = given
     paths, form = [Path(name) for name in named], options.get("--format", "text")
     out = Path(options["--out"]) if "--out" in options else None
-    from hndoctor.cli import gating, scanning
+    from hndoctor.cli import gating, scanning, sifting
 
     if command == "scan":
         return scanning.scan(paths, form, out, options.get("--fail-on", "error"), open_report=False)
-    wanted = gating.wanted_from(
-        gating.settled(None),
-        gating.today(),
+    wanted = sifting.wanted_from(
+        sifting.settled(None),
+        sifting.today(),
         fail_on=options.get("--fail-on"),
         select=options.get("--select"),
         ignore=options.get("--ignore"),

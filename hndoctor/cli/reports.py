@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from hndoctor.cli import gating
 from hndoctor.cli.console import error_console, say, write_file
+from hndoctor.cli.sifting import Wanted, asked_for
 from hndoctor.records import Diagnosis, PictureJudgement, Run, Severity, Vitals
 from hndoctor.remote import RemoteError, url_of
 
 if TYPE_CHECKING:
-    from hndoctor.cli.scanning import Examined
+    from hndoctor.cli.examining import Examined
     from hndoctor.render import Digest
     from hndoctor.render.sarif import Suppressed
 
@@ -117,7 +117,7 @@ def rendered(
     form: str,
     diagnoses: Sequence[Diagnosis],
     pictures: Sequence[PictureJudgement],
-    wanted: gating.Wanted | None = None,
+    wanted: Wanted | None = None,
     passed: Sequence[Suppressed] = (),
 ) -> str:
     """The text of one format; colours only for a terminal.  `wanted` says which rules were asked at all, `passed` what
@@ -129,8 +129,8 @@ def rendered(
     if form in ("junit", "sarif"):
         from hndoctor.rules import RULES
 
-        asked = wanted or gating.Wanted("error")
-        laws = [law for law in RULES if gating.asked_for(law.code, asked)]
+        asked = wanted or Wanted("error")
+        laws = [law for law in RULES if asked_for(law.code, asked)]
         if form == "sarif":
             return render_sarif(diagnoses, pictures, rules=laws, suppressed=passed)
         return render_junit(diagnoses, pictures, rules=laws, fail_on=Severity(asked.fail_on))

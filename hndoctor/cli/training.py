@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import os
-import signal
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from hndoctor.cli import healing
 from hndoctor.cli.console import UsageError, error_console, escape
+from hndoctor.cli.stopping import wishes_to_stop
 from hndoctor.cli.telling import follow, say, show_plan
 
 if TYPE_CHECKING:
     from trainer.events import Finished
-    from trainer.session import Stop
 
 INTERRUPTED = 130  # exit code of a training that Ctrl-C ended, as shells have it
-STOPPING = "stopping after the step at hand, with everything saved; Ctrl-C again does not wait for it"
 
 
 def overrides(pairs: Sequence[str], named: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,7 +63,6 @@ class How:
 def train(config: Path, given: Mapping[str, Any], how: How) -> None:
     """Print the plan, train, show where everything lies."""
     require_trainer()
-    from hndoctor.cli import healing
     from trainer.config import load_config
     from trainer.planning import plan
 
@@ -97,29 +94,3 @@ def drive(console: Console, config: Any, title: str, **how: Any) -> Finished | N
 
     with wishes_to_stop(partial(say, console)) as stop, closing(session.train(config, stop=stop, **how)) as events:
         return follow(console, events, title)
-
-
-@contextmanager
-def wishes_to_stop(told: Callable[[str], object] | None = None) -> Iterator[Stop]:
-    """A `Stop` that Ctrl-C and SIGTERM set, and say so.  The second Ctrl-C interrupts as usual."""
-    from trainer.session import Stop
-
-    stop = Stop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def wish(number: int, frame: FrameType | None) -> None:
-        if told is not None and not stop.requested:
-            told(STOPPING)
-        stop.requested = True
-        if os.environ.get("WORLD_SIZE", "1") != "1":
-            return  # launchers pass a Ctrl-C on that the terminal has sent already, and end what does not end
-        for known, handler in before.items():
-            signal.signal(known, handler)
-
-    for number in before:
-        signal.signal(number, wish)
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmarks.scan import COMMAND
 from hndoctor.cli import crew as crews
-from hndoctor.cli import scanning
+from hndoctor.cli import examining
 from hndoctor.cli.console import progress_bar
 from hndoctor.cli.crew import Crew
 from hndoctor.collect import find_runs
@@ -59,7 +59,7 @@ def test_the_bar_counts_the_files_of_all_runs_and_tells_the_time_left(tmp_path: 
     found = find_runs(runs_of(tmp_path / "runs", 3, tmp_path))
     terminal = Console(file=io.StringIO(), force_terminal=True, width=160)
     with progress_bar(terminal) as bar:
-        show, left = scanning._shown(found, bar), []
+        show, left = examining._shown(found, bar), []
 
         def noted(run: Run, event: Progress) -> None:
             show(run, event)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from hndoctor.cli import gating
+from hndoctor.cli import sifting
 from hndoctor.cli.app import app
 from hndoctor.cli.settings import Settings, SettingsError, load_settings
 from hndoctor.records import Diagnosis, Finding, Severity, Verdict
@@ -29,8 +29,8 @@ def settled(tmp_path: Path, text: str) -> Settings:
 
 
 def kept(settings: Settings, today: date = TODAY, **said: str) -> list[tuple[str, str]]:
-    wanted = gating.wanted_from(settings, today, **said)
-    return [(f.code, f.severity.value) for f in gating.sifted(RUN, wanted).kept.findings]
+    wanted = sifting.wanted_from(settings, today, **said)
+    return [(f.code, f.severity.value) for f in sifting.sifted(RUN, wanted).kept.findings]
 
 
 def test_severities_are_the_projects_and_the_longest_code_speaks_first(tmp_path: Path) -> None:
@@ -43,9 +43,9 @@ def test_an_ignore_has_a_reason_a_scope_and_an_end(tmp_path: Path) -> None:
     told = settled(tmp_path, text.format("2026-11-23"))
     assert kept(told) == [("HN101", "error"), ("HN309", "warning")]  # HN309 is about no picture
     assert kept(told, date(2026, 11, 24)) == [("HN101", "error"), ("HN301", "error"), ("HN309", "warning")]
-    wanted = gating.wanted_from(told, date(2026, 11, 24), ignore="HN")
-    only = gating.sifted(RUN, wanted).kept
-    assert gating.exit_code([only], wanted) == gating.FAIL  # an expired ignore fails by itself
+    wanted = sifting.wanted_from(told, date(2026, 11, 24), ignore="HN")
+    only = sifting.sifted(RUN, wanted).kept
+    assert sifting.exit_code([only], wanted) == sifting.FAIL  # an expired ignore fails by itself
     assert kept(settled(tmp_path, text.replace("runs/*", "other/*").format("2027-01-01")))[1] == ("HN301", "error")
 
 
@@ -54,9 +54,9 @@ def test_the_command_line_has_the_last_word(tmp_path: Path) -> None:
     assert kept(told) == [("HN301", "error")]
     assert kept(told, select="HN1") == [("HN101", "error")]
     assert kept(told, ignore="") == [("HN301", "error"), ("HN309", "warning")]
-    wanted = gating.wanted_from(told, TODAY, fail_on="error", require="")
+    wanted = sifting.wanted_from(told, TODAY, fail_on="error", require="")
     assert (wanted.fail_on, wanted.require) == ("error", ())
-    assert gating.wanted_from(told, TODAY).fail_on == "warning"
+    assert sifting.wanted_from(told, TODAY).fail_on == "warning"
 
 
 def test_settings_are_looked_for_upwards_and_pyproject_counts_only_with_our_table(tmp_path: Path) -> None:

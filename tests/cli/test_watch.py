@@ -12,8 +12,8 @@ import pytest
 
 from hndoctor.cli import watching
 from hndoctor.cli.console import error_console
+from hndoctor.cli.stopping import STOPPING
 from hndoctor.cli.telling import say
-from hndoctor.cli.training import STOPPING
 from tests.cli.conftest import write_network
 
 
