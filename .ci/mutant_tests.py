@@ -34,7 +34,7 @@ NONE_FOUND = int(pytest.ExitCode.NO_TESTS_COLLECTED) << 8  # as a process ends
 SHAPE = ("tests/test_shape.py", "tests/rules/test_contract.py")  # of what modules are made of, there from import on
 SPOILING = ("tests/formats/test_mutations.py", "tests/formats/test_properties.py")  # thousands of files: left out, slow
 FIRST = 12  # tests that are tried before all others: collecting fewer files is quicker
-SECONDS, TIMES = 30, 10  # of the processor: a mutant's tests may take so long, and so many times what they took before
+SECONDS, TIMES = 10, 3  # of the processor: a mutant's tests may take so long, and so many times what they took watched
 
 
 def in_a_fork(work: Callable[[], int], seconds: float, wall: float = 600.0) -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from hndoctor.cli import quick
 from hndoctor.cli.console import ReaderGoneError, StoppedError, fail, mendable
@@ -15,6 +16,7 @@ from hndoctor.cli.console import ReaderGoneError, StoppedError, fail, mendable
 
 def main() -> None:
     """Run the command line; whatever a person can mend becomes one line and exit code 2."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a Windows console may not know the signs we print
             stream.reconfigure(errors="replace")
@@ -34,6 +36,13 @@ def main() -> None:
         if line is None:
             raise
         fail(line)
+
+
+def _open_what_is_closed() -> None:
+    """A service may start us without streams (`>&-`): what is said then goes nowhere."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("r+", encoding="utf-8"))  # noqa: SIM115  # open to the end
 
 
 def _run(args: list[str]) -> None:

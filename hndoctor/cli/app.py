@@ -24,6 +24,7 @@ from hndoctor.cli.options import (
     Paths,
     ScanFormat,
     SettingsFile,
+    named,
 )
 
 app = typer.Typer(
@@ -155,7 +156,7 @@ def gate(
 
 @app.command()
 def watch(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A run, or a folder of runs, a web UI's too.")],
+    path: Annotated[Path, typer.Argument(parser=named, metavar="PATH", help="Runs, folders of them, a web UI's too.")],
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 10.0,
     on_broken: Annotated[str | None, typer.Option("--on-broken", metavar="CMD", help="Run when a run breaks.")] = None,
     stop_file: Annotated[Path | None, typer.Option("--stop-file", help="Write this file when a run breaks.")] = None,

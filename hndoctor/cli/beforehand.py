@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from hndoctor.cli.options import CheckFormat, Codes, FailOnMaybe, Kind, Lang, Language, Out, SettingsFile
+from hndoctor.cli.options import CheckFormat, Codes, FailOnMaybe, Kind, Lang, Language, Out, SettingsFile, named
 
 
 def check(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="The folder of training pictures and captions.")],
+    data: Annotated[Path, typer.Argument(parser=named, metavar="DATA", help="The folder of pictures and captions.")],
     config: Annotated[Path | None, typer.Option(help="The training config: the plan is judged too.")] = None,
     webui: Annotated[Path | None, typer.Option(help="A web UI's folder: its settings are judged too.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="What the network is to learn.")] = None,

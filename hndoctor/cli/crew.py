@@ -8,6 +8,7 @@ else can do is done here.  For a cluster, paths must mean the same on its machin
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -204,6 +205,8 @@ def _cluster(address: str) -> Iterator[tuple[Executor, int]]:
         from distributed import Client
     except ImportError:
         raise UsageError('--dask needs Dask: pip install "hndoctor[dask]"') from None
+    if not re.search(r":\d+$", address):  # dask would look for it for long, and then say why over many lines
+        raise UsageError(f"--dask {address}: write the scheduler's address as tcp://HOST:PORT")
     try:
         client: Any = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]  # dask's
     except (OSError, ValueError) as error:

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from hndoctor.cli.options import named
+
 FORMS = "webui, comfyui, novelai, kohya, monkeypatch, or the web UI of 2022-10-11, -19, -21, -22, -26, 2022-11-04"
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")]
 
 
 def export(
-    path: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or one checkpoint.")],
+    path: Annotated[Path, typer.Argument(parser=named, metavar="RUN", help="A run's folder, or one checkpoint.")],
     step: Annotated[int | None, typer.Option(help="The checkpoint's step, as its name counts.")] = None,
     webui: Annotated[Path | None, typer.Option(metavar="DIR", help="Into this web UI's models/hypernetworks.")] = None,
     form: Annotated[str, typer.Option("--for", metavar="WHO", help=f"For whom: diffusers, {FORMS}.")] = "webui",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from hndoctor.cli.console import ReaderGoneError
+from hndoctor.cli.console import ReaderGoneError, UsageError
 
 
 class Commands(TyperGroup):
@@ -30,6 +30,13 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise ReaderGoneError from None
+
+
+def named(word: str) -> Path:
+    """A place to look at.  An empty word is a variable that was never set, not this folder."""
+    if not word:
+        raise UsageError("an empty path was given: a variable that is not set? Give a run's folder (. is this one)")
+    return Path(word)
 
 
 class FailOn(StrEnum):
@@ -95,6 +102,8 @@ SettingsFile = Annotated[
 ]
 Lang = Annotated[Language, typer.Option("--lang", help="The language of the reports.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Write the output here, a URL too, instead of to stdout.")]
-Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Runs, folders of runs, checkpoints, pictures.")]
+Paths = Annotated[
+    list[Path], typer.Argument(parser=named, metavar="PATH...", help="Runs, folders of runs, checkpoints, pictures.")
+]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Measure in this many processes.")]
 Dask = Annotated[str, typer.Option(metavar="ADDRESS", help="Measure on this Dask cluster (tcp://host:8786).")]

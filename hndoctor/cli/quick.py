@@ -45,6 +45,8 @@ def parsed(args: Sequence[str]) -> Given | None:
     found: dict[str, str] = {}
     rest = iter(args[1:])
     for word in rest:
+        if not word:
+            return None
         if not word.startswith("-"):
             paths.append(word)
         elif command == "gate" and word in ("-q", "--quiet"):

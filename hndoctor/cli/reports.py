@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from hndoctor.cli.console import error_console, say, write_file
+from hndoctor.cli.console import UsageError, error_console, say, write_file
 from hndoctor.cli.sifting import Wanted, asked_for
 from hndoctor.records import Diagnosis, PictureJudgement, Run, Severity, Vitals
 from hndoctor.remote import RemoteError, url_of
@@ -138,8 +138,12 @@ def rendered(
 
 
 def deliver(text: str, out: Path | None) -> None:
-    """To stdout, or into a file."""
+    """To stdout, or into a file.  Raises UsageError where a network or a picture would be written over."""
+    from hndoctor.collect import CHECKPOINTS, PICTURES
+
     if out is None:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    elif out.suffix.lower() in (*CHECKPOINTS, *PICTURES, ".optim") and out.exists():
+        raise UsageError(f"{out}: no report is written over a network or a picture; name another file")
     else:
         write_file(out, text)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hndoctor.cli.baselines import Mark, is_known, mark
+from hndoctor.cli.console import UsageError
 from hndoctor.cli.settings import Ignore, Settings, checked_codes, checked_evidence, load_settings
 from hndoctor.records import Diagnosis, Finding, PictureJudgement, Severity, Verdict
 
@@ -156,4 +157,7 @@ def today() -> date:
 
 def settled(path: Path | None) -> Settings:
     """The project's settings: of `path`, or the nearest from here upwards."""
-    return load_settings(path, Path.cwd())
+    try:
+        return load_settings(path, Path.cwd())
+    except FileNotFoundError:
+        raise UsageError("the folder that you are in has been removed; change to another") from None

@@ -242,3 +242,10 @@ def test_no_scheduler_is_one_line(runs: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(crews, "PATIENCE", "0.3s")
     with pytest.raises(UsageError, match="no scheduler answers"):
         measured(find_runs(runs), Crew(dask="tcp://127.0.0.1:9"))
+
+
+@pytest.mark.parametrize("address", ["nonsense", "tcp://10.0.0.1", "tcp://10.0.0.1:port", "10.0.0.1:8786/x"])
+def test_an_address_without_a_port_is_refused_at_once(runs: Path, address: str) -> None:
+    pytest.importorskip("distributed")
+    with pytest.raises(UsageError, match="write the scheduler's address as tcp://HOST:PORT"):
+        measured(find_runs(runs), Crew(dask=address))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -57,3 +58,38 @@ def test_watching_a_url_is_refused_in_one_line(call) -> None:
     told = call("watch", "s3://bucket/runs", "--once")
     assert told.code == 2
     assert told.err == "hndoctor: s3://bucket/runs: only runs on this machine are followed; use scan with --out DIR\n"
+
+
+def closed(*words: object) -> subprocess.CompletedProcess[str]:
+    """hndoctor, started as some services do: without a stream to read or to write."""
+    command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-m", "hndoctor", *map(str, words)]
+    return subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False, text=True)
+
+
+def test_without_any_stream_the_verdict_is_the_same(healthy: Path, dying: Path, tmp_path: Path) -> None:
+    assert closed("gate", healthy).returncode == 0
+    assert closed("gate", dying).returncode == 1
+    assert closed("gate", healthy, "--format", "json", "--out", tmp_path / "a.json").returncode == 0
+    (judged,) = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))["runs"]
+    assert judged["verdict"] == "healthy"
+
+
+@pytest.mark.parametrize("name", ["/dev/fd/1", "/proc/self/fd/1"])
+def test_an_open_stream_can_be_named_as_a_file(healthy: Path, name: str) -> None:
+    if not Path(name).exists():
+        pytest.skip(f"no {name} here")
+    with start("gate", healthy, "--quiet", "--also", f"json={name}") as process:
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert json.loads(said)["runs"][0]["verdict"] == "healthy"
+
+
+def test_a_folder_that_was_removed_is_said_in_one_line(healthy: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = ["sh", "-c", 'rmdir "$0" && exec "$@"', str(gone), sys.executable, "-m", "hndoctor", "gate", str(healthy)]
+    done = subprocess.run(
+        command, cwd=gone, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == "hndoctor: the folder that you are in has been removed; change to another\n"

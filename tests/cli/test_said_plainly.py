@@ -73,6 +73,11 @@ def test_the_page_of_one_run_and_the_index_of_two_can_be_printed(call, healthy: 
         (["merge", "{runs}", "--steps", "500,1000", "--out", "m.pt"], "holds several runs; name one of them"),
         (["merge", "{run}/none.pt", "{run}/none.pt", "--out", "m.pt"], "there is no such file"),
         (["convert", "{run}/hypernetworks/quiet-500.pt", "{run}/made.pt"], "made.pt: is a folder"),
+        (["gate", ""], "an empty path was given"),
+        (["scan", "{run}", ""], "an empty path was given"),
+        (["check", ""], "an empty path was given"),
+        (["watch", "", "--once"], "an empty path was given"),
+        (["export", ""], "an empty path was given"),
         (["train", "{expires}", "--set", "steps"], "--set steps: write it as KEY=VALUE"),
     ],
 )
@@ -90,6 +95,20 @@ def test_what_cannot_be_carried_out_is_one_line(
     assert said in result.err
     assert len(result.err.splitlines()) == 1
     assert not Path("m.pt").exists()
+
+
+@pytest.mark.parametrize("name", ["hypernetworks/quiet-500.pt", "hypernetworks/quiet-500.pt.optim", "images/a.PNG"])
+@pytest.mark.parametrize("words", [["gate", "--out"], ["scan", "--format", "json", "--out"], ["gate", "--also"]])
+def test_no_report_is_written_over_a_network_or_a_picture(call, healthy: Path, words: list[str], name: str) -> None:
+    place = healthy / name
+    place.parent.mkdir(exist_ok=True)
+    if not place.exists():
+        place.write_bytes(b"what somebody made")
+    before = place.read_bytes()
+    result = call(*words, f"json={place}" if words[-1] == "--also" else place, healthy)
+    assert result.code == 2
+    assert f"{place}: no report is written over a network or a picture" in result.err
+    assert place.read_bytes() == before
 
 
 @pytest.mark.parametrize("runs", [1, 2])

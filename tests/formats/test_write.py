@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import pickle
 import pickletools
 import re
+import stat
 import struct
+import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -191,6 +195,48 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path, rng, monkeypatch):
         write_hypernetwork(path, numpy_modules(rng), {**METADATA, "step": 999})
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def device(path):
+    """A device like /dev/null, which only root can make."""
+    try:
+        os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    except (AttributeError, OSError):
+        pytest.skip("nobody but root makes devices")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices as POSIX has them")
+@pytest.mark.parametrize("make", [lambda path: os.mkfifo(path), device], ids=["pipe", "device"])
+def test_pipes_and_devices_are_not_replaced(tmp_path, make):
+    """Renamed over, a /dev/null would be an ordinary file for every program from then on."""
+    path = tmp_path / "a.pt"
+    make(path)
+    before = path.lstat()
+    with pytest.raises(OSError, match=r"cannot write .*a\.pt: a pipe or a device is there"):
+        atomic.write_whole(path, [b"x"])
+    assert (path.lstat().st_mode, path.lstat().st_rdev) == (before.st_mode, before.st_rdev)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="these devices are Linux's")
+def test_the_systems_own_devices_are_written_to(monkeypatch):
+    def replaced(*_):
+        pytest.fail("a device would have been replaced")
+
+    monkeypatch.setattr(Path, "replace", replaced)  # root could do it
+    atomic.write_whole(Path("/dev/null"), [b"x"])
+    assert Path("/dev/null").is_char_device()
+    with pytest.raises(OSError, match=r"cannot write /dev/full: No space left on device"):
+        atomic.write_whole(Path("/dev/full"), [b"x"])
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path):
+    aim, link = tmp_path / "aim", tmp_path / "link"
+    aim.write_bytes(b"precious")
+    link.symlink_to(aim)
+    atomic.write_whole(link, [b"new"])
+    assert (link.is_symlink(), link.read_bytes(), aim.read_bytes()) == (False, b"new", b"precious")
 
 
 @pytest.mark.parametrize("number", [0, 255, 256, 65535, 65536, 2**31 - 1, -1, -(2**31), 2**31, 2**40, -(2**40), 2**70])
