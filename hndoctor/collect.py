@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from hndoctor.formats.captions import PICTURE_SUFFIXES
 from hndoctor.formats.folders import Folder, is_plain, listed
-from hndoctor.formats.names import own_name, parse_stem, without_copies
+from hndoctor.formats.names import fitting, own_name, parse_stem, without_copies
 from hndoctor.records import CheckpointPath, PreviewPath, Run, Skipped
 
 LOOSE = (".pt",)  # looked for in folders that are not runs; nothing else is opened beside 50 GB of models
@@ -68,7 +68,7 @@ def find_pictures(path: Path | str) -> tuple[Path, ...]:
 
 def beside(run: Run, file: str) -> Path:
     """Where a run's own `vitals.json` or `health.html` lies: in its folder, under its name if it shares the folder."""
-    return run.root / (f"{run.name}.{file}" if run.shares_folder else file)
+    return run.root / (fitting(run.name, f".{file}") if run.shares_folder else file)
 
 
 def _of_file(path: Path) -> Run:

@@ -75,6 +75,16 @@ def test_a_shelf_of_networks_is_grouped_by_name(tree):
     assert beside(runs["y-300"], "vitals.json").name == "vitals.json"
 
 
+def test_reports_beside_networks_of_the_longest_names_have_names_that_fit(tree):
+    """251 bytes leave no room for `.health.html`; two such runs must not share a report either."""
+    long = ["é" * 122 + "a", "é" * 122 + "b", "n" * 251]
+    runs = find_runs(tree(*(f"shelf/{name}.pt" for name in long)))
+    reports = [beside(run, "health.html").name for run in runs]
+    assert len(runs) == len(set(reports)) == 3
+    assert all(len(name.encode()) <= 255 and name.endswith(".health.html") for name in reports)
+    assert {name[:50] for name in reports} == {"é" * 50, "n" * 50}
+
+
 def test_a_numbered_name_keeps_its_number(tree):
     root = tree("shelf/style-2-500.pt", "shelf/style-2-1000.pt", "shelf/style-2.pt")
     (run,) = find_runs(root)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hndoctor.cli.console import UsageError, error_console, say, write_file
 from hndoctor.cli.sifting import Wanted, asked_for
+from hndoctor.formats.names import fitting
 from hndoctor.records import Diagnosis, PictureJudgement, Run, Severity, Vitals
 from hndoctor.remote import RemoteError, url_of
 
@@ -39,7 +40,7 @@ class Reports:
 
         self.only = None if one.several else one.vitals
         self.digests[one.diagnosis.run] = digest_of(one.vitals)
-        home = self.folder / f"{one.place + 1:03d}-{one.run.name}" if self.folder and one.several else self.folder
+        home = self.folder / folder_of(one) if self.folder and one.several else self.folder
         try:
             self.pages[one.diagnosis.run] = write_report(one.run, one.vitals, one.diagnosis, home, self.lang)
         except OSError as error:
@@ -96,6 +97,11 @@ class Reports:
         """Say where the pages lie: the index if there is one."""
         for page in [index] if index else self.pages.values():
             say(f"report: {url_of(page) or page}")
+
+
+def folder_of(one: Examined) -> str:
+    """The name of one of several runs' folders: what acts in a terminal or a shell's listing is left out."""
+    return fitting("".join(sign if sign.isprintable() else "_" for sign in f"{one.place + 1:03d}-{one.run.name}"))
 
 
 def write_report(run: Run, vitals: Vitals, diagnosis: Diagnosis, home: Path | None = None, lang: str = "en") -> Path:

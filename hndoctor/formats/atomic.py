@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
-import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+
+from hndoctor.formats.names import fitting
 
 
 def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     """Put the parts, one after another, in place of `path`; until the last byte is safe the old file stays as it is.
 
-    Raises OSError with one clear line (a full disk, a file that another program holds); nothing is left behind.  What
-    is no file is never replaced: the system's own streams and devices (/dev/stdout, /dev/null) are written to, all
-    others refused.
+    Who may read and write it stays as it was, too.  What is no file is never replaced: the system's own streams and
+    devices (/dev/stdout, /dev/null) are written to, all others refused.  Raises OSError with one clear line (a full
+    disk, a file that another program holds); nothing is left behind.
     """
     if _leads_to_a_stream(path):
         _append(path, parts)
         return
-    beside = path.with_name(f"{_short(path.name)}.{os.getpid()}.tmp")
+    beside = path.with_name(fitting(path.name, f".{os.getpid()}.tmp"))
     try:
         _replaceable(path)
         with beside.open("wb") as file:
@@ -28,6 +31,9 @@ def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
                 file.write(part)
             file.flush()
             os.fsync(file.fileno())
+        if _kind(path) == stat.S_IFREG:
+            with suppress(OSError):  # a disk that knows no permissions
+                shutil.copymode(path, beside)
         beside.replace(path)
     except OSError as problem:
         kept = "the file of before is untouched" if path.exists() else "nothing was written"
@@ -66,9 +72,3 @@ def _replaceable(path: Path) -> None:
     """Raise OSError for a pipe, a socket or a device: renamed over, it would be gone, for every program."""
     if _kind(path) not in (0, stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR):  # a folder refuses by itself
         raise OSError(errno.EINVAL, "a pipe or a device is there")
-
-
-def _short(name: str) -> str:
-    """The name, or a number for one that leaves no room for an ending: most systems allow 255 bytes."""
-    raw = os.fsencode(name)
-    return name if len(raw) <= 200 else f"{zlib.crc32(raw):08x}"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 _NUMBERED = re.compile(r"(.+)-([0-9]{1,9})", re.DOTALL)
 _COUNTS = re.compile(r"-([0-9]{1,9})(?:-([0-9]{1,4}))?")
+LONGEST = 255  # bytes of a file's name on Linux, macOS (units there) and Windows
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,15 @@ class Named:
 def own_name(stem: str) -> str:
     """A name in composed Unicode: macOS writes ü as two characters, other systems as one."""
     return unicodedata.normalize("NFC", stem)
+
+
+def fitting(stem: str, ending: str = "") -> str:
+    """The name of a file to make: of a stem that would be too long for most systems its beginning and a number."""
+    if len(os.fsencode(stem + ending)) <= LONGEST:
+        return stem + ending
+    told = os.fsencode(stem)
+    ending = f"-{zlib.crc32(told):08x}{ending}"
+    return told[: LONGEST - len(os.fsencode(ending))].decode("utf-8", "ignore") + ending
 
 
 def parse_stem(stem: str, name: str | None = None) -> Named:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hndoctor.formats.atomic import write_whole
 from hndoctor.formats.captions import read_caption, tags
+from hndoctor.formats.names import fitting
 from hndoctor.setup.measure import SetupError, find_pictures
 from hndoctor.setup.words import common_start, emphasised, escaped, is_sorted, order_of, shared_tags, spaced
 
@@ -116,26 +116,14 @@ def _shuffled(words: Sequence[str], shuffler: random.Random) -> list[str]:
 
 
 def _replace_in_place(path: Path, change: Change) -> Change:
-    number, backup = 1, path.with_name(path.name + ".bak")
+    number, backup = 1, path.with_name(fitting(path.name, ".bak"))
     while backup.exists():
         number += 1
-        backup = path.with_name(f"{path.name}.bak{number}")
-    _write_bytes(backup, path.read_bytes())
+        backup = path.with_name(fitting(path.name, f".bak{number}"))
+    write_whole(backup, [path.read_bytes()])
     _write(path, change.after)
     return Change(change.path, change.before, change.after, change.what, backup.name)
 
 
 def _write(path: Path, text: str) -> None:
-    _write_bytes(path, text.encode("utf-8"))
-
-
-def _write_bytes(path: Path, raw: bytes) -> None:
-    """Beside, then renamed: no half files."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        beside.write_bytes(raw)
-        if path.exists():
-            shutil.copymode(path, beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(path, [text.encode("utf-8")])

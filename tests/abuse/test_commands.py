@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.abuse.corpus import HARM, forged_vitals, make
+from tests.abuse.corpus import HARM, NAMES, forged_vitals, make
 from tests.abuse.measured import LIMIT, Measured, measured
 from tests.cli.conftest import write_network
 
@@ -94,6 +94,17 @@ def test_a_scan_below_another_folder_leaves_the_runs_alone(tmp_path: Path, hosti
     assert done.code in (0, 1)
     assert {k: v for k, v in tree(hostile).items() if k in before} == before
     assert "secret" not in done.out
+
+
+def test_reports_below_another_folder_have_names_that_fit_and_do_nothing(tmp_path: Path, hostile: Path) -> None:
+    out = tmp_path / "out"
+    done = under_watch(tmp_path, ["scan", str(hostile / "runs"), "--out", str(out)], [out])
+    assert "not written" not in done.err
+    runs = [folder for folder in out.iterdir() if folder.is_dir()]
+    assert len(runs) > len(NAMES)
+    for folder in runs:
+        assert folder.name.isprintable()
+        assert {path.name for path in folder.iterdir()} == {"vitals.json", "health.html"}
 
 
 def test_check_reads_hostile_captions_and_pictures(tmp_path: Path, hostile: Path) -> None:

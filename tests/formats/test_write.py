@@ -231,6 +231,21 @@ def test_the_systems_own_devices_are_written_to(monkeypatch):
     assert Path("/dev/full").is_char_device()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions as POSIX has them")
+def test_who_may_read_a_file_stays_as_it_was(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    atomic.write_whole(path, [b"new"])
+    assert (stat.S_IMODE(path.stat().st_mode), path.read_bytes()) == (0o640, b"new")
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "é" * 127, "x"])
+def test_the_longest_names_can_be_written(tmp_path, name):
+    atomic.write_whole(tmp_path / name, [b"a", b"b"])
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, b"ab")]
+
+
 def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path):
     aim, link = tmp_path / "aim", tmp_path / "link"
     aim.write_bytes(b"precious")

@@ -127,3 +127,18 @@ def test_one_tag_and_a_caption_of_no_text_are_left_alone(tmp_path: Path, draw: C
         (tmp_path / f"{name}.txt").write_bytes(text)
     assert fix_captions(tmp_path, None, 1) == ()
     assert sorted(path.name for path in tmp_path.glob("*.bak*")) == []
+
+
+def test_captions_of_the_longest_names_are_mended_with_a_backup(
+    tmp_path: Path, draw: Callable[..., Image.Image]
+) -> None:
+    """251 bytes leave no room for the four letters of `.bak`."""
+    stem = "n" * 251
+    draw(1).save(tmp_path / f"{stem}.png")
+    (tmp_path / f"{stem}.txt").write_text("red_hair, blue_eyes", encoding="utf-8")
+    (change,) = fix_captions(tmp_path, None, 1)
+    assert change.backup is not None
+    assert change.backup.startswith("n" * 200)
+    assert change.backup.endswith(".bak")
+    assert (tmp_path / change.backup).read_text(encoding="utf-8") == "red_hair, blue_eyes"
+    assert (tmp_path / f"{stem}.txt").read_text(encoding="utf-8") == change.after
