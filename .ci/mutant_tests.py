@@ -31,7 +31,9 @@ PACKAGES = {  # package -> the tests that are near it
 WORDS = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
 WORDS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # hypothesis is loaded before pytest could touch it
 NONE_FOUND = int(pytest.ExitCode.NO_TESTS_COLLECTED) << 8  # as a process ends
-SHAPE = ("tests/test_shape.py", "tests/rules/test_contract.py")  # of what modules are made of, there from import on
+SHAPE = (  # of what modules are made of, there from import on
+    "tests/test_shape.py", "tests/rules/test_contract.py", "tests/formats/test_stated_limits.py",
+)  # fmt: skip
 SPOILING = ("tests/formats/test_mutations.py", "tests/formats/test_properties.py")  # thousands of files: left out, slow
 FIRST = 12  # tests that are tried before all others: collecting fewer files is quicker
 SECONDS, TIMES = 10, 3  # of the processor: a mutant's tests may take so long, and so many times what they took watched
