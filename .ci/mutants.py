@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import compileall
+import fcntl
 import json
 import math
 import os
@@ -27,7 +28,7 @@ import time
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TextIO
 
 from mutant_places import ROOT, Mutant, changed, drawn, unseen
 from mutant_tests import HOME, PACKAGES, TREE, noticed, taken, telling
@@ -126,9 +127,21 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def alone() -> TextIO:
+    """Held for as long as this process is: two of them in one tree would try each other's mutants."""
+    lock = (HOME / "lock").open("w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit("another one is at work here")
+    return lock
+
+
 def main() -> None:
     """Draw, try, and tell."""
     given = arguments()
+    HOME.mkdir(exist_ok=True)
+    lock = alone()
     end, results = time.monotonic() + 60 * given.minutes, []
     chosen = drawn(tuple(PACKAGES), given.only, given.count, given.seed)
     rows = known()
@@ -155,6 +168,7 @@ def main() -> None:
             results.append(row)
     told(results, equivalent())
     print(f"{len(results)} of {len(chosen)} drawn with seed {given.seed}")
+    lock.close()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -217,10 +216,9 @@ _USER_COMMENT = 0x9286
 
 
 def _user_comment(image: Image.Image) -> str | None:
-    try:
-        value = image.getexif().get_ifd(_EXIF_IFD).get(_USER_COMMENT)
-    except (OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError, struct.error):
-        return None  # broken EXIF: the picture itself may still be looked at
+    from hndoctor.formats.upright import exif_value  # it needs Pillow, and few who read infotext have a picture
+
+    value = exif_value(image, _USER_COMMENT, _EXIF_IFD)
     if isinstance(value, str):
         return value
     return _decode_comment(value) if isinstance(value, bytes) else None

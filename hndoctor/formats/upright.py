@@ -6,6 +6,8 @@ import struct
 
 from PIL import Image
 
+from hndoctor.formats.quiet import quiet
+
 ORIENTATION = 0x0112  # the EXIF tag
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -18,12 +20,19 @@ _TURNS = {
 }
 
 
+def exif_value(image: Image.Image, tag: int, ifd: int | None = None) -> object:
+    """What the picture's EXIF says of a tag; None where it says nothing, or is broken (Pillow may warn or raise)."""
+    try:
+        with quiet():
+            exif = image.getexif()
+            return (exif if ifd is None else exif.get_ifd(ifd)).get(tag)
+    except (OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError, OverflowError, struct.error):
+        return None
+
+
 def orientation(image: Image.Image) -> int:
     """1 (upright) to 8; 1 where the picture does not tell, or tells nonsense."""
-    try:
-        value = image.getexif().get(ORIENTATION, 1)
-    except (OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError, OverflowError, struct.error):
-        return 1
+    value = exif_value(image, ORIENTATION)
     return value if isinstance(value, int) and value in _TURNS else 1
 
 

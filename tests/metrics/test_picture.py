@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hndoctor.formats.infotext import from_picture
+from hndoctor.formats.upright import upright
 from hndoctor.metrics import PictureError, load, thumbnail
 from hndoctor.metrics import picture as reading
 from tests.metrics.drawings import drawing
@@ -122,6 +124,21 @@ def load_array(picture):
 def test_broken_exif_says_nothing_and_the_picture_is_read() -> None:
     path = Path(__file__).parents[1] / "fuzz" / "corpus" / "picture" / "broken-exif.webp"
     assert load(path).width == 16
+
+
+def test_exif_that_pillow_warns_of_says_nothing_and_nothing_is_said(tmp_path, recwarn) -> None:
+    """The warning would tell where Pillow lies on this machine, in the midst of a report."""
+    path = _saved(
+        tmp_path, "a.png", Image.new("RGB", (64, 64), "red"), exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + bytes(99)
+    )
+    with Image.open(path) as image, pytest.warns(UserWarning, match="EXIF"):
+        image.getexif()
+    recwarn.clear()
+    with Image.open(path) as image:
+        assert upright(image) is image
+        assert from_picture(image) is None
+    assert load(path).width == 64
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize("size", [(4000, 2), (2, 4000)])
