@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hndoctor.formats.recognise import Facts, recognise, recognise_flat
 from hndoctor.formats.safetensors import looks_like, read_safetensors
-from hndoctor.formats.source import Source, in_memory, opened
+from hndoctor.formats.source import Source, in_memory, opened, withheld
 from hndoctor.formats.torchfile import Loaded, Watch, read_legacy, read_zip
 from hndoctor.formats.types import HypernetworkFile, OptimizerFile, Refused, TensorFile
 from hndoctor.records import Refusal
@@ -29,7 +29,7 @@ def read(
             file = _read(source, watch)
             return replace(file, content=source.content) if content else file
     except OSError as problem:
-        raise Refused(Refusal.DAMAGED, f"it cannot be read: {problem.strerror or problem}") from None
+        raise withheld(problem) from None
 
 
 def read_bytes(data: bytes, path: Path) -> HypernetworkFile | OptimizerFile | TensorFile:

@@ -150,5 +150,14 @@ def _refuse_or_wait(path: Path, before: Snapshot, refused: Refused) -> None:
         time.sleep(min(GROWTH_LOOK, wait))
 
 
+def withheld(problem: Refused | OSError) -> Refused:
+    """The refusal of a file that the system does not give: it went away, as a trainer removes old ones, or cannot."""
+    if isinstance(problem, Refused):
+        return problem
+    if isinstance(problem, FileNotFoundError):
+        return Refused(Refusal.WRITING, "it was removed or renamed while its run was read: look again later")
+    return Refused(Refusal.DAMAGED, f"it cannot be read: {problem.strerror or problem}")
+
+
 def _writing() -> Refused:
     return Refused(Refusal.WRITING, "it changed while it was read: still being written, look again later")

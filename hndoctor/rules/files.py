@@ -59,7 +59,7 @@ def not_a_checkpoint(vitals: Vitals) -> Iterator[Sign]:
 def still_being_written(vitals: Vitals) -> Iterator[Sign]:
     """The file was still being written.
 
-    It changed while it was read, so it was not judged.  Scan again when the trainer has finished saving.
+    It changed, or went away, while it was read, so it was not judged.  Scan again when the trainer has finished saving.
     """
     yield from _refused(vitals, Refusal.WRITING)
 

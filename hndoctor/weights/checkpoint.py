@@ -12,7 +12,7 @@ from hndoctor.formats import HypernetworkFile, OptimizerFile, Refused, TensorFil
 from hndoctor.formats.folders import relative
 from hndoctor.formats.hashes import generation, sha256
 from hndoctor.formats.loaders import misread_by, refused_by
-from hndoctor.formats.source import Snapshot, snapshot
+from hndoctor.formats.source import Snapshot, snapshot, withheld
 from hndoctor.formats.types import Array
 from hndoctor.records import Checkpoint, CheckpointPath, NetworkMetadata, OptimizerVitals, Refusal, Unreadable
 from hndoctor.weights.changes import Past
@@ -88,11 +88,8 @@ def measure_checkpoint(
         if isinstance(file, TensorFile):
             return _partial(file, where, root, state, rough, counted), before
         return _whole(file, where, root, Kept(file, state), before, held_out, rough, counted)
-    except Refused as refused:
-        return _unreadable(where, root, refused.kind, refused.reason), before
-    except OSError as problem:
-        reason = f"it cannot be read: {problem.strerror or problem}"
-        return _unreadable(where, root, Refusal.DAMAGED, reason), before
+    except (Refused, OSError) as problem:
+        return _unreadable(where, root, withheld(problem)), before
 
 
 Found = tuple[Snapshot, HypernetworkFile | OptimizerFile | TensorFile, Tallies]
@@ -104,7 +101,7 @@ def _read(path: Path, rough: bool) -> Found:
         try:
             return _read_once(path, rough)
         except Refused as refused:
-            if refused.kind is not Refusal.WRITING:
+            if refused.kind is not Refusal.WRITING or not path.exists():
                 raise
             time.sleep(wait)
     return _read_once(path, rough)
@@ -194,18 +191,17 @@ def _optimizer(
         hashed = sha256(where.path) if generation(file.hash) == 2 else ""
         made = measure_optimizer(file, where.path, hashed, name, shapes)
         return replace(made, bytes=size, modified=modified, content=file.content), hashed
-    except Refused as refused:
-        kind, reason = refused.kind, refused.reason
-    except OSError as problem:
-        kind, reason = Refusal.DAMAGED, f"it cannot be read: {problem.strerror or problem}"
+    except (Refused, OSError) as problem:
+        refused = withheld(problem)
     unknown = OptimizerVitals(name, None, None, None, None, None, None)
-    return replace(unknown, unreadable=reason, refusal=kind, bytes=size, modified=modified), ""
+    told = replace(unknown, unreadable=refused.reason, refusal=refused.kind)
+    return replace(told, bytes=size, modified=modified), ""
 
 
-def _unreadable(where: CheckpointPath, root: Path, kind: Refusal, reason: str) -> Unreadable:
+def _unreadable(where: CheckpointPath, root: Path, refused: Refused) -> Unreadable:
     try:
         found = where.path.stat()
         size, modified = found.st_size, found.st_mtime
     except OSError:
         size, modified = 0, 0.0
-    return Unreadable(relative(where.path, root), where.step, kind, reason, size, modified)
+    return Unreadable(relative(where.path, root), where.step, refused.kind, refused.reason, size, modified)

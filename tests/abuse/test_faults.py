@@ -97,6 +97,22 @@ def test_a_checkpoint_that_goes_away_or_grows_is_never_misjudged(run: Path) -> N
     assert not [finding for finding in judged["findings"] if finding["code"].startswith("HN1")]
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_checkpoint_that_the_trainer_removes_meanwhile_fails_no_gate(run: Path, jobs: str) -> None:
+    """Many keep the last few only.  Here one is away half of the time."""
+    victim = run / "hypernetworks" / "run-500.pt"
+    away = victim.with_suffix(".away")
+    process = begin("gate", run, "--format", "json", "--jobs", jobs)
+    while process.poll() is None:
+        (victim if victim.exists() else away).rename(away if victim.exists() else victim)
+        time.sleep(0.005)
+    out, err = process.communicate()
+    (judged,) = json.loads(out)["runs"]
+    assert process.returncode == 0, judged["findings"]
+    assert {finding["code"] for finding in judged["findings"]} <= {"HN004"}
+    assert "Traceback" not in err
+
+
 def test_the_clock_set_back_changes_nothing(run: Path) -> None:
     first = call("scan", run, "--format", "json")
     for path in run.rglob("*"):

@@ -81,3 +81,24 @@ def test_a_network_of_nothing_and_an_unknown_container_are_not_written(tmp_path:
     with pytest.raises(ValueError, match='"tar" is none of zip, legacy, safetensors'):
         write_hypernetwork(tmp_path / "a.pt", [(4, state, state)], {}, "tar")  # type: ignore[arg-type]  # meant
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_went_away_is_not_called_damaged(network: Path) -> None:
+    """A trainer that keeps the last few only has removed it since the folder was listed."""
+    network.unlink()
+    with pytest.raises(Refused) as refused:
+        read(network)
+    assert refused.value.kind is Refusal.WRITING
+    assert refused.value.reason == "it was removed or renamed while its run was read: look again later"
+
+
+def test_a_file_that_the_system_does_not_give_is_refused_with_its_reason(
+    network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path) -> source.Snapshot:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(source, "snapshot", denied)
+    with pytest.raises(Refused) as refused:
+        read(network)
+    assert (refused.value.kind, refused.value.reason) == (Refusal.DAMAGED, "it cannot be read: Permission denied")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from hndoctor.formats.write import write_hypernetwork, write_optimizer
 from hndoctor.records import Checkpoint, CheckpointPath, Refusal, Unreadable, Verdict
 from hndoctor.vitals import measure_run
 from hndoctor.weights import measure_checkpoint
+from hndoctor.weights.checkpoint import READ_AGAIN
 from tests.formats.conftest import numpy_modules
 
 
@@ -166,3 +168,12 @@ def test_other_tensors_are_examined_in_part(tmp_path):
     assert found.modules == ()
     assert found.tensors[0].rms == pytest.approx(1)
     assert memory is None
+
+
+def test_a_checkpoint_that_went_away_is_told_at_once(tmp_path):
+    """A whole run may be removed while it is scanned: nobody waits a second for each of its files."""
+    began = time.monotonic()
+    found, _ = measure_checkpoint(CheckpointPath(tmp_path / "a-500.pt", 500, None), tmp_path)
+    assert isinstance(found, Unreadable)
+    assert (found.kind, found.step, found.bytes) == (Refusal.WRITING, 500, 0)
+    assert time.monotonic() - began < READ_AGAIN[0]
