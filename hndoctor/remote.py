@@ -115,9 +115,11 @@ def _copied(url: str, folder: Path) -> Path:
             _copy(store, root + ".optim", target.with_name(target.name + ".optim"))
         return target
     target.mkdir()
-    for name in sorted(store.find(root)):
+    for name, info in sorted(store.find(root, detail=True).items()):
         parts = PurePosixPath(name).relative_to(PurePosixPath(root)).parts
         if name.lower().endswith(WANTED) and not any(part.startswith(".") for part in parts):
+            if info.get("islink") or info.get("type", "file") != "file":
+                raise RemoteError(f"{name}: a link, a pipe or a device is not copied; take it out of the run")
             place = target.joinpath(*parts)
             place.parent.mkdir(parents=True, exist_ok=True)
             _copy(store, name, place)

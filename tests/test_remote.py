@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -115,6 +116,17 @@ def test_what_cannot_be_examined_is_said_in_one_line(store, capsys):
         error = capsys.readouterr().err
         assert said in error
         assert len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and pipes as POSIX has them")
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("/dev/zero"), lambda path: os.mkfifo(path)])
+def test_links_and_pipes_of_a_mounted_store_are_not_copied(tmp_path, capsys, make):
+    """/dev/zero would never end, and a link may lead to what is nobody's business."""
+    write_hypernetwork(tmp_path / "x-500.pt", learned(numpy_modules(np.random.default_rng(0))), {"step": 499})
+    make(tmp_path / "x-1000.pt")
+    assert command("gate", f"file://{tmp_path}") == 2
+    said = f"{tmp_path}/x-1000.pt: a link, a pipe or a device is not copied; take it out of the run"
+    assert capsys.readouterr().err == f"hndoctor: {said}\n"
 
 
 def test_a_file_that_changes_while_it_is_copied_is_not_judged(store, monkeypatch):
