@@ -202,7 +202,8 @@ class Training:
             try:
                 saving.write(path, self.course)
             except OSError as error:
-                raise TrainerError(f"the final checkpoint was not saved: {why(error)}; make room and resume") from None
+                then = "resume" if self.folder.numbered() else "train again with --overwrite"
+                raise TrainerError(f"the final checkpoint was not saved: {why(error)}; make room and {then}") from None
             self.saved_step = network.step
         return Saved(path, network.step + 1, network.step, final=True)
 

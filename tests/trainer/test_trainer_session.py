@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -416,12 +417,22 @@ def test_a_full_disk_costs_no_old_file_and_does_not_end_the_training(
     assert sorted(p.name for p in (config.run / "hypernetworks").glob("*.pt")) == ["tiny-4.pt", "tiny.pt"]
 
 
-def test_a_final_checkpoint_that_cannot_be_saved_is_an_error(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+@pytest.mark.parametrize(
+    ("room", "remedy"), [(0, "make room and train again with --overwrite"), (1, "make room and resume")]
+)
+def test_a_final_checkpoint_that_cannot_be_saved_is_an_error(
+    config: Config, monkeypatch: pytest.MonkeyPatch, room: int, remedy: str
+) -> None:
+    """With the way on: there is nothing to resume from if the disk was full from the beginning."""
+    real, saves = Hypernetwork.save, itertools.count()
+
+    def full(self: Hypernetwork, path: Path) -> None:
+        if next(saves) >= room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(self, path)
 
     monkeypatch.setattr(Hypernetwork, "save", full)
-    with pytest.raises(TrainerError, match=r"final checkpoint was not saved.*No space"):
+    with pytest.raises(TrainerError, match=rf"final checkpoint was not saved.*No space.*; {remedy}$"):
         list(train(config))
 
 
