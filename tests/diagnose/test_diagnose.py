@@ -177,6 +177,16 @@ def test_noise_with_sane_weights_is_believed_when_it_lasts():
     assert (diagnosis.verdict, diagnosis.onset.broken) == (Verdict.BROKEN, 4500)
 
 
+def test_files_that_cannot_be_read_are_told_in_order_of_step_however_the_folder_was_listed():
+    files = tuple(unreadable(step) for step in (20_000, None, 500, 3000))
+    told = [diagnose(a_run(unreadable=order)) for order in (files, files[::-1])]
+    steps = [[finding.step for finding in one.findings if finding.code == "HN002"] for one in told]
+    assert steps == [[None, 500, 3000, 20_000]] * 2
+    assert told[0] == told[1]
+    nothing = diagnose(Vitals("r", "x", unreadable=(unreadable(1000), unreadable(500))))
+    assert "-500.pt" in nothing.summary, "the first is named, which by name alone would be the last"
+
+
 def test_an_unreadable_file_among_good_ones():
     vitals = a_run(steps=(500, 1000, 2000), unreadable=(unreadable(1500),))
     diagnosis = diagnose(vitals)

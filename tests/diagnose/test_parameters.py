@@ -101,6 +101,9 @@ def test_gains_in_their_order():
     for gain in (0.1, 1.0, 2.0, 4.0, 8.0):
         chance, learnt = (interpolate(curve, gain) for curve in (believed.GAIN_BY_CHANCE, believed.GAIN))
         assert chance >= learnt, "random weights are never the sounder"
+    for gain in (0.1, 0.2, 0.35, 0.5, 0.75, 1.0):
+        chance, learnt = (interpolate(curve, gain) for curve in (believed.GAIN_BY_CHANCE, believed.GAIN))
+        assert chance == learnt, "and as sound as learned ones where they hardly change the contexts"
 
 
 def test_rises_in_their_order():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from hndoctor.formats.infotext import from_picture
 from hndoctor.formats.upright import upright
@@ -53,6 +53,18 @@ def test_a_turned_photograph_is_upright(tmp_path):
     exif[0x0112] = 6
     path = _saved(tmp_path, "turned.jpg", image, exif=exif)
     assert (load(path).width, load(path).height) == (20, 40)
+
+
+@pytest.mark.parametrize("told", range(10))
+def test_every_turn_that_exif_knows_is_undone(tmp_path, told):
+    """As Pillow itself does it; what is no turn (0, 9) changes nothing."""
+    image = Image.fromarray(drawing(0, 64)[:, :48])
+    exif = Image.Exif()
+    exif[0x0112] = told
+    path = _saved(tmp_path, "turned.png", image, exif=exif)
+    with Image.open(path) as stored:
+        right = np.asarray(ImageOps.exif_transpose(stored))
+    assert np.array_equal(load(path).rgb, right)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])

@@ -239,11 +239,10 @@ def test_updates_must_jump_tenfold_with_the_weights_half_as_large_again():
         calm = [checkpoint(500 * i, rms=0.01, drift=1e-4) for i in (1, 2, 3, 4)]
         return signs(weights.exploding, of(*calm, checkpoint(2500, rms=0.01 * grown, drift=1e-4 * times)))
 
-    at = weights.UPDATE_JUMP
-    assert not moved(at, 2.0)
-    assert moved(at * 1.001, 2.0)
-    assert not moved(20, weights.UPDATE_GROWTH * 0.999)
-    assert moved(20, weights.UPDATE_GROWTH * 1.001)
+    assert not moved(10, 2.0)
+    assert moved(10.01, 2.0)
+    assert not moved(20, 1.499)
+    assert moved(20, 1.501)
 
 
 def test_two_calm_updates_are_needed_to_tell_a_jump():
