@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hndoctor.formats.checksum import content_key, stretches
-from hndoctor.formats.mapped import held, known
+from hndoctor.formats.mapped import held, mapping
 from hndoctor.formats.mounts import lies_on_this_machine
 from hndoctor.formats.types import Refused
 from hndoctor.records import Refusal
@@ -85,7 +85,7 @@ def opened(path: Path, sha256: bool = True) -> Iterator[Source]:
 def _bytes_of(path: Path, before: Snapshot) -> memoryview:
     with path.open("rb") as file:
         if _may_map(path, before, file.fileno()):
-            data: bytes | mmap.mmap = known(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            data: bytes | mmap.mmap = mapping(file.fileno(), before.size)
         else:
             data = file.read()
     if len(data) != before.size:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import mmap
 
 import numpy as np
 import pytest
@@ -139,14 +138,21 @@ def test_a_file_of_at_most_so_many_bytes_is_read(tmp_path):
         read_bounded(tmp_path, 9)
 
 
-def test_only_large_files_have_their_pages_given_back(monkeypatch):
-    small, large = (mmap.mmap(-1, size) for size in (4096, 8192))
+def test_only_large_files_have_their_pages_given_back(tmp_path, monkeypatch):
     monkeypatch.setattr(mapped, "LARGE", 8192)
     monkeypatch.setattr(mapped, "_large", set())
-    assert mapped.known(small) is small
-    assert mapped.known(large) is large
-    assert mapped._large == {large}
+    file = tmp_path / "a.pt"
+    for size, remembered in ((8191, 0), (8192, 1)):
+        file.write_bytes(bytes([7]) * size)
+        with file.open("rb") as opened:
+            found = mapped.mapping(opened.fileno(), size)
+        assert bytes(found) == bytes([7]) * size
+        assert len(mapped._large) == remembered
+        with pytest.raises(TypeError):
+            found[0] = 1  # read-only
+    assert mapped._large == {found}
     mapped.ease()
+    assert found[8191] == 7
 
 
 def nested(depth):
