@@ -90,5 +90,5 @@ _OTHERS = (
 
 
 def _facts(source: Source, container: str, loaded: Loaded | None = None) -> Facts:
-    names = (loaded.members, loaded.globals) if loaded else ((), ())
+    names = (loaded.members, loaded.globals, loaded.top) if loaded else ()
     return Facts(source.path, container, source.size, source.digest, *names)

@@ -39,6 +39,7 @@ class Facts:
     sha256: Callable[[], str]
     members: tuple[str, ...] = ()
     globals: tuple[str, ...] = ()
+    top: str = ""
 
 
 def recognise(root: Any, shelf: Shelf, facts: Facts) -> HypernetworkFile | OptimizerFile | TensorFile:
@@ -48,9 +49,7 @@ def recognise(root: Any, shelf: Shelf, facts: Facts) -> HypernetworkFile | Optim
         if sizes := [key for key in root if type(key) is int and _is_pair_like(root[key])]:
             return _hypernetwork(root, sizes, shelf, facts)
         if any(isinstance(key, str) and key.isdecimal() and _is_pair_like(root[key]) for key in root):
-            raise Refused(
-                Refusal.DAMAGED, "its sizes are stored as text, not as numbers: every loader passes over them"
-            )
+            raise Refused(Refusal.DAMAGED, "its sizes are stored as text, not as numbers: no loader finds them")
         if isinstance(root.get("optimizer_state_dict"), dict):
             return _optimizer(root["optimizer_state_dict"], root, shelf, facts)
         if isinstance(root.get("state"), dict) and isinstance(root.get("param_groups"), list):
@@ -118,6 +117,7 @@ def _finish(root: Mapping[Any, Any], modules: tuple[Module, ...], lists: bool, f
         bytes=facts.bytes,
         members=facts.members,
         globals=facts.globals,
+        top=facts.top,
         raw=raw,
     )
 

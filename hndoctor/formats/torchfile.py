@@ -15,7 +15,7 @@ from hndoctor.formats.dtypes import STORAGES, itemsize
 from hndoctor.formats.shelf import Shelf
 from hndoctor.formats.types import Array, Refused
 from hndoctor.formats.unpickle import PICKLE_LIMIT, unpickle
-from hndoctor.formats.zipped import check_sums, content, members
+from hndoctor.formats.zipped import check_sums, content, members, top_folder
 from hndoctor.records import Refusal
 
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a legacy file
@@ -36,6 +36,7 @@ class Loaded:
     container: str
     members: tuple[str, ...] = ()
     globals: tuple[str, ...] = ()
+    top: str = ""  # the zip's one folder
 
 
 def _storage(ident: Any, length: int) -> tuple[Storage, Any]:
@@ -75,7 +76,7 @@ def read_zip(data: memoryview, watch: Watch | None = None) -> Loaded:
     big = _is_big(contents.get("byteorder"))
     raw = {name.removeprefix("data/"): part for name, part in contents.items() if name.startswith("data/")}
     check_sums(found, contents, {} if big or watch is None else _watched(storages, raw, watch))
-    return Loaded(root, Shelf(raw, big), "zip", tuple(found), tuple(sorted(used)))
+    return Loaded(root, Shelf(raw, big), "zip", tuple(found), tuple(sorted(used)), top_folder(data))
 
 
 def _watched(storages: Mapping[str, Storage], raw: Mapping[str, memoryview], watch: Watch) -> dict[str, Seen]:

@@ -52,6 +52,7 @@ class HypernetworkFile:
     sha256: str  # 64 hex digits; empty where `read` was told not to hash
     bytes: int
     members: tuple[str, ...] = ()  # zip member names below the top folder
+    top: str = ""  # the name of that folder; empty for other containers
     globals: tuple[str, ...] = ()  # names its pickle refers to; numpy's with their module
     raw: Mapping[str, Any] = field(default_factory=dict)  # other keys, plain values only
     content: str = ""  # the content key of its bytes; empty where `read` was told not to compute it

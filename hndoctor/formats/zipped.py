@@ -55,6 +55,12 @@ def members(data: memoryview) -> dict[str, Member]:
     }
 
 
+def top_folder(data: memoryview) -> str:
+    """The one folder of an archive whose `members` were found: its first member begins the file."""
+    (length,) = struct.unpack("<H", data[26:28])
+    return bytes(data[30 : 30 + length]).decode().partition("/")[0]
+
+
 def _is_folder(entry: Entry) -> bool:
     return entry.name.endswith("/") and entry.size == 0 and entry.packed == 0
 

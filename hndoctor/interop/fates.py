@@ -1,6 +1,6 @@
 """The table of what each loader does with a file: computes the same, computes something else, refuses, ignores.
 
-Source: a1111.md §4, each loader's own code; `formats.loaders` and `formats.generations` hold the facts.
+Source: each loader's own code, named in `formats.loaders`; that and `formats.generations` hold the facts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from hndoctor.formats.generations import KOHYA, NOVELAI, WEB_UIS, WEBUI, Generation, obstacle, reads
-from hndoctor.formats.loaders import layout_problem, misread_by, refused_by
+from hndoctor.formats.loaders import layout_problem, misread_by, refused_by, refused_in_autumn_2022
 from hndoctor.formats.types import HypernetworkFile
 
 SAME, OTHER, REFUSES, IGNORES = "computes the same", "computes something else", "refuses it", "ignores it"
@@ -30,13 +30,14 @@ class Fate:
 def fates(file: HypernetworkFile) -> tuple[Fate, ...]:
     """One row for each loader that is or was in use."""
     since = [_web_ui(file, form) for form in WEB_UIS]
-    sd_next = replace(since[-1], loader="SD.Next (original backend)")
+    sd_next = replace(since[-1], loader="SD.Next to July 2025 (original backend)")
     return (
         *since,
         *_container(file),
         sd_next,
         Fate("Forge", IGNORES, "it reads the tag <hypernet:…> and applies nothing"),
         *_comfyui(file),
+        Fate("InvokeAI", IGNORES, "it has no loader"),
         _kohya(file),
         Fate("diffusers", IGNORES, "it has no loader; hndoctor's apply_hypernetwork puts the file into a pipeline"),
     )
@@ -84,7 +85,7 @@ def _same_or_not(file: HypernetworkFile, form: Generation) -> Fate:
 
 def _container(file: HypernetworkFile) -> Iterator[Fate]:
     """What keeps the web UI's ``modules/safe.py`` from letting a sound network pass."""
-    for reason in refused_by(file):
+    for reason in dict.fromkeys((*refused_in_autumn_2022(file), *refused_by(file))):
         loader, _, why = reason.partition(": ")
         if loader.startswith("web UI") and file.container != "safetensors" and "its list" in why:
             yield Fate(loader, REFUSES, why)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+import zipfile
 
 import numpy as np
 import pytest
 import torch
 
 from hndoctor.formats import read
-from hndoctor.formats.loaders import COMFY_ACTIVATIONS, layout_problem, misread_by, refused_by
+from hndoctor.formats.loaders import COMFY_ACTIVATIONS, layout_problem, misread_by, refused_by, refused_in_autumn_2022
 from hndoctor.formats.write import write_hypernetwork
 from tests.formats.conftest import numpy_modules, torch_root, torch_state
 from tests.formats.test_layout import web_ui_module
@@ -49,11 +51,31 @@ def test_what_this_torch_writes_is_refused_by_the_web_ui(tmp_path):
     ],
 )
 def test_member_names_by_generation(tmp_path, rng, members, expected):
-    import dataclasses
-
     write_hypernetwork(tmp_path / "a.pt", numpy_modules(rng), {})
     found = refused_by(dataclasses.replace(read(tmp_path / "a.pt"), members=members))
     assert [reason.split(":")[0] + ":" for reason in found] == ([expected] if expected else [])
+
+
+# What safe.py of 11 October to 2 December 2022 let pass, by names alone (web UI @66b7d758)
+THEN = re.compile(r"archive/(data/\d+|version|data\.pkl)")
+
+
+@pytest.mark.parametrize(("top", "whole"), [("archive", True), ("a", False), ("archives", False)])
+def test_the_web_uis_of_autumn_2022_want_one_folder(tmp_path, rng, top, whole):
+    october = {"step": 9, "layer_structure": [1.0, 2.0, 1.0], "is_layer_norm": False}
+    torch.save({8: (torch_state(8), torch_state(8))} | october, tmp_path / "new.pt")
+    with zipfile.ZipFile(tmp_path / "new.pt") as new, zipfile.ZipFile(tmp_path / "a.pt", "w") as old:
+        for name in new.namelist():
+            if re.search(r"/(data/\d+|version|data\.pkl)$", name):
+                old.writestr(top + name[name.index("/") :], new.read(name))
+        assert all(THEN.fullmatch(name) for name in old.namelist()) is whole
+    file = read(tmp_path / "a.pt")
+    assert file.top == top
+    assert file.provenance == "web UI, 19 to 21 October 2022"
+    found = [reason for reason in refused_by(file) if "2 December" in reason]
+    assert bool(found) is not whole
+    assert refused_by(dataclasses.replace(file, provenance="web UI, since 10 January 2023")) == ()
+    assert bool(list(refused_in_autumn_2022(file))) is not whole
 
 
 CASES = [
@@ -141,7 +163,6 @@ def without(root, key):
         (without(torch_root(activation_func="relu"), "activate_output"), "leaves out the last activation"),
         (torch_root(activation_func="relu", is_layer_norm=True), "adds an activation"),
         (torch_root(use_dropout=True, last_layer_dropout=True), "dropout switched on"),
-        (torch_root(use_dropout=True, layer_structure=[1, 2, 2, 1], dropout_structure=[0, 0.3, 0, 0]), "dropout"),
         (torch_root() | {8: ({"linear.0.linear.0.weight": torch.ones(8, 8)}, torch_state(8))}, "residual blocks"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hndoctor.formats import read
+from hndoctor.formats.loaders import misread_by, refused_by
 from hndoctor.interop import InteropError, convert
 from hndoctor.interop.comfyui import IDENTITY_FROM, lowest
 from tests.interop import twins
@@ -92,3 +95,62 @@ def test_weights_that_no_constant_can_lift_are_refused(tmp_path: Path) -> None:
     torch.save(root, path, _use_new_zipfile_serialization=False)
     with pytest.raises(InteropError, match="too large"):
         convert(path, tmp_path / "b.pt", "comfyui")
+
+
+# --- what HN006 and HN007 say of ComfyUI, against the twin of its loader ----------------------------------------------
+
+STRUCTURES = ([1, 1], [1, 2, 1], [1, 2, 1.5, 1])
+
+
+def written(path: Path, structure: list[float], activation: str, norm: bool, **flags: object) -> torch.Tensor:
+    """A file with these settings as the web UI writes it, tensors drawn; what it was trained to compute."""
+    torch.manual_seed(3)
+    use, last = bool(flags["use_dropout"]), bool(flags["last_layer_dropout"])
+    dropout = [0.0, *[0.3 * use] * (len(structure) - 3), 0.3 * (use and last), 0.0][-len(structure) :]
+    output = bool(flags.get("activate_output", True))
+    pair = [twins.WebUIModule(twins.stack(8, structure, activation, norm, dropout, output)).eval() for _ in range(2)]
+    for module in pair:
+        for parameter in module.parameters():
+            torch.nn.init.normal_(parameter, 0.2, 0.5)
+    root = {8: tuple(module.state_dict() for module in pair), "step": 9, "layer_structure": structure}
+    root |= {"activation_func": activation, "is_layer_norm": norm, **flags}
+    torch.save(root, path, _use_new_zipfile_serialization=False)
+    return twins.outputs({8: (pair[0], pair[1])})
+
+
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("activation", ["linear", "relu", "swish"])
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_it_is_said_to_misread_exactly_what_it_computes_otherwise(
+    tmp_path: Path, structure: list[float], activation: str, norm: bool
+) -> None:
+    for use, last, output in product((False, True), (False, True), (False, True, None)):
+        flags = {"use_dropout": use, "last_layer_dropout": last}
+        flags |= {} if output is None else {"activate_output": output}
+        right = written(tmp_path / "a.pt", structure, activation, norm, **flags)
+        torch.manual_seed(1)
+        there = twins.outputs(twins.comfyui(tmp_path / "a.pt"))
+        said = misread_by(read(tmp_path / "a.pt"))
+        assert bool(said) is not torch.allclose(there, right, atol=1e-5), (flags, said)
+
+
+def test_layers_stored_in_another_order_are_computed_in_that_order(tmp_path: Path) -> None:
+    plain = {"use_dropout": False, "last_layer_dropout": False, "activate_output": False}
+    written(tmp_path / "a.pt", [1, 1, 1], "relu", False, **plain)
+    root = torch.load(tmp_path / "a.pt")
+    root[8] = tuple(dict(reversed(state.items())) for state in root[8])
+    torch.save(root, tmp_path / "b.pt", _use_new_zipfile_serialization=False)
+    there = [twins.outputs(twins.comfyui(tmp_path / name)) for name in ("a.pt", "b.pt")]
+    assert not torch.allclose(*there)
+    here = [twins.outputs(twins.web_ui(tmp_path / name, "webui")) for name in ("a.pt", "b.pt")]
+    assert torch.allclose(*here)
+    assert misread_by(read(tmp_path / "a.pt")) == ()
+    assert any("order in which they are stored" in reason for reason in misread_by(read(tmp_path / "b.pt")))
+
+
+def test_it_fails_on_a_layer_without_a_bias(tmp_path: Path) -> None:
+    root = {8: ({"linear.0.weight": torch.eye(8)}, {"linear.0.weight": torch.eye(8)}), "layer_structure": [1, 1]}
+    torch.save(root, tmp_path / "a.pt", _use_new_zipfile_serialization=False)
+    with pytest.raises(KeyError):
+        twins.comfyui(tmp_path / "a.pt")
+    assert "ComfyUI: linear.0 has no bias, without which it fails" in refused_by(read(tmp_path / "a.pt"))
