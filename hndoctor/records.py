@@ -177,6 +177,8 @@ class OptimizerVitals:
     modified: float = 0.0
     content: str = ""  # XXH3 of its bytes, 32 hex digits
     misfits: int = 0  # parameters whose moments have no tensor of their shape in the network
+    negative: int = 0  # second moments, means of squares, that are below zero
+    wrong: tuple[str, ...] = ()  # step counts and settings that are not finite numbers: "step", "lr", "betas" ...
     refusal: Refusal | None = None  # of what kind the reason is, when the file could not be read
 
 

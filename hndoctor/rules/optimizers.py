@@ -18,11 +18,11 @@ LEAP, DEADLY_LEAP = 1.0, 10.0
 def optimizer_state_unfit(vitals: Vitals) -> Iterator[Sign]:
     """The optimizer state is not fit to go on from.
 
-    Moments that are not finite, or that make the next step longer than the weights are, ruin the network at once; a
-    state that cannot be read is dropped by the web UI without a word; moments that are all zero never saw a gradient;
-    moments of other shapes are another network's, or one's whose sizes stood in another order; and a state that has
-    counted more steps than its network belongs to a later one.  Resume from an earlier pair, or without the state and
-    with a warm-up.
+    Moments that are not finite, squares below zero, a rate or a step count that is no number, or moments that make the
+    next step longer than the weights are, ruin the network at once; a state that cannot be read is dropped by the web
+    UI without a word; moments that are all zero never saw a gradient; moments of other shapes are another network's, or
+    one's whose sizes stood in another order; and a state that has counted more steps than its network belongs to a
+    later one.  Resume from an earlier pair, or without the state and with a warm-up.
     """
     for checkpoint in vitals.checkpoints:
         optimizer = checkpoint.optimizer
@@ -43,6 +43,12 @@ def _complaints(
         return
     if optimizer.nonfinite:
         yield f"{optimizer.nonfinite:,} moments are not finite", float(optimizer.nonfinite), 0.0, Severity.ERROR
+    if optimizer.negative:
+        message = f"{optimizer.negative:,} of its mean squares are below zero: their roots are not numbers"
+        yield message, float(optimizer.negative), 0.0, Severity.ERROR
+    if optimizer.wrong:
+        message = f"numbers in it that are not finite: {', '.join(optimizer.wrong)}"
+        yield message, float(len(optimizer.wrong)), 0.0, Severity.ERROR
     if optimizer.tensors == 0:
         yield "it holds no moments at all", 0.0, None, Severity.INFO
     elif optimizer.zero_second_moment >= ZERO_MOMENTS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from hndoctor.formats.hashes import generation, old_hash
 from hndoctor.formats.plain import STEP_LIMIT
 from hndoctor.formats.types import Array, OptimizerFile
 from hndoctor.records import OptimizerVitals
-from hndoctor.weights.tallies import Tally, tally
+from hndoctor.weights.tallies import Tally, blocks, rows_of, tally
 from hndoctor.weights.updates import finite, next_update
 
 WHOLE = frozenset(
@@ -28,6 +29,10 @@ WHOLE = frozenset(
         "sum",
     }
 )  # moments that have their parameter's shape
+SQUARES = frozenset({"exp_avg_sq", "max_exp_avg_sq", "exp_inf", "square_avg", "acc_delta", "sum"})  # never below zero
+COUNTS = ("step", "mu_product")  # numbers of a parameter's state that must be finite
+# Of a group: these too.  Others may be infinite by nature, as Prodigy's growth rate
+SETTINGS = ("lr", "betas", "eps", "weight_decay", "momentum", "alpha")
 Shape = tuple[int, ...]
 
 
@@ -55,7 +60,27 @@ def measure_optimizer(
         zero_second_moment=_zero_share([one for key, one in counted if key == "exp_avg_sq"]),
         update_rms=next_update(file),
         misfits=0 if shapes is None else _misfits(file, shapes),
+        negative=sum(_negative(array) for _, key, array in _arrays(file) if key in SQUARES),
+        wrong=_wrong(file),
     )
+
+
+def _negative(array: Array) -> int:
+    """How many numbers are below zero, infinite ones too."""
+    return sum(int(np.count_nonzero(block < 0)) for block in blocks(rows_of(array)))
+
+
+def _wrong(file: OptimizerFile) -> tuple[str, ...]:
+    """The names of numbers that are there and not finite."""
+    states = [(key, entry.get(key)) for entry in file.state.values() for key in COUNTS]
+    settings = [(key, group.get(key)) for group in file.param_groups for key in SETTINGS]
+    return tuple(sorted({key for key, value in (*states, *settings) if _is_wrong(value)}))
+
+
+def _is_wrong(value: Any) -> bool:
+    if isinstance(value, (tuple, list)):
+        return any(_is_wrong(one) for one in value)
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _misfits(file: OptimizerFile, shapes: Sequence[Shape]) -> int:

@@ -318,12 +318,58 @@ def test_an_unknown_gain_is_not_silent_unless_nan_explains_it():
     assert "768.k" not in sign.message
 
 
+def four_sizes(name="", times=1.0):
+    """A network of four sizes; the named tensor is scaled."""
+    parts = [
+        replace(tensor, name=f"{size}.{tensor.name.split('.', 1)[1]}", rms=tensor.rms * size**-0.5)
+        for size in (320, 640, 768, 1280)
+        for tensor in checkpoint(500).tensors
+    ]
+    scaled = [replace(part, rms=part.rms * times) if part.name == name else part for part in parts]
+    return vitals(replace(checkpoint(500), tensors=tuple(scaled)))
+
+
+def test_one_layer_out_of_line_is_named():
+    assert signs(units.one_layer_out_of_line, four_sizes()) == []
+    (sign,) = signs(units.one_layer_out_of_line, four_sizes("768.v.linear.1.weight", 10))
+    assert "768.v.linear.1.weight" in sign.message
+    assert sign.limit == units.OUT_OF_LINE < sign.value < 10
+    assert signs(units.one_layer_out_of_line, four_sizes("320.k.linear.0.weight", 2.9)) == []
+    assert len(signs(units.one_layer_out_of_line, four_sizes("320.k.linear.0.weight", 3.01))) == 1
+    assert signs(units.one_layer_out_of_line, four_sizes("320.k.linear.0.bias", 100)) == []
+
+
+def test_with_one_size_no_layer_is_out_of_line():
+    """There is only the other side to compare with."""
+    made = first_tensor(checkpoint(500), rms=1.0)
+    assert signs(units.one_layer_out_of_line, vitals(made)) == []
+
+
+@pytest.mark.parametrize(("apart", "told"), [(0.0, 1), (9e-4, 1), (1.2e-3, 0), (0.05, 0)])
+def test_k_and_v_are_the_same_to_a_thousandth(apart, told):
+    made = checkpoint(500)
+    half = len(made.tensors) // 2
+    twin = [
+        replace(
+            one,
+            name=one.name.replace(".k.", ".v."),
+            frobenius=one.frobenius * (1 + apart),
+            max_abs=one.max_abs * (1 - apart),
+        )
+        for one in made.tensors[:half]
+    ]
+    same = replace(made, tensors=(*made.tensors[:half], *twin))
+    assert len(signs(idle.k_and_v_identical, vitals(same))) == told
+
+
 @pytest.mark.parametrize(
     ("changes", "severity", "words"),
     [
         ({"nonfinite": 7}, Severity.ERROR, "7 moments are not finite"),
         ({"zero_second_moment": 1.0}, None, "no gradient ever came"),
         ({"tensors": 0}, Severity.INFO, "no moments"),
+        ({"negative": 5}, Severity.ERROR, "5 of its mean squares are below zero"),
+        ({"wrong": ("lr", "step")}, Severity.ERROR, "not finite: lr, step"),
         ({"misfits": 3}, None, "the moments of 3 parameters have another shape than the network's tensors"),
         ({"step": 900}, None, "has counted 900 steps, its network 499"),
         ({"unreadable": "it was cut short"}, None, "a-500.pt.optim: it was cut short"),

@@ -153,6 +153,8 @@ def test_every_number_of_an_optimizer_state(trained):
         "modified": state.stat().st_mtime,
         "content": record.optimizer.content,  # test_checkpoint compares it with the whole file's
         "misfits": 0,
+        "negative": 0,
+        "wrong": (),
     }
     assert set(twins) == {field.name for field in dataclasses.fields(OptimizerVitals)}
     for field, twin in twins.items():

@@ -538,3 +538,27 @@ def test_the_rate_that_an_optimizer_found_itself(tmp_path, estimate):
     found = measure_optimizer(optimizer_file(tmp_path / "a.optim", state, own), tmp_path, "")
     assert found.learning_rate == pytest.approx(estimate)
     assert found.update_rms is None
+
+
+def put(array, value):
+    array.reshape(-1)[:3] = value
+
+
+@pytest.mark.parametrize(
+    ("spoil", "negative", "wrong"),
+    [
+        (lambda state, group: None, 0, ()),
+        (lambda state, group: put(state[0]["exp_avg_sq"], -1e-9), 3, ()),
+        (lambda state, group: put(state[1]["exp_avg_sq"], -math.inf), 3, ()),
+        (lambda state, group: put(state[1]["exp_avg_sq"], -0.0), 0, ()),
+        (lambda state, group: put(state[1]["exp_avg"], -1), 0, ()),  # a mean may be of any sign
+        (lambda state, group: state[0].update(step=math.nan), 0, ("step",)),
+        (lambda state, group: group.update(lr=math.nan, betas=(0.9, math.inf)), 0, ("betas", "lr")),
+        (lambda state, group: group.update(growth_rate=math.inf, maximize=False), 0, ()),  # Prodigy's default
+    ],
+)
+def test_squares_below_zero_and_numbers_that_are_none_are_counted(tmp_path, spoil, negative, wrong):
+    _, _, state, groups = trained()
+    spoil(state, groups[0])
+    found = measure_optimizer(optimizer_file(tmp_path / "a.optim", state, groups), tmp_path, "")
+    assert (found.negative, found.wrong) == (negative, wrong)
