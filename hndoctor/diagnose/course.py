@@ -13,6 +13,7 @@ from hndoctor.diagnose.channels import BREAKING, BROKEN, HEALTHY, OVERTRAINED, S
 from hndoctor.diagnose.hazard import Prior, at_the_start, onsets_seen, prior_of, transition
 from hndoctor.diagnose.stations import Stop, stops_of
 from hndoctor.records import Onset, State, Station, Vitals
+from hndoctor.rules.stretches import is_ageless
 
 NAMED = (State.STARTING, State.HEALTHY, State.OVERTRAINED, State.BROKEN)
 
@@ -112,6 +113,8 @@ def _station(stop: Stop, seen: Seen, row: Row) -> Station:
     checkpoint = stop.checkpoints[0] if stop.checkpoints else None
     if checkpoint is None and stop.unreadable:
         return Station(stop.step, None, stop.unreadable[0].path, State.UNREADABLE, {}, seen.channels)
+    if checkpoint and is_ageless(checkpoint):  # then the clock stood at zero for want of a step, not of training
+        row = (0.0, row[STARTING] + row[HEALTHY], *row[HEALTHY + 1 :])
     total = math.fsum(row)
     p = {state.value: value / total for state, value in zip(NAMED, row, strict=True)}
     return Station(

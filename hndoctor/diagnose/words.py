@@ -9,6 +9,7 @@ from hndoctor.diagnose.course import Judged
 from hndoctor.records import Finding, Refusal, Severity, Skipped, State, Station, Unreadable, Verdict, Vitals
 from hndoctor.rules.course import broke_at_the_start
 from hndoctor.rules.spoken import spoken
+from hndoctor.rules.stretches import is_ageless, networks
 
 
 def verdict_of(judged: Judged, vitals: Vitals, findings: Sequence[Finding]) -> Verdict:
@@ -48,13 +49,21 @@ def summary_of(verdict: Verdict, judged: Judged, vitals: Vitals, findings: Seque
     state = f"Hardly trained yet{calm}" if last.state is State.STARTING else "Healthy"
     sure = last.p[State.STARTING.value] + last.p[State.HEALTHY.value]
     tail = _reservations(verdict, vitals, findings)
-    return f"{state} at step {last.step:,} (probability {sure:.2f}){tail}."
+    when = ", after an unknown number of steps" if is_ageless_at(vitals, last) else f" at step {last.step:,}"
+    return f"{state}{when} (probability {sure:.2f}){tail}."
+
+
+def is_ageless_at(vitals: Vitals, station: Station) -> bool:
+    """Whether what was judged there is a network that does not tell how many steps it was trained."""
+    return any(one.path == station.checkpoint and is_ageless(one) for one in networks(vitals))
 
 
 def _broken(judged: Judged, vitals: Vitals, findings: Sequence[Finding]) -> str:
     onset, last = judged.onset.broken, judged.last
     assert onset is not None
     assert last is not None
+    if is_ageless_at(vitals, last):
+        return f"Broken (probability {_share(last)}), {_because(findings)}."
     if broke_at_the_start(vitals, judged.stations, onset):
         return f"Dead from the start: broken at step {onset:,} (probability {_share(last)}), {_because(findings)}."
     good = last_good(judged.stations, onset)

@@ -3,7 +3,8 @@
 Facts about released loaders, each with its source; no judgement.
 
 * "web UI" is AUTOMATIC1111/stable-diffusion-webui, whose ``modules/safe.py`` decides by member names and globals before
-  anything is loaded: @66b7d758 (11 October 2022), @e4614778 (2 December 2022), @cb5f6128 (bfloat16, 13 May 2023).
+  anything is loaded: @66b7d758 (11 October 2022), @e4614778 (2 December 2022), @cb5f6128 (bfloat16, 13 May 2023); it
+  lists what matches ``**/*.pt`` (``list_hypernetworks``).
 * ComfyUI is comfyanonymous/ComfyUI ``comfy_extras/nodes_hypernetwork.py`` @0323d874 and ``comfy/utils.py``
   (``load_torch_file``) @00728eb2.
 * SD.Next (vladmandic/sdnext) loads as the web UI does since 10 January 2023 (``modules/hypernetworks/hypernetwork.py``
@@ -92,6 +93,8 @@ def refused_in_autumn_2022(file: HypernetworkFile) -> Iterator[str]:
 def _safe_py(file: HypernetworkFile) -> Iterator[str]:
     if file.container == "safetensors":
         yield "web UI: it has no support for safetensors hypernetworks"
+    elif file.path.suffix.lower() != ".pt":
+        yield f'web UI: a name that ends in "{shown(file.path.suffix)[:20]}", not in ".pt", is not on its list'
     folders = [name for name in file.members if not name or name.endswith("/")]
     if folders:
         yield "web UI: a folder as a member, which programs that pack archives write, is not on its list"
@@ -176,6 +179,8 @@ def _difference(expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int
 def _comfy_refuses(file: HypernetworkFile) -> Iterator[str]:
     if file.container == "safetensors":
         yield "ComfyUI: it finds no sizes in a safetensors file and leaves the model unchanged"
+    elif file.path.suffix.lower() in (".safetensors", ".sft"):
+        yield "ComfyUI: it takes a file of this name for safetensors, which it is not"
     if any("numpy" in name or name in ("dtype", "ndarray", "ModelCheckpoint") for name in file.globals):
         yield "ComfyUI: numpy values inside, which torch.load(weights_only=True) refuses"
     activation = file.metadata.activation_func

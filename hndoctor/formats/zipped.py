@@ -69,6 +69,8 @@ def _check_names(found: list[Entry]) -> list[str]:
     """The names below the one top folder, all of them expected, none twice."""
     names = [entry.name for entry in found]
     if not any(re.search(r"(^|/)data\.pkl$", name) for name in names):
+        if any(name.lower().endswith((".pt", ".safetensors", ".ckpt", ".optim")) for name in names):
+            raise Refused(Refusal.FOREIGN, "a zip archive with checkpoints in it: unpack it first")
         raise Refused(Refusal.FOREIGN, "a zip archive, but without the data.pkl of a torch file")
     parts = [name.partition("/") for name in names]
     if len({top for top, _, _ in parts}) != 1 or not parts[0][0]:

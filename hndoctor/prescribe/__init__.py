@@ -7,6 +7,7 @@ it does not buy a better optimum, so "stop and use step 6,000" is a good prescri
 from __future__ import annotations
 
 from hndoctor.diagnose.channels import is_finite
+from hndoctor.diagnose.words import is_ageless_at
 from hndoctor.prescribe.actions import Case
 from hndoctor.prescribe.cases import (
     broken,
@@ -15,6 +16,7 @@ from hndoctor.prescribe.cases import (
     healthy,
     no_checkpoint,
     nothing_sound,
+    of_unknown_age,
     overtrained,
     start_again,
 )
@@ -54,6 +56,8 @@ def prescribe(vitals: Vitals, diagnosis: Diagnosis) -> Prescription | None:
         return no_checkpoint(case) if not vitals.checkpoints else nothing_sound(case)
     if last.state is State.OVERTRAINED:
         return overtrained(case)
+    if is_ageless_at(vitals, last):
+        return of_unknown_age(case)
     done = vitals.settings.steps is not None and last.step >= vitals.settings.steps
     return finished(case) if done and last.state is State.HEALTHY else healthy(case)
 
@@ -77,7 +81,8 @@ def _alarm(case: Case) -> int | None:
     if case.last.p[State.BROKEN.value] < CONTRADICTED:
         return None
     errors = (f for f in case.diagnosis.findings if f.severity is Severity.ERROR)
-    grave = (f for f in errors if f.code[:3] in ("HN1", "HN3") and f.code != STATE_UNFIT)
+    others = {STATE_UNFIT, *(code for code, _ in IDLE)}  # these have advice of their own
+    grave = (f for f in errors if f.code[:3] in ("HN1", "HN3") and f.code not in others)
     return next((case.last.step for f in grave if _of_the_last(f, case.last) and f.confidence >= SERIOUS), None)
 
 

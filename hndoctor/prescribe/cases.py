@@ -178,6 +178,13 @@ def healthy(case: Case) -> Prescription:
     return replace(advice, action=action, free_remedies=())
 
 
+def of_unknown_age(case: Case) -> Prescription:
+    """Sound, but nobody knows how far it is: no step to train on to can be told."""
+    advice = use(case, case.candidates[-1], "", done=True)
+    sentence = "Use it as it is: nothing is wrong, and how many steps it has behind it is not told."
+    return replace(advice, sentence=sentence)
+
+
 def _behind(case: Case, chosen: Candidate) -> str:
     """Why to go back a little although the network is sound: what was saved last cannot be used."""
     later = [one for one in refused(case.vitals) if one.step is None or one.step > chosen.step]

@@ -47,10 +47,7 @@ def webui_resume(checkpoint: Checkpoint, schedule: str, steps: int, rate_changes
     """Which file to copy where, and what goes into which field of the Train tab (G33, G34)."""
     pair = f"{checkpoint.path}.optim" if checkpoint.optimizer else None
     unfit = is_unfit(checkpoint)
-    if pair and not rate_changes and not unfit:
-        yield f"copy {checkpoint.path} and {pair} to {WEBUI_FOLDER}"
-    else:
-        yield f"copy {checkpoint.path} to {WEBUI_FOLDER}"
+    yield from _copied(checkpoint, pair if not rate_changes and not unfit else None)
     if pair and unfit:
         yield f"leave {PurePosixPath(pair).name} out: it is not fit to go on from (HN110)"
     elif pair and rate_changes:
@@ -63,9 +60,21 @@ def webui_resume(checkpoint: Checkpoint, schedule: str, steps: int, rate_changes
     yield f"Max steps: {steps}"
 
 
+def _copied(checkpoint: Checkpoint, pair: str | None = None) -> Iterator[str]:
+    """The web UI lists only names that end in .pt, and reads no safetensors."""
+    path = PurePosixPath(checkpoint.path)
+    file = path.with_suffix(".pt")
+    if checkpoint.container == "safetensors":
+        yield f"hndoctor convert {quoted(str(path))} {quoted(str(file))} --to webui"
+        path = file
+    yield f"copy {path} and {pair} to {WEBUI_FOLDER}" if pair else f"copy {path} to {WEBUI_FOLDER}"
+    if path.suffix.lower() != ".pt":
+        yield f"rename the copy to {file.name}: the web UI lists no other names"
+
+
 def webui_use(checkpoint: Checkpoint) -> Iterator[str]:
     """How to use a finished network."""
-    yield f"copy {checkpoint.path} to {WEBUI_FOLDER}"
+    yield from _copied(checkpoint)
     yield f"Prompt: <hypernet:{PurePosixPath(checkpoint.path).stem}:1>"
 
 

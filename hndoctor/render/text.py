@@ -77,7 +77,7 @@ def _run(console: Console, diagnosis: Diagnosis) -> None:
     _line(console, Text(clean(diagnosis.summary)), 2)
     if diagnosis.prescription is not None:
         _advice(console, diagnosis.prescription)
-    if diagnosis.course:
+    if any(station.state is State.UNREADABLE or station.channels != ("prior",) for station in diagnosis.course):
         _line(console, _course(diagnosis.course), 2)
     for finding, more in _chosen(diagnosis.findings):
         _line(console, _finding(finding, more), 2)

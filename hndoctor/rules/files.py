@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hndoctor.records import Checkpoint, Refusal, Severity, Unreadable, Vitals
 from hndoctor.rules.engine import Rule, Sign, rule
+from hndoctor.rules.stretches import stores_step
 
 
 def _refused(vitals: Vitals, kind: Refusal) -> Iterator[Sign]:
@@ -64,9 +65,6 @@ def still_being_written(vitals: Vitals) -> Iterator[Sign]:
     yield from _refused(vitals, Refusal.WRITING)
 
 
-_WITHOUT_STEP = ("NovelAI", "kohya")  # their files store no step at all
-
-
 @rule("HN005", Severity.WARNING, needs="checkpoints")
 def name_and_step_differ(vitals: Vitals) -> Iterator[Sign]:
     """The file's name and the step stored in it do not belong together.
@@ -81,8 +79,8 @@ def name_and_step_differ(vitals: Vitals) -> Iterator[Sign]:
             yield Sign(message, step=checkpoint.step, subject=checkpoint.path)
             continue
         stored, step = checkpoint.stored_step, checkpoint.step
-        unknown = checkpoint.partial or checkpoint.provenance.startswith(_WITHOUT_STEP)
-        if step is not None and stored not in (step, step - 1) and not unknown:
+        told = stores_step(checkpoint) and not checkpoint.partial
+        if step is not None and stored not in (step, step - 1) and told:
             message = f"{_name(checkpoint)} stores step {stored:,}, its name says {step:,}"
             yield Sign(message, step=step, subject=checkpoint.path, value=float(stored), limit=float(step - 1))
 

@@ -40,6 +40,19 @@ def called(checkpoint: Checkpoint) -> str:
     return f"{'at' if checkpoint.step is not None else 'in'} {place(checkpoint)}"
 
 
+_WITHOUT_STEP = ("NovelAI", "kohya")  # provenances of files that store no step at all
+
+
+def is_ageless(checkpoint: Checkpoint) -> bool:
+    """Whether neither its name nor its content tells how many steps it was trained."""
+    return checkpoint.step is None and not stores_step(checkpoint)
+
+
+def stores_step(checkpoint: Checkpoint) -> bool:
+    """Whether the file has a step in it that a training can reach."""
+    return not checkpoint.provenance.startswith(_WITHOUT_STEP) and "step" not in checkpoint.metadata.odd
+
+
 def networks(vitals: Vitals) -> tuple[Checkpoint, ...]:
     """The checkpoints that are networks and were examined whole, in order."""
     return tuple(checkpoint for checkpoint in vitals.checkpoints if not checkpoint.partial)

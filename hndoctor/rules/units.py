@@ -135,9 +135,7 @@ def one_layer_out_of_line(vitals: Vitals) -> Iterator[Sign]:
         found = _out_of_line(stretch.first)
         times, name = max(found)
         others = f", and {len(found) - 1} more like it" if len(found) > 1 else ""
-        message = (
-            f"the weights of {name} are {times:.3g} times the largest of the other modules {stretch.where}{others}"
-        )
+        message = f"{name} is {times:.3g} times as large as that layer of any other module {stretch.where}{others}"
         yield Sign(message, stretch.first.step, stretch.first.path, times, OUT_OF_LINE, 0.85)
 
 

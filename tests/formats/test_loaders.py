@@ -126,6 +126,15 @@ def test_settings_that_the_web_ui_cannot_build(tmp_path, changes, words):
     assert any(reason.startswith("web UI:") and words in reason for reason in found)
 
 
+@pytest.mark.parametrize(
+    ("name", "loaders"),
+    [("a.pt", []), ("a.PT", []), ("a.ckpt", ["web UI"]), ("a.safetensors", ["web UI", "ComfyUI"])],
+)
+def test_names_under_which_a_loader_finds_no_network(tmp_path, name, loaders):
+    torch.save(torch_root(), tmp_path / name, _use_new_zipfile_serialization=False)
+    assert [reason.split(":")[0] for reason in refused_by(read(tmp_path / name))] == loaders
+
+
 def test_safetensors_bfloat16_and_numpy(tmp_path, rng):
     write_hypernetwork(tmp_path / "a.safetensors", numpy_modules(rng), {}, "safetensors")
     assert {reason.split(":")[0] for reason in refused_by(read(tmp_path / "a.safetensors"))} == {"web UI", "ComfyUI"}

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 import hndoctor
 from hndoctor.formats import read
 from hndoctor.records import Refusal, Severity
+from hndoctor.render import render_text
 from tests.formats.conftest import assert_same, torch_root, torch_state
 from tests.formats.makers import rezip
 
@@ -231,7 +232,15 @@ def packed(data):
     return file.getvalue()
 
 
+def zipped(data):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("my net/a.pt", data)
+    return file.getvalue()
+
+
 OTHERS = {
+    "zip": (zipped, "checkpoints in it: unpack it first"),
     "a pointer": (lambda data: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n", "git lfs pull"),
     "a page": (lambda data: b"<!DOCTYPE html><html>404</html>", "web page"),
     "gzip": (gzip.compress, "gzip archive"),
@@ -251,6 +260,33 @@ def test_what_else_a_download_can_be(tmp_path, name):
     torch.save(torch_root(), tmp_path / "b.pt")
     (tmp_path / "a.pt").write_bytes(OTHERS[name][0]((tmp_path / "b.pt").read_bytes()))
     assert OTHERS[name][1] in hndoctor.measure(tmp_path / "a.pt").unreadable[0].reason
+
+
+@pytest.mark.parametrize("name", ["NovelAI", "kohya"])
+def test_a_network_that_tells_no_step_is_given_none(tmp_path, name):
+    """Neither "hardly trained yet" nor a step to train on to is known of it."""
+    torch.save(SOUND[name], tmp_path / "anime.pt", **LEGACY)
+    diagnosis = hndoctor.judge(hndoctor.measure(tmp_path / "anime.pt"))
+    assert diagnosis.summary.startswith("Healthy, after an unknown number of steps (probability 0.")
+    assert "HN407" not in {finding.code for finding in diagnosis.findings}
+    assert diagnosis.prescription.sentence.startswith("Use it as it is")
+    assert diagnosis.prescription.how_hndoctor == ()
+    torch.save(SOUND[name], tmp_path / "anime-500.pt", **LEGACY)
+    assert "at step 500" in hndoctor.judge(hndoctor.measure(tmp_path / "anime-500.pt")).summary
+
+
+def test_an_exploded_network_that_tells_no_step_is_not_said_to_be_dead_from_the_start(tmp_path):
+    torch.save({8: tuple({n: 99 * t for n, t in old_names(8, i).items()} for i in (0, 9))}, tmp_path / "a.pt")
+    summary = hndoctor.judge(hndoctor.measure(tmp_path / "a.pt")).summary
+    assert summary.startswith("Broken (probability ")
+    assert "step" not in summary
+
+
+def test_layers_that_do_not_fit_are_not_blamed_on_the_rate(tmp_path):
+    torch.save(each(lambda s, k, n, t: torch.zeros(0) if n == "linear.0.bias" else t), tmp_path / "a.pt", **LEGACY)
+    diagnosis = hndoctor.judge(hndoctor.measure(tmp_path / "a.pt"))
+    assert "HN114" in {finding.code for finding in diagnosis.findings}
+    assert "its layers or its activation cannot be computed" in diagnosis.prescription.sentence
 
 
 class Pipe(io.RawIOBase):
@@ -356,3 +392,12 @@ def test_a_sound_network_of_another_kind_is_partial_and_a_nan_in_it_is_found(tmp
         assert diagnosis.verdict.value == "unexamined"
         assert diagnosis.summary.startswith(f"No hypernetwork to judge: {path.name} is a")
         assert diagnosis.summary.endswith("only integrity and norms were examined.")
+
+
+def test_nothing_is_said_of_the_course_of_what_is_no_network(tmp_path):
+    torch.save({"lora_unet_x.lora_up.weight": torch.randn(4, 8)}, tmp_path / "a.pt")
+    told = render_text((hndoctor.judge(hndoctor.measure(tmp_path / "a.pt")),))
+    assert "  course  " not in told
+    assert "starting" not in told
+    torch.save(torch_root(), tmp_path / "b-500.pt")
+    assert "  course  500 " in render_text((hndoctor.judge(hndoctor.measure(tmp_path / "b-500.pt")),))

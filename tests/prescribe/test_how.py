@@ -106,3 +106,17 @@ def test_how_to_use_it_and_how_to_begin_again():
         "Max steps: 900",
     ]
     assert rate_words(0.0000005) == "5e-7"
+
+
+def test_the_web_ui_lists_names_in_pt_alone_and_reads_no_safetensors():
+    made = a_checkpoint(500)
+    plain = replace(made, path="h/x-500.pt", container="zip", optimizer=None)
+    assert list(webui_use(plain)) == ["copy h/x-500.pt to models/hypernetworks", "Prompt: <hypernet:x-500:1>"]
+    renamed = list(webui_use(replace(plain, path="h/x.ckpt")))
+    assert renamed[:2] == [
+        "copy h/x.ckpt to models/hypernetworks",
+        "rename the copy to x.pt: the web UI lists no other names",
+    ]
+    first, second, *_ = webui_resume(replace(plain, path="my x.safetensors", container="safetensors"), "1e-5", 9, True)
+    assert first == 'hndoctor convert "my x.safetensors" "my x.pt" --to webui'
+    assert second == "copy my x.pt to models/hypernetworks"
