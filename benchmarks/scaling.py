@@ -21,7 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.scan import SIZES, _process
+from benchmarks.processes import process
+from benchmarks.scan import SIZES
 from hndoctor.formats.write import write_hypernetwork
 
 COUNTS = (10, 20, 40, 80, 160)  # checkpoints of one run, 22 MB each
@@ -89,7 +90,7 @@ def run_of(folder: Path, count: int, models: Sequence[Path]) -> None:
 
 def scanned(folder: Path, x: float, jobs: int) -> Point:
     """Scan and forget."""
-    _, seconds, megabytes, _ = _process("scan", str(folder), "--jobs", str(jobs))
+    _, seconds, megabytes, _ = process("scan", str(folder), "--jobs", str(jobs))
     shutil.rmtree(folder)
     return Point(x, seconds, megabytes)
 

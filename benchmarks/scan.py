@@ -26,6 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.floors import floors, tensors
+from benchmarks.processes import processes
 from hndoctor.formats import HypernetworkFile, read
 from hndoctor.formats.hashes import sha256
 from hndoctor.formats.write import write_hypernetwork
@@ -35,21 +37,6 @@ from hndoctor.weights.tallies import Tallies, tally
 
 SIZES = (768, 320, 640, 1280)  # the web UI's default: 1, 2, 1 of these has 88 MB
 LONG_AGO = 1e9  # a modification time at which a file counts as settled and may be mapped
-SERIES = (10, 20, 50)  # checkpoints of the folders whose cost must grow evenly
-COMMAND = """
-import pathlib, resource, sys
-sys.argv = ["hndoctor", *sys.argv[1:]]
-from hndoctor.cli import main
-try:
-    main()
-except SystemExit as end:
-    assert end.code in (0, 1), end.code
-status = pathlib.Path("/proc/self/status")  # resource's figure would be the parent's at the fork
-lines = status.read_text().splitlines() if status.exists() else []
-peak = next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), 0)
-used = resource.getrusage(resource.RUSAGE_SELF)
-print(f"{used.ru_utime + used.ru_stime:.3f} {peak} {'torch' in sys.modules}", file=sys.stderr)
-"""
 PEER = """
 import json, logging, sys, time, warnings
 warnings.simplefilter("ignore"); logging.disable(logging.CRITICAL)
@@ -68,24 +55,18 @@ print(json.dumps([time.process_time() - start, len(details)]))
 def make_run(folder: Path, count: int) -> list[Path]:
     """Checkpoints of a walk with small random steps."""
     rng = np.random.default_rng(0)
-    state = {size: [_state(rng, size), _state(rng, size)] for size in SIZES}
+    state = {size: [tensors(rng, size), tensors(rng, size)] for size in SIZES}
     paths = []
     for index in range(count):
         for pair in state.values():
-            for tensors in pair:
-                for array in tensors.values():
+            for side in pair:
+                for array in side.values():
                     array += rng.normal(0, 1e-4, array.shape).astype(np.float32)
         path = folder / f"bench-{500 * (index + 1)}.pt"
         write_hypernetwork(path, [(size, *pair) for size, pair in state.items()], {"step": 500 * (index + 1) - 1})
         os.utime(path, (LONG_AGO, LONG_AGO))
         paths.append(path)
     return paths
-
-
-def _state(rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
-    shapes = {"linear.0.weight": (2 * size, size), "linear.0.bias": (2 * size,)}
-    shapes |= {"linear.1.weight": (size, 2 * size), "linear.1.bias": (size,)}
-    return {name: rng.normal(0, 0.01, shape).astype(np.float32) for name, shape in shapes.items()}
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -217,36 +198,6 @@ def accuracy(paths: list[Path]) -> None:
     print(f"spectral norms, warm, against scipy's SVD: within {worst:.1e}")
 
 
-def processes(paths: list[Path]) -> None:
-    """Whole processes: a gate on one file, the first and the second scan of a run, folders that grow."""
-    told = [_process("gate", str(paths[2])) for _ in range(6)][1:]  # the first may have had to compile its modules
-    _say("hndoctor gate one.pt", told)
-    for count in SERIES:
-        with tempfile.TemporaryDirectory(dir=paths[0].parent) as made:
-            run = Path(made) / "x" / "hypernetworks"
-            run.mkdir(parents=True)
-            for index in range(count):
-                (run / f"x-{500 * (index + 1)}.pt").hardlink_to(paths[index % 3])
-            _say(f"hndoctor scan, {count} checkpoints", [_process("scan", str(run.parent))])
-            time.sleep(2.5)  # files younger than their measurement by less than this are not believed
-            _process("scan", str(run.parent))
-            _say("  and again, unchanged", [_process("scan", str(run.parent)) for _ in range(3)])
-
-
-def _say(what: str, told: list[tuple[float, float, int, str]]) -> None:
-    wall, cpu = min(t[0] for t in told), min(t[1] for t in told)
-    print(f"{what:34s} {wall:6.2f} s wall {cpu:6.2f} s CPU {told[0][2]:5d} MB, torch: {told[0][3]}")
-
-
-def _process(*words: str) -> tuple[float, float, int, str]:
-    installed = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    start = time.perf_counter()
-    run = [sys.executable, "-c", COMMAND, *words]
-    done = subprocess.run(run, check=True, capture_output=True, text=True, env=installed)
-    told = done.stderr.split()[-3:]
-    return time.perf_counter() - start, float(told[0]), int(told[1]), told[2]
-
-
 def main() -> None:
     """Everything, with one thread and with two."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -261,6 +212,7 @@ def main() -> None:
         if given.threads:
             unit = table(paths, given.rounds)
             if given.threads == 1:
+                floors(paths[2], unit, given.rounds)
                 accuracy(paths)
                 peer(paths, given.peer, unit)
                 processes(paths)

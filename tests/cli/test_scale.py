@@ -11,7 +11,7 @@ from threading import Event
 import pytest
 from rich.console import Console
 
-from benchmarks.scan import COMMAND
+from benchmarks.processes import COMMAND
 from hndoctor.cli import crew as crews
 from hndoctor.cli import examining
 from hndoctor.cli.console import progress_bar
