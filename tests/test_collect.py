@@ -221,7 +221,7 @@ def test_what_a_resumption_set_aside_is_no_run(tmp_path):
 
 
 def test_of_very_many_files_some_are_examined_and_the_rest_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("hndoctor.collect.MOST_FILES", 3)
+    monkeypatch.setattr("hndoctor.collect.finding.MOST_FILES", 3)
     run = tmp_path / "x"
     for part, suffix in (("hypernetworks", "pt"), ("images", "png")):
         (run / part).mkdir(parents=True)
@@ -246,3 +246,13 @@ def test_a_run_of_nothing_but_its_loss_has_its_folders_name(tmp_path):
     (tmp_path / "fischl" / "hypernetwork_loss.csv").write_bytes(b"step,epoch,epoch_step,loss,learn_rate\r\n")
     (run,) = find_runs(tmp_path / "fischl")
     assert run.name == "fischl"
+
+
+def test_what_is_not_opened_beside_loose_networks_is_named_once(tmp_path):
+    for name in ("a-500.pt", "a-500.safetensors", "b.pt", "big.ckpt", "c.bin", "d.safetensors", "notes.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    first, *others = find_runs(tmp_path)
+    (skipped,) = first.skipped
+    assert skipped.what == "big.ckpt and 2 more"  # a-500.safetensors is a copy of a-500.pt
+    assert "name the file itself" in skipped.why
+    assert all(run.skipped == () for run in others)

@@ -42,7 +42,7 @@ LIMITS = {
     "a loss log": (losslog.MAX_BYTES, losslog.MOST_POINTS),
     "`validation.jsonl`, `run.json`, `settings-*`": (settings.MAX_BYTES,),
     "`vitals.json`": (stored.MAX_BYTES, stored.MOST_OBJECTS, believable.MOST_FILES),
-    "checkpoints, and previews, of one run": (collect.MOST_FILES,),
+    "checkpoints, and previews, of one run": (collect.finding.MOST_FILES,),
     "a configuration, a prompt template": (captions.TEMPLATE_LIMIT,),
     "a caption": (captions.CAPTION_LIMIT,),
 }

@@ -1,27 +1,20 @@
-"""PATH -> runs: which files on disk belong to one course of training, and which step each is from.
-
-Nothing is opened here.  Runs of ours and of the web UI (`textual_inversion/<date>/<name>/`) have the same layout:
-`hypernetworks/<name>-<N>.pt` (+ `.optim`), `images/<name>-<N>.png`, `hypernetwork_loss.csv`, `settings-*.json`.
-A folder of loose `.pt` files (`models/hypernetworks`) holds one run for each name.
-"""
+"""Runs at and below a path: what a folder is, and what belongs to a run."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from hndoctor.formats.captions import PICTURE_SUFFIXES
+from hndoctor.collect.days import joined
+from hndoctor.collect.loose import of_loose_files
+from hndoctor.collect.parts import CHECKPOINTS, FEWEST_STEPS, LOOSE, PICTURES, checkpoint_of, in_order, is_settings
 from hndoctor.formats.folders import Folder, is_plain, listed
 from hndoctor.formats.names import fitting, own_name, parse_stem, without_copies
 from hndoctor.records import CheckpointPath, PreviewPath, Run, Skipped
 
-LOOSE = (".pt",)  # looked for in folders that are not runs; nothing else is opened beside 50 GB of models
-CHECKPOINTS = (*LOOSE, ".pth", ".safetensors", ".ckpt", ".bin")
-PICTURES = tuple(sorted(PICTURE_SUFFIXES))
 _UNREAD = "heic heif jp2 jxl tga psd ppm pgm pbm pnm qoi exr hdr ico svg eps xcf kra clip apng jpe"
 OTHER_PICTURES = frozenset(f".{name}" for name in _UNREAD.split())  # known by their names, and not read
 LOSS_LOG, VALIDATION_LOG, RUN_FILE, VITALS = "hypernetwork_loss.csv", "validation.jsonl", "run.json", "vitals.json"
@@ -31,9 +24,7 @@ SET_ASIDE = "set-aside"  # where our trainer moves what a resumption left behind
 AVERAGES = "ema"  # its moving averages, one beside each checkpoint: neither
 MAX_DEPTH = 12  # folders below PATH; guess: nobody's training output is nested deeper
 MOST_FILES = 5_000  # checkpoints, and previews, of one run: the largest known has some hundred (guess)
-FEWEST_STEPS = 10  # guess: a lone `style-2.pt` is version 2 of a network, not its second step
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _Part = TypeVar("_Part", CheckpointPath, PreviewPath)
 
 
@@ -80,7 +71,7 @@ def _of_file(path: Path) -> Run:
     if suffix == ".csv":
         return Run(path.parent, name, loss_logs=(path,), shares_folder=True)
     if suffix in CHECKPOINTS:
-        return Run(path.parent, own_name(path.stem), (_checkpoint(path, None),), shares_folder=True)
+        return Run(path.parent, own_name(path.stem), (checkpoint_of(path, None),), shares_folder=True)
     if suffix == ".optim":
         raise CollectError(f"{path}: an optimizer's state says little alone; give {path.with_suffix('').name} instead")
     if suffix in PICTURES:
@@ -108,7 +99,7 @@ def _below(path: Path, depth: int, top: Path) -> Iterator[Run]:
     if ours:
         yield _of_run_folder([folder, *parts])
     elif folder.ending(LOOSE):
-        yield from _of_loose_files(folder)
+        yield from of_loose_files(folder)
     elif any(file.name == VITALS for file in folder.files):
         yield Run(path, _folder_name(path), vitals=path / VITALS)
     for sub in folder.folders if depth < MAX_DEPTH else ():
@@ -120,14 +111,10 @@ def _is_run(folder: Folder, parts: list[Folder]) -> bool:
     if any(file.name in (LOSS_LOG, VALIDATION_LOG, RUN_FILE) for file in folder.files):
         return True
     held = [part for part in parts if part.ending((*CHECKPOINTS, *PICTURES))]
-    settings = any(_is_settings(file) for file in folder.files)
+    settings = any(is_settings(file) for file in folder.files)
     if len(held) == len(PARTS) or (bool(parts) and settings) or any(_speaks_of(folder, part) for part in held):
         return True
     return len(folder.folders) == len(parts) == 1 and _one_course(parts[0])
-
-
-def _is_settings(file: Path) -> bool:
-    return file.name == "settings.txt" or (file.name.startswith("settings-") and file.suffix.lower() == ".json")
 
 
 def _speaks_of(folder: Folder, part: Folder) -> bool:
@@ -152,11 +139,11 @@ def _of_run_folder(parts: list[Folder]) -> Run:
     return Run(
         root=top.path,
         name=name,
-        checkpoints=_in_order(_checkpoint(file, name) for file in networks),
-        previews=_in_order(PreviewPath(file, parse_stem(file.stem, name).step) for file in pictures),
+        checkpoints=in_order(checkpoint_of(file, name) for file in networks),
+        previews=in_order(PreviewPath(file, parse_stem(file.stem, name).step) for file in pictures),
         loss_logs=tuple(file for part in parts for file in part.files if file.name == LOSS_LOG),
         validation_logs=tuple(file for file in top.files if file.name == VALIDATION_LOG),
-        settings=tuple(file for file in top.files if _is_settings(file) or file.name == RUN_FILE),
+        settings=tuple(file for file in top.files if is_settings(file) or file.name == RUN_FILE),
         skipped=tuple(skipped),
     )
 
@@ -170,49 +157,6 @@ def _name_of_run(folder: str, networks: list[Path], pictures: list[Path]) -> str
         if names:
             return names.most_common(1)[0][0]
     return folder
-
-
-def _checkpoint(path: Path, name: str | None) -> CheckpointPath:
-    optim = path.with_name(path.name + ".optim")
-    step = parse_stem(path.stem, name).step
-    if name is None and step is not None and step < FEWEST_STEPS:
-        step = None
-    return CheckpointPath(path, step, optim if is_plain(optim) and not optim.is_symlink() else None)
-
-
-def _in_order(parts: Iterable[_Part]) -> tuple[_Part, ...]:
-    """By step; what has no step (the final file) comes last."""
-    return tuple(sorted(parts, key=lambda part: (part.step is None, part.step or 0, part.path.as_posix())))
-
-
-def _of_loose_files(folder: Folder) -> Iterator[Run]:
-    """One run for each name: `x-500.pt`, `x-1000.pt` and the final `x.pt` are one."""
-    groups = _grouped(file for file in folder.ending(LOOSE) if not file.stem.endswith(".vae"))
-    alone = len(groups) == 1
-    for name, files in groups.items():
-        known = name if len(files) > 1 else None
-        pictures = ((file, parse_stem(file.stem, name)) for file in folder.ending(PICTURES))
-        yield Run(
-            root=folder.path,
-            name=name,
-            checkpoints=_in_order(_checkpoint(file, known) for file in files),
-            previews=_in_order(PreviewPath(file, stem.step) for file, stem in pictures if stem.name == name),
-            settings=tuple(file for file in folder.files if alone and _is_settings(file)),
-            skipped=folder.skipped if alone else (),
-            shares_folder=not alone,
-        )
-
-
-def _grouped(files: Iterable[Path]) -> dict[str, list[Path]]:
-    groups: dict[str, list[Path]] = {}
-    stems = [(file, own_name(file.stem), parse_stem(file.stem)) for file in files]
-    counts = {stem.name for _, _, stem in stems if stem.step is not None and stem.step >= FEWEST_STEPS}
-    for file, whole, stem in stems:
-        # `style-2.pt` beside `style-2-500.pt` is that run's last file, not step 2 of `style`
-        name = whole if whole in counts or stem.name not in counts else stem.name
-        groups.setdefault(name, []).append(file)
-    lone = {name: own_name(found[0].stem) for name, found in groups.items() if len(found) == 1}
-    return {lone.get(name, name): found for name, found in groups.items()}
 
 
 def _within_reason(run: Run) -> Run:
@@ -234,56 +178,3 @@ def _left_out(what: str, files: tuple[_Part, ...]) -> Skipped | None:
 def _spread(files: tuple[_Part, ...]) -> tuple[_Part, ...]:
     last = len(files) - 1
     return tuple(files[at * last // (MOST_FILES - 1)] for at in range(MOST_FILES)) if last >= MOST_FILES else files
-
-
-# --- one run over several days ----------------------------------------------------------------------------------------
-
-
-def joined(runs: Iterable[Run]) -> tuple[Run, ...]:
-    """Join what the web UI spread over dates: `2023-01-01/x` and `2023-01-02/x`, where the later goes on.
-
-    A later folder that begins no later than the earlier one began is another run of the same name.
-    """
-    found: list[Run] = []
-    for run in sorted(runs, key=lambda run: run.root.as_posix()):
-        at = next((at for at in range(len(found) - 1, -1, -1) if _goes_on(found[at], run)), None)
-        if at is None:
-            found.append(run)
-        else:
-            found[at] = _join(found[at], run)
-    return tuple(sorted(found, key=lambda run: run.root.as_posix()))
-
-
-def _goes_on(before: Run, after: Run) -> bool:
-    if before.name != after.name or before.root.parents[1:2] != after.root.parents[1:2]:
-        return False
-    if not (_DATE.fullmatch(before.root.parent.name) and _DATE.fullmatch(after.root.parent.name)):
-        return False
-    begun, goes_on = _steps(before), _steps(after)
-    return not begun or not goes_on or min(goes_on) > min(begun)
-
-
-def _parts(run: Run) -> tuple[CheckpointPath | PreviewPath, ...]:
-    return (*run.checkpoints, *run.previews)
-
-
-def _steps(run: Run) -> list[int]:
-    return [part.step for part in _parts(run) if part.step is not None]
-
-
-def _join(before: Run, after: Run) -> Run:
-    """The later folder is the run's root; what the earlier one did beyond the point of return was left behind."""
-    back = min(_steps(after), default=None)
-    kept = [part for part in before.checkpoints if part.step is not None and (back is None or part.step < back)]
-    shown = [part for part in before.previews if part.step is not None and (back is None or part.step < back)]
-    left = [part.path for part in _parts(before) if part not in kept and part not in shown]
-    why = f"left behind: {after.root.parent.name} goes on from before it"
-    return replace(
-        after,
-        checkpoints=_in_order((*kept, *after.checkpoints)),
-        previews=_in_order((*shown, *after.previews)),
-        loss_logs=(*before.loss_logs, *after.loss_logs),
-        validation_logs=(*before.validation_logs, *after.validation_logs),
-        settings=(*before.settings, *after.settings),
-        skipped=(*before.skipped, *(Skipped(path.name, why) for path in left), *after.skipped),
-    )

@@ -1,0 +1,38 @@
+"""What runs are made of: which files may be checkpoints or previews, and which step each is from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from hndoctor.formats.captions import PICTURE_SUFFIXES
+from hndoctor.formats.folders import is_plain
+from hndoctor.formats.names import parse_stem
+from hndoctor.records import CheckpointPath, PreviewPath
+
+LOOSE = (".pt",)  # looked for in folders that are not runs; nothing else is opened beside 50 GB of models
+CHECKPOINTS = (*LOOSE, ".pth", ".safetensors", ".ckpt", ".bin")
+PICTURES = tuple(sorted(PICTURE_SUFFIXES))
+FEWEST_STEPS = 10  # guess: a lone `style-2.pt` is version 2 of a network, not its second step
+
+_Part = TypeVar("_Part", CheckpointPath, PreviewPath)
+
+
+def checkpoint_of(path: Path, name: str | None) -> CheckpointPath:
+    """A checkpoint of the network `name`, with the optimizer state beside it; None: of one that lies alone."""
+    optim = path.with_name(path.name + ".optim")
+    step = parse_stem(path.stem, name).step
+    if name is None and step is not None and step < FEWEST_STEPS:
+        step = None
+    return CheckpointPath(path, step, optim if is_plain(optim) and not optim.is_symlink() else None)
+
+
+def in_order(parts: Iterable[_Part]) -> tuple[_Part, ...]:
+    """By step; what has no step (the final file) comes last."""
+    return tuple(sorted(parts, key=lambda part: (part.step is None, part.step or 0, part.path.as_posix())))
+
+
+def is_settings(file: Path) -> bool:
+    """A settings file of the web UI, of either kind."""
+    return file.name == "settings.txt" or (file.name.startswith("settings-") and file.suffix.lower() == ".json")
