@@ -16,6 +16,7 @@ NORM_STEPS = 2000  # steps after which it should have left; guess, untested
 # RMS of a matrix over the largest of the same layer in the other modules.  In none of the 831 checkpoints of the lab's
 # 108 runs, sick ones too, is it over 1.45; Xavier and Kaiming make the smallest size's 1.41 times the next one's
 OUT_OF_LINE = 3.0
+OUT_OF_ALL = 10.0  # from here an error: seven times the most that any run of the lab has, whatever became of it
 PEERS = 3  # modules to compare with: with one size only there is but the other side
 
 
@@ -128,15 +129,16 @@ def one_layer_out_of_line(vitals: Vitals) -> Iterator[Sign]:
 
     All modules are drawn alike and trained at one rate, so that their layers stay of one size.  A single one many times
     as large was scaled by something else than training, was damaged in a way that no checksum tells, or has run away
-    alone; what its module adds drowns the others.  Go back to a checkpoint from before it, or get the file again from
-    where it came.
+    alone; what its module adds drowns the others.  Ten times is an error.  Go back to a checkpoint from before it, or
+    get the file again from where it came.
     """
     for stretch in stretches(networks(vitals), lambda c: bool(_out_of_line(c))):
         found = _out_of_line(stretch.first)
         times, name = max(found)
         others = f", and {len(found) - 1} more like it" if len(found) > 1 else ""
         message = f"{name} is {times:.3g} times as large as that layer of any other module {stretch.where}{others}"
-        yield Sign(message, stretch.first.step, stretch.first.path, times, OUT_OF_LINE, 0.85)
+        severity = Severity.ERROR if times >= OUT_OF_ALL else None
+        yield Sign(message, stretch.first.step, stretch.first.path, times, OUT_OF_LINE, 0.85, severity)
 
 
 def _out_of_line(checkpoint: Checkpoint) -> list[tuple[float, str]]:

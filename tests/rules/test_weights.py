@@ -339,6 +339,12 @@ def test_one_layer_out_of_line_is_named():
     assert signs(units.one_layer_out_of_line, four_sizes("320.k.linear.0.bias", 100)) == []
 
 
+@pytest.mark.parametrize(("times", "severity"), [(9.9, None), (10.1, Severity.ERROR), (1e30, Severity.ERROR)])
+def test_ten_times_is_beyond_all_that_was_seen(times, severity):
+    (sign,) = signs(units.one_layer_out_of_line, four_sizes("320.k.linear.0.weight", times))
+    assert sign.severity is severity
+
+
 def test_with_one_size_no_layer_is_out_of_line():
     """There is only the other side to compare with."""
     made = first_tensor(checkpoint(500), rms=1.0)
