@@ -240,7 +240,7 @@ class Preview:
     noise_interval: tuple[float, float] | None = None  # that holds 90 % of what other tuning families would have given
     noise_share: float | None = None  # share of the frame's tiles that look like noise
     severity: float | None = None  # how far the picture has drowned in noise, 0 to 1
-    grey_noise: float | None = None  # probability of noise without colour, judged without a reference
+    grey_noise: float | None = None  # probability of noise in grey or in one tint, judged without a reference
     fingerprint: tuple[float, ...] = ()  # a small colour thumbnail (0..1), to compare previews with each other
     thumbnail: str | None = None  # base64 JPEG for the report
     unreadable: str | None = None

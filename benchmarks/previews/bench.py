@@ -17,10 +17,10 @@ from benchmarks.previews import live
 from benchmarks.previews import pairs as pairing
 from benchmarks.previews.calibrate import Calibrated, kept, tuning_rows
 from benchmarks.previews.fitting import Floats, auc, interval, true_positives, units_of
-from benchmarks.previews.measure import PACKED
+from benchmarks.previews.measure import PACKED, WITHOUT_PEERS
 from benchmarks.previews.measuring import Table, load
 from benchmarks.previews.peers import MAKERS
-from hndoctor.calibration import Compared, compare, compare_kind, grey_noise, judge, log_odds
+from hndoctor.calibration import TILE, WHOLE, Compared, compare, compare_kind, grey_noise, judge, log_odds
 
 HEALTHY = ("photo", "art", "pocket")
 DECEPTIVE = "deceptive"
@@ -70,8 +70,8 @@ def held_out_table(table: Table, known: Calibrated) -> None:
 def unseen_table(table: Table, odds: Floats) -> None:
     """The table in the code on families that were never looked at, with peers on the same pictures."""
     say("\nFamilies never looked at, the table as it stands in the code")
-    first = table.pair < 0
-    healthy, noise = np.isin(table.group, HEALTHY) & first, np.isin(table.group, ("noise", "dying"))
+    first, asked = table.pair < 0, np.array([not str(piece).endswith(WITHOUT_PEERS) for piece in table.piece])
+    healthy, noise = np.isin(table.group, HEALTHY) & first & asked, np.isin(table.group, ("noise", "dying"))
     pixels = table.group == "pixel noise"
     kinds = (
         ("latent noise from 192 px on", noise & ~table.small, healthy & ~table.small),
@@ -131,6 +131,34 @@ def beside_table(table: Table, odds: Floats, title: str) -> None:
             say(f"    {way:32s} {int(here.sum()):5d} called noise {(values[here] > 0).mean():.3f}{tail}")
 
 
+def fresh_table(table: Table, odds: Floats, grey: Floats) -> None:
+    """Kinds of pictures that were drawn last of all, to try the table as a stranger would."""
+    say("\nFresh kinds, the table as it stands in the code: called noise, of either kind")
+    for family in np.unique(table.family):
+        rows = (table.family == family) & (table.pair < 0) & (table.group == "art")
+        called = (odds[rows] > 0) | (grey[rows] > 0)
+        say(f"  {family:22s} {int(called.sum())} of {int(rows.sum())}")
+
+
+def map_table(table: Table, odds: Floats, title: str) -> None:
+    """Whether the map agrees: with the truth where noise was pasted in, with the verdict where all is one thing."""
+    whole = np.clip(odds, -WHOLE, WHOLE)
+    weights = np.array([t.weight / t.spread for t in TILE.terms])
+    start = TILE.intercept - sum(t.weight / t.spread * t.middle for t in TILE.terms)
+    noisy = start + table.tiles @ weights[:-1] + (weights[-1] * whole)[:, None] > 0
+    say(f"\nThe map, {title}: tiles called noise")
+    pasted, first = table.group == "pasted", table.pair < 0
+    noise = np.isin(table.group, ("noise", "dying")) & (first | (table.group == "dying"))
+    for name, rows, of in (
+        ("pasted noise", pasted, 1.0),
+        ("beside pasted noise", pasted, 0.0),
+        ("noise, called so", noise & (odds > 0), 1.0),
+        ("pictures, called none", np.isin(table.group, HEALTHY) & (odds <= 0) & first, 0.0),
+    ):
+        here = noisy[rows][table.noisy[rows] == of]
+        say(f"  {name:22s} {here.mean():.3f} of {here.size}")
+
+
 def families_table(table: Table, odds: Floats) -> None:
     """The share of each family that is called noise."""
     say("\nfamily (never looked at)         pictures  called noise  median log odds")
@@ -170,7 +198,9 @@ def main() -> None:
     whole, known = load(wanted.measured), kept()
     tuned = tuning_rows(whole)
     unseen = np.char.startswith(whole.piece.astype(str), "unseen") | (whole.piece == "dying report")
-    table, held = whole.rows(unseen), np.array(known.held_out)
+    everything, held = whole.rows(unseen), np.array(known.held_out)
+    fresh = np.char.startswith(everything.piece.astype(str), "unseen fresh")
+    table, kinds = everything.rows(~fresh), everything.rows(fresh)
     values = shipped(table)
     held_out_table(tuned, known)
     grey_table(tuned, np.array(known.held_out_grey), "tuning families held out")
@@ -178,6 +208,9 @@ def main() -> None:
     unseen_table(table, values[0])
     grey_table(table, greys(table), "families never looked at")
     beside_table(table, values[0], "families never looked at")
+    fresh_table(kinds, shipped(kinds)[0], greys(kinds))
+    map_table(tuned, held, "tuning families held out")
+    map_table(table, values[0], "families never looked at")
     families_table(table, values[0])
     honesty_table(table, values, held, tuned)
     if not wanted.quick:

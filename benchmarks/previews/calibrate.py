@@ -18,14 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.previews import pairs as pairing
-from benchmarks.previews.evidence import LIKE_SOUND, SOUND, grey_tasks, noise_tasks, severity_tasks, task
+from benchmarks.previews.evidence import (
+    LIKE_SOUND,
+    PRIOR,
+    SOUND,
+    blob_tasks,
+    grey_tasks,
+    noise_tasks,
+    severity_tasks,
+    task,
+)
 from benchmarks.previews.families import unit
 from benchmarks.previews.fitting import Floats, balanced, covariance, logistic, recalibrated, units_of
 from benchmarks.previews.measure import PACKED
 from benchmarks.previews.measuring import NAMES, Table, load
 from benchmarks.previews.tasks import Task, agreeing, left_out, transformed
 from benchmarks.previews.writing import KEPT, Calibrated, branch, kept, rendered, widened
-from hndoctor.calibration import FORMS, Branch
+from hndoctor.calibration import FORMS, WHOLE, Branch
 from hndoctor.calibration.beside import COMPARED, FRIED, fried_features
 from hndoctor.calibration.logistic import NINETY
 
@@ -33,10 +42,6 @@ __all__ = ["TABLE", "Calibrated", "calibrated", "kept", "text_of", "tuning_rows"
 TABLE = Path(__file__).parents[2] / "hndoctor" / "calibration" / "table.py"
 SEED = 0
 COLOURED = 10.0  # M3 of a picture whose colours can burn: a grey one that is tinted gains any number of times
-#: Log odds of noise before a picture is looked at: one in five of those that somebody asks about (guess).  With it one
-#: in a hundred pictures of families left out is called noise
-PRIOR = -1.386
-GREY_PRIOR = -2.6  # the same of noise without colour, by the same measure: one in fifteen
 FINE = 10.0  # weight, against what is blank, of the one family whose contrast is all finer than the grid
 Say = Callable[[str], None]
 
@@ -56,16 +61,18 @@ def alone(table: Table, say: Say) -> Alone:
     branches: dict[str, Branch] = {}
     slopes: dict[str, float] = {}
     held: dict[str, Floats] = {}
-    tasks = [(noise_tasks(table), PRIOR), (grey_tasks(table), GREY_PRIOR)]
-    for name, wanted, prior in ((name, wanted, prior) for some, prior in tasks for name, wanted in some.items()):
+    for name, wanted in (noise_tasks(table) | grey_tasks(table)).items():
         odds = left_out(wanted)
         slopes[name] = round(recalibrated(odds, wanted.truth, wanted.weight), 3)
-        first = expected(fitted(wanted, slopes[name]), prior)
-        held[name] = slopes[name] * odds + prior
+        first = expected(fitted(wanted, slopes[name]), wanted.prior)
+        held[name] = slopes[name] * odds + wanted.prior
         branches[name] = widened(first, widening(first, wanted, held[name]))
         say(f"{name}: slope held out {slopes[name]:.2f}")
     sizes = [either(held[f"fine noise, {s}"], held[f"blobs, {s}"]) for s in ("large", "small")]
-    grey = [either(held["grey static"], held[f"grey noise, {s}"]) for s in ("large", "small")]
+    grey = [
+        either(either(held["grey static"], held[f"grey noise, {s}"]), held[f"tinted noise, {s}"])
+        for s in ("large", "small")
+    ]
     apart = (np.where(table.small, small, large).round(2) for large, small in (sizes, grey))
     return Alone(branches, slopes, *apart)
 
@@ -89,7 +96,7 @@ def fitted(wanted: Task, slope: float = 1.0, spread: bool = True) -> Branch:
         [float(np.median(table.column(m)[rows])) for m in wanted.measures]
         for rows in (sound, (wanted.weight > 0) & (wanted.truth >= 0.5))
     ]
-    return branch(wanted.measures, fit, wide, *middles, slope)
+    return branch(wanted.measures, fit, wide, *middles, slope, wanted.scale if wanted.bends else None)
 
 
 def widening(one: Branch, wanted: Task, held: Floats) -> float:
@@ -111,12 +118,12 @@ def plain(table: Table, measures: tuple[str, ...], positive: NDArray[np.bool_]) 
 
 def others(table: Table) -> dict[str, Branch]:
     """All branches that need no held-out odds."""
-    return {name: fitted(wanted, spread=False) for name, wanted in severity_tasks(table).items()} | {
+    tasks = severity_tasks(table) | blob_tasks(table)
+    return {name: fitted(wanted, spread=False) for name, wanted in tasks.items()} | {
         # with the finest grain: checks of two pixels have no contrast on the coarse grid, and are a picture
         "blank": plain(table, ("contrast", "immerkaer_sigma"), table.group == "blank"),
         "repeated": plain(table, ("repetition",), table.group == "repeated"),
         "fried": frying(table),
-        "tile": tile_branch(table),
     }
 
 
@@ -166,14 +173,23 @@ def floors(table: Table) -> dict[str, float]:
     return found
 
 
-def tile_branch(table: Table) -> Branch:
-    """Tiles of noise against tiles of pictures, deceptive ones left out."""
-    noise = np.isin(table.group, ("noise", "pixel noise", "dying"))
-    rows = noise | np.isin(table.group, LIKE_SOUND)
-    weight = np.repeat(balanced(table.family, noise, rows, np.ones(len(rows))), table.tiles.shape[1])
-    x, truth = table.tiles.reshape(-1, table.tiles.shape[2]), np.repeat(noise, table.tiles.shape[1]).astype(float)
-    fit = logistic(x, truth, weight)
-    names = ("tile_chroma", "tile_luma", "tile_entropy", "tile_kurtosis")
+def tile_branch(table: Table, odds: Floats) -> Branch:
+    """Tiles of noise against tiles of pictures, deceptive ones left out: half of the weight is of pictures with both.
+
+    `odds`: held-out log odds of every row, judged alone.
+    """
+    both, known = table.group == "pasted", np.isfinite(table.noisy)
+    weight = np.zeros(known.shape)
+    for kinds in (both, ~both):
+        for side in (0.0, 1.0):
+            rows = known & kinds[:, None] & (table.noisy == side)
+            share = balanced(table.family, table.noisy[:, 0] == side, rows.any(axis=1), np.ones(len(both)))
+            weight += np.where(rows, (share / np.maximum(rows.sum(axis=1), 1))[:, None], 0.0)
+    whole = np.clip(odds, -WHOLE, WHOLE)[:, None, None].repeat(table.tiles.shape[1], axis=1)
+    x = np.concatenate([table.tiles, whole], axis=2)[known]
+    truth = table.noisy[known]
+    fit = logistic(x, truth, weight[known])
+    names = ("tile_chroma", "tile_luma", "tile_entropy", "tile_kurtosis", "whole")
     middles = [[float(v) for v in np.median(x[rows], axis=0)] for rows in (truth < 0.5, truth > 0.5)]
     return branch(names, fit, None, *middles)
 
@@ -189,7 +205,8 @@ def calibrated(whole: Table, say: Say) -> Calibrated:
     table = tuning_rows(whole)
     first = alone(table, say)
     widths = floors(table)
-    branches = first.branches | others(table) | relative(table, first.held_out, widths)
+    beside = relative(table, first.held_out, widths)
+    branches = first.branches | others(table) | beside | {"tile": tile_branch(table, first.held_out)}
     counts = ", ".join(f"{int((table.group == g).sum())} {g}" for g in np.unique(table.group))
     kinds = len(np.unique(units_of(table.family)))
     told = f"From {len(table.small)} measured pictures of {kinds} kinds, seed {SEED}: {counts}."

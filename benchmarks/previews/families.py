@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.previews import (
     decoders,
     drawn_busy,
+    drawn_fresh,
     drawn_over,
     drawn_patterns,
     drawn_textures,
@@ -65,6 +66,14 @@ def tuning(places: Places) -> dict[str, Maker]:
         "grey art": lambda: makers.grey_art({**drawn_over.ART, **drawn_busy.BUSY}, 2, 25),
         "grey textures": lambda: makers.grey_art(drawn_textures.TEXTURES | drawn_textures.COLOURED, 4, 26),
         "steady": lambda: makers.steady(2),
+        "fresh": lambda: makers.art(drawn_fresh.FRESH, "art", False, 6, 14),
+        "fresh small": lambda: makers.art(drawn_fresh.FRESH, "art", True, 4, 14),
+        "pasted": lambda: makers_noise.pasted(_BENEATH, tuple(noises.KINDS)[:5], noises.latents, 90, 18),
+        "toned": lambda: makers.toned(_TONED, 2, 30),
+        "toned ramps": lambda: makers.toned({"even ramp": makers.even_ramp}, 12, 31),
+        "washed": lambda: makers_noise.washed(decoders.TUNING, 32),
+        "tinted": lambda: makers_noise.tinted(decoders.TUNING, 28),
+        "tinted faint": lambda: makers_noise.tinted(decoders.TUNING, 29, faint=True),
         "deceptive": lambda: makers.art(drawn_over.DECEPTIVE, "deceptive", False, 6, 17),
         "deceptive small": lambda: makers.art(drawn_over.DECEPTIVE, "deceptive", True, 4, 17),
         "photographs": lambda: makers.photographs(False, 3),
@@ -95,6 +104,10 @@ def tuning(places: Places) -> dict[str, Maker]:
         pieces["public"] = lambda: makers.public(places.public or Path(), 0)
         pieces["grey photographs"] = lambda: makers.grey_photographs((places.public or Path()) / "net", 0, 150)
     return pieces
+
+
+_TONED = {**drawn_over.ART, **drawn_busy.BUSY, **drawn_textures.TEXTURES, **drawn_fresh.FRESH}
+_BENEATH = {**drawn_over.ART, **drawn_busy.BUSY, **drawn_fresh.FRESH}
 
 
 def _noise_pieces(name: str, decoder: noises.Decoder, sizes: tuple[tuple[int, int], ...]) -> dict[str, Maker]:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.previews import decoders, drawn_over, noises, unseen, unseen_art, unseen_textures
+from benchmarks.previews import decoders, drawn_over, noises, unseen, unseen_art, unseen_fresh, unseen_textures
 from benchmarks.previews.families import Maker, Places
-from benchmarks.previews.makers import art, beside, crop, grey_art, grey_photographs, public
-from benchmarks.previews.makers_noise import grey_decoded, ladders_through, pixels, through, tinted
+from benchmarks.previews.makers import art, beside, crop, grey_art, grey_photographs, public, toned
+from benchmarks.previews.makers_noise import grey_decoded, ladders_through, pasted, pixels, through, tinted, washed
 from benchmarks.previews.samples import QUALITIES, Sample, as_jpeg, resized
 
 
@@ -48,6 +48,12 @@ def report(places: Places) -> dict[str, Maker]:
         "unseen noise 512": lambda: _unseen_noise("linear", noises.linear_decoder, 512, 4),
         "unseen noise 256": lambda: _unseen_noise("linear", noises.linear_decoder, 256, 2),
         "unseen noise 128": lambda: _unseen_noise("linear", noises.linear_decoder, 128, 4),
+        "unseen fresh": lambda: art(unseen_fresh.FRESH, "art", False, 4, 79),
+        "unseen fresh small": lambda: art(unseen_fresh.FRESH, "art", True, 3, 79),
+        "unseen pasted": lambda: pasted(unseen_art.ART, tuple(unseen.KINDS), unseen.latents, 64, 80),
+        "unseen toned": lambda: toned({**unseen_art.ART, **unseen_textures.TEXTURES}, 2, 82),
+        "unseen washed": lambda: washed(decoders.REPORT, 83),
+        "unseen faint": lambda: tinted(decoders.REPORT, 81, faint=True),
         "unseen textures": lambda: art(unseen_textures.TEXTURES, "art", False, 4, 73),
         "unseen textures small": lambda: art(unseen_textures.TEXTURES, "art", True, 3, 73),
         "unseen grey textures": lambda: grey_art(unseen_textures.TEXTURES, 4, 74),

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.previews import drawn, drawn_busy, drawn_over, noises
@@ -40,6 +41,31 @@ def grey_art(draws: Mapping[str, drawn.Draw], count: int, seed: int) -> Iterator
             rng = np.random.default_rng((seed, f, i))
             side = (512, 128)[i % 2]
             yield Sample("art", family, as_jpeg(without_colour(draw(rng, side)), QUALITIES[(f + i) % len(QUALITIES)]))
+
+
+def toned(draws: Mapping[str, drawn.Draw], count: int, seed: int) -> Iterator[Sample]:
+    """Drawn families in the shades of one colour, as an old print has them, and every second of faint contrast."""
+    for f, (family, draw) in enumerate(draws.items()):
+        for i in range(count):
+            rng = np.random.default_rng((seed, f, i))
+            grey = without_colour(draw(rng, (512, 128)[(f + i) % 2])) / 255
+            if i % 2:
+                grey = rng.uniform(0.25, 0.75) + (grey - 0.5) * rng.uniform(0.1, 0.5)
+            yield Sample("art", family, as_jpeg(in_one_tint(grey, rng), QUALITIES[(f + i) % len(QUALITIES)]))
+
+
+def even_ramp(rng: np.random.Generator, side: int) -> Bytes:
+    """From one grey to another, evenly, in any direction."""
+    angle, ends = rng.uniform(0, 2 * np.pi), rng.uniform(0, 255, 2)
+    along = np.mgrid[0:side, 0:side][0] * np.sin(angle) + np.mgrid[0:side, 0:side][1] * np.cos(angle)
+    along = (along - along.min()) / np.ptp(along)
+    return (ends[0] + (ends[1] - ends[0]) * along)[..., None].repeat(3, axis=2).astype(np.uint8)
+
+
+def in_one_tint(grey: NDArray[np.float64], rng: np.random.Generator) -> Bytes:
+    """Greys 0..1, (h, w, 3), in the shades of one colour."""
+    tint = rng.uniform(0.15, 0.85, 3)
+    return np.asarray(np.clip(grey ** (1.3 - 0.6 * tint) * (0.6 + 0.4 * tint), 0, 1) * 255).astype(np.uint8)
 
 
 def without_colour(picture: Bytes) -> Bytes:

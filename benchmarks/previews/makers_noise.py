@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from benchmarks.previews import drawn, drawn_busy, noises
-from benchmarks.previews.makers import PHOTOGRAPHS, crop, without_colour
+from benchmarks.previews import decoders, drawn, drawn_busy, noises
+from benchmarks.previews.makers import PHOTOGRAPHS, crop, in_one_tint, without_colour
 from benchmarks.previews.samples import QUALITIES, Bytes, Sample, as_jpeg, resized
 
 Latents = Callable[[np.random.Generator, int, str], noises.Latents]
+#: where noise is pasted in: top, left, bottom, right, as shares of the frame; edges lie on edges of tiles
+PARTS = (
+    (0.0, 0.0, 1.0, 0.5), (0.5, 0.0, 1.0, 1.0), (0.0, 0.5, 0.5, 1.0), (0.25, 0.25, 0.75, 0.75), (0.0, 0.25, 1.0, 1.0),
+)  # fmt: skip
 Inverse = Callable[[Bytes, int], noises.Latents]
 
 
@@ -79,18 +83,32 @@ def grey_decoded(through: Mapping[str, noises.Decoder], count: int, seed: int) -
             yield Sample("grey noise", f"grey grain {grain}", large[:side, :side].repeat(3, axis=2))
 
 
-def tinted(through: Mapping[str, noises.Decoder], seed: int) -> Iterator[Sample]:
-    """Noise in the shades of one colour, decoded and of pixels."""
+def tinted(through: Mapping[str, noises.Decoder], seed: int, faint: bool = False) -> Iterator[Sample]:
+    """Noise in the shades of one colour, decoded and of pixels; `faint`: of a tenth to half of the contrast."""
     for side in (512, 256, 128):
         for i, decoder in enumerate(through.values()):
             for k, kind in enumerate(("white 1.5", "white 2.5", "pink", "pixels")):
                 rng = np.random.default_rng((seed, side, i, k))
                 static = rng.integers(0, 256, (side, side, 1), dtype=np.uint8).repeat(3, axis=2)
                 grey = without_colour(static if kind == "pixels" else decoder(noises.latents(rng, side, kind))) / 255
-                tint = rng.uniform(0.15, 0.85, 3)
-                picture = np.clip(grey ** (1.3 - 0.6 * tint) * (0.6 + 0.4 * tint), 0, 1)
+                if faint:
+                    grey = rng.uniform(0.25, 0.75) + (grey - 0.5) * rng.uniform(0.1, 0.5)
                 quality = QUALITIES[(i + k) % len(QUALITIES)]
-                yield Sample("grey noise", f"grey tinted {kind}", as_jpeg((picture * 255).astype(np.uint8), quality))
+                family = f"grey {'faint' if faint else 'tinted'} {kind}"
+                yield Sample("grey noise", family, as_jpeg(in_one_tint(grey, rng), quality))
+
+
+def washed(through: Mapping[str, noises.Decoder], seed: int) -> Iterator[Sample]:
+    """Noise of a little contrast about one colour: its hues hardly leave that one's neighbourhood."""
+    for side in (512, 256, 128):
+        for i, decoder in enumerate(through.values()):
+            for k, kind in enumerate(("white 1", "white 2.5", "smooth 0.7", "pink")):
+                rng = np.random.default_rng((seed, side, i, k))
+                noise = decoder(noises.latents(rng, side, kind)) / 255 - 0.5
+                picture = rng.uniform(0.1, 0.9, 3) + noise * rng.uniform(0.05, 0.35) * rng.uniform(0.3, 1, 3)
+                quality = QUALITIES[(i + k) % len(QUALITIES)]
+                shown = np.asarray(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+                yield Sample("grey noise", f"grey wash {kind}", as_jpeg(shown, quality))
 
 
 def through(
@@ -136,3 +154,18 @@ def blends(count: int) -> Iterator[Sample]:
         for share in np.linspace(0, 1, 9):
             step = (picture * (1 - share) + noise * share).astype(np.uint8)
             yield Sample("ladder", f"blend ladder {i}", step, severity=float(share))
+
+
+def pasted(
+    draws: Mapping[str, drawn.Draw], kinds: Sequence[str], latents: Latents, count: int, seed: int
+) -> Iterator[Sample]:
+    """Pictures part of which decoded noise covers: a half, a quarter, three quarters."""
+    through, names = list(decoders.TUNING.values()), list(draws)
+    for i in range(count):
+        rng, side = np.random.default_rng((seed, i)), (512, 256, 128)[i % 3]
+        picture = draws[names[i % len(names)]](rng, side).copy()
+        noise = through[i % len(through)](latents(rng, side, kinds[i % len(kinds)]))
+        part = PARTS[i % len(PARTS)]
+        place = np.s_[int(part[0] * side) : int(part[2] * side), int(part[1] * side) : int(part[3] * side)]
+        picture[place] = noise[place]
+        yield Sample("pasted", f"pasted {names[i % len(names)]}", as_jpeg(picture, QUALITIES[i % 5]), noisy=part)

@@ -15,6 +15,8 @@ from benchmarks.previews import families, families_unseen
 from benchmarks.previews.measuring import Table, joined, load, measured, save
 from benchmarks.previews.peers import peers as all_peers
 
+#: pieces of which no table has the peers
+WITHOUT_PEERS = ("ladders", "pasted", "faint", "fresh", "fresh small", "toned", "washed")
 PACKED = Path(__file__).with_name("measured.npz")
 
 
@@ -28,7 +30,7 @@ def main() -> None:
     for name in () if wanted.pack else wanted.pieces or pieces:
         path = wanted.keep / f"{name.replace(' ', '-')}.npz"
         if not path.exists():
-            peers = () if name in alone or name.endswith("ladders") else all_peers()
+            peers = () if name in alone or name.endswith(WITHOUT_PEERS) else all_peers()
             save(measured(name, pieces[name](), peers), path)
             sys.stdout.write(f"{name}: measured\n")
             sys.stdout.flush()

@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 Bytes = NDArray[np.uint8]
+Part = tuple[float, float, float, float]  # top, left, bottom, right, as shares of the frame
 QUALITIES = (None, 80, None, 60, 30)  # JPEG, in turn
 
 
@@ -23,6 +24,7 @@ class Sample:
     picture: Bytes
     twins: tuple[Sample, ...] = ()  # the same picture changed
     severity: float = float("nan")
+    noisy: Part | None = None  # where noise was pasted in, if it was
 
 
 def as_jpeg(picture: Bytes, quality: int | None) -> Bytes:

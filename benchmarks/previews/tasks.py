@@ -15,17 +15,21 @@ from numpy.typing import NDArray
 from benchmarks.previews.fitting import RIDGE, Fit, Floats, logistic
 from benchmarks.previews.measuring import Table
 from hndoctor.calibration import FORMS
+from hndoctor.calibration.logistic import BENT
 
 #: Nothing much finer than the latent grid decides: a real decoder draws sharp edges between blobs that enlarged
-#: approximate decodes do not show, and exact flatness dies in a JPEG.
+#: approximate decodes do not show, and exact flatness dies in a JPEG.  So does a palette: of a drawing's ten colours a
+#: JPEG makes thousands, and the joint entropy of the whole frame is left out.
 MEASURES = (
     "broad_gradient_kurtosis", "gradient_kurtosis", "fine_gradient_kurtosis", "calm_tile_rms", "calm_tile_chroma",
-    "tile_rms_variation", "tile_chroma_variation", "tile_colour_dimensions", "joint_entropy", "local_colour_entropy",
+    "tile_rms_variation", "tile_chroma_variation", "tile_colour_dimensions", "local_colour_entropy",
     "local_grey_entropy", "lossless_size", "spectral_flatness", "spectral_entropy", "spectral_slope", "coarse_energy",
     "cell_energy", "high_frequency_ratio", "long_lag_autocorrelation", "coherence", "channel_correlation",
     "chroma_ratio", "colourfulness", "hue_entropy", "saturation",
 )  # fmt: skip
 STEADY = 0.05  # of the mean square by which harmless changes move the log odds, against the loss: see README
+UNSURE = 3.0  # times that for a picture at even odds, where the same movement moves its probability most
+SURE = 0.1  # share of it for a picture that is surely noise, or surely none
 RANK = 0.1  # of the mean loss of a step of a ladder, against the loss: see README
 
 
@@ -41,21 +45,52 @@ class Task:
     steady: float = 0.0  # what it costs to move under harmless changes (JPEG 60, half the size)
     rank: float = 0.0  # what it costs to fall from one step of a ladder to the next
     ridge: float = RIDGE
-    x: Floats = field(init=False)  # the measures as a logistic takes them, (n, len(measures))
+    prior: float = 0.0  # log odds that a picture is one of these before it is looked at
+    bends: bool = False  # whether the measures' squares are weighed too
+    x: Floats = field(init=False)  # the measures as a logistic takes them, (n, len(measures)), then their squares
 
     def __post_init__(self) -> None:
         """Transform the measures once."""
-        object.__setattr__(self, "x", design(self.table, self.measures))
+        object.__setattr__(self, "x", self.design(self.table))
+
+    def design(self, table: Table) -> Floats:
+        """Measures of any table through their forms; the squares are about the mean of the rows that are fitted on."""
+        straight = design(table, self.measures)
+        if not self.bends:
+            return straight
+        middle, spread = self.scale
+        return np.concatenate([straight, np.minimum(((straight - middle) / spread) ** 2, BENT**2)], axis=1)
+
+    @cached_property
+    def scale(self) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of the measures over the rows that are fitted on."""
+        x, weight = design(self.table, self.measures)[self.weight > 0], self.weight[self.weight > 0]
+        middle = np.average(x, axis=0, weights=weight)
+        return middle, np.sqrt(np.average((x - middle) ** 2, axis=0, weights=weight)) + 1e-9
 
     def fit(self, weight: Floats | None = None, start: Fit | None = None, without: str = "") -> Fit:
-        """The fit with other weights than the task's own; `start`: a fit whose scale to keep; `without`: a unit."""
+        """The fit with other weights than the task's own; `start`: a fit whose scale to keep; `without`: a unit.
+
+        How unsure a steady picture is, and so what its movement costs, is told by the fit before: by `start`, or by one
+        for which all cost alike.
+        """
         copies = np.flatnonzero((self.table.group == "steady copy") & (self.units != without))
         moves = self.x[copies] - self.x[self.table.pair[copies]]
         lower, upper = self.steps
         apart = self.units[lower] != without
         rises = self.x[upper[apart]] - self.x[lower[apart]]
         kept = self.weight if weight is None else weight
-        return logistic(self.x, self.truth, kept, start, self.ridge, moves, self.steady, rises, self.rank)
+        found = start
+        for _ in range(1 if start else 3 if self.steady else 1):
+            worth = moves if found is None else moves * self._unsure(found, copies)[:, None]
+            found = logistic(self.x, self.truth, kept, start, self.ridge, worth, self.steady, rises, self.rank)
+        return found  # type: ignore[return-value]  # the loop runs at least once
+
+    def _unsure(self, fit: Fit, copies: NDArray[np.int64]) -> Floats:
+        """By how much each copy's movement counts: most at even odds, where log odds move the probability most."""
+        odds = (fit.log_odds(self.x[copies]) + fit.log_odds(self.x[self.table.pair[copies]])) / 2 + self.prior
+        p = 1 / (1 + np.exp(-np.clip(odds, -40, 40)))
+        return np.asarray(UNSURE**0.5 * (SURE + 4 * p * (1 - p)))
 
     @cached_property
     def steps(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -62,15 +62,33 @@ def branch(
     typical: Sequence[float],
     found: Sequence[float],
     slope: float = 1.0,
+    scale: tuple[Floats, Floats] | None = None,
 ) -> Branch:
-    """A fit as the code takes it, coefficients and their spread times `slope`, to four digits."""
-    weights = fit.coefficients * slope
+    """A fit as the code takes it, coefficients and their spread times `slope`, to four digits.
+
+    `scale`: of the measures, where the fit has their squares too; it takes these standardised, the code does not.
+    """
+    plainly = _unscaled(fit, scale) * slope
+    weights, count = plainly @ fit.coefficients, len(measures)
+    middle, width = (fit.middle, fit.spread) if scale is None else scale
+    bends = weights[count + 1 :] if scale is not None else np.zeros(count)
     terms = tuple(
         Term(m, *(_short(v) for v in numbers))
-        for m, *numbers in zip(measures, weights[1:], fit.middle, fit.spread, typical, found, strict=True)
+        for m, *numbers in zip(measures, weights[1 : count + 1], middle, width, typical, found, bends, strict=True)
     )
-    spread = () if covariance is None else _factor(covariance * slope**2)
+    spread = () if covariance is None else _factor(plainly @ covariance @ plainly.T)
     return Branch(_short(weights[0]), terms, spread)
+
+
+def _unscaled(fit: Fit, scale: tuple[Floats, Floats] | None) -> Floats:
+    """The matrix that takes coefficients of what the fit standardised to those of measures on their own `scale`."""
+    matrix = np.eye(len(fit.coefficients))
+    if scale is not None:
+        count = len(scale[0])
+        middle, spread = (np.r_[own, np.full(count, plain)] for own, plain in zip(scale, (0.0, 1.0), strict=True))
+        matrix[1:, 1:] = np.diag(spread / fit.spread)
+        matrix[0, 1:] = (middle - fit.middle) / fit.spread
+    return matrix
 
 
 def _factor(covariance: Floats) -> tuple[tuple[float, ...], ...]:
@@ -103,7 +121,11 @@ def rendered(
 
 
 def _branch(one: Branch) -> str:
-    told = [f'Term("{t.measure}", {t.weight}, {t.middle}, {t.spread}, {t.typical}, {t.found})' for t in one.terms]
+    bends = [f", {t.bend}" if one.bends else "" for t in one.terms]
+    told = [
+        f'Term("{t.measure}", {t.weight}, {t.middle}, {t.spread}, {t.typical}, {t.found}{bend})'
+        for t, bend in zip(one.terms, bends, strict=True)
+    ]
     many = "(\n" + "\n".join(f"            {term}," for term in told) + "\n        )"
     terms = many if len(told) > 1 else f"({told[0]},)"
     rows = "\n".join(f"            {_tuple(row)}," for row in one.deviations)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from hndoctor.calibration.again import judged_again, whole
 from hndoctor.calibration.alone import (
     TILE,
+    WHOLE,
     Judged,
     blank,
     grey_noise,
@@ -24,6 +25,7 @@ from hndoctor.calibration.logistic import Branch, Form, Probability, Reason, Ter
 __all__ = [
     "FORMS",
     "TILE",
+    "WHOLE",
     "Branch",
     "Compared",
     "Form",

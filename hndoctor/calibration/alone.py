@@ -11,6 +11,7 @@ from hndoctor.calibration.table import TABLE
 
 Scores = Mapping[str, float]
 TILE = TABLE["tile"]  # for metrics.tiles, which evaluates it for all tiles at once
+WHOLE = 4.0  # log odds of the whole picture, at most, that count for its tiles: 98 of 100 is as sure as they need
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Judged:
     noise: Probability  # colourful: fine or in blobs
     blobby: bool  # more of smooth blobs, larger than a latent pixel, than fine
     severity: float  # how far the picture has drowned, 0 (not at all) to 1 (nothing but noise)
-    grey: Probability  # noise without colour
+    grey: Probability  # noise without colours of its own: grey, or of one tint
     blank: Probability  # black, white, one colour
     repeated: Probability  # one texture all over
 
@@ -33,20 +34,22 @@ def is_small(width: int, height: int) -> bool:
 def judge(scores: Scores, small: bool) -> Judged:
     """All of it.  `scores` holds every measure of METRICS; raises KeyError where one is missing."""
     fine, blobs = (_of(TABLE[name], scores) for name in _names(small))
+    colourful = fine.or_else(blobs)
     return Judged(
-        noise=fine.or_else(blobs),
-        blobby=_louder(scores, small) == "blobs",
+        noise=colourful,
+        blobby=_nearer(scores, small) == "blobs",
         severity=_severity(scores, small),
-        grey=grey_noise(scores, small),
+        grey=grey_noise(scores, small).unless(colourful),
         blank=blank(scores),
         repeated=repeated(scores),
     )
 
 
 def grey_noise(scores: Scores, small: bool) -> Probability:
-    """Noise without colour: the static of a television, or grey latents."""
-    latents = TABLE[f"grey noise, {'small' if small else 'large'}"]
-    return _of(TABLE["grey static"], scores).or_else(_of(latents, scores))
+    """Noise without colours of its own: the static of a television, grey latents, or either in the shades of one."""
+    size = "small" if small else "large"
+    latents = _of(TABLE["grey static"], scores).or_else(_of(TABLE[f"grey noise, {size}"], scores))
+    return latents.or_else(_of(TABLE[f"tinted noise, {size}"], scores))
 
 
 def blank(scores: Scores) -> Probability:
@@ -60,14 +63,14 @@ def repeated(scores: Scores) -> Probability:
 
 
 def noise_reasons(scores: Scores, small: bool) -> tuple[Reason, ...]:
-    """Why a picture looks like noise: the measures of the louder branch, loudest first."""
+    """Why a picture looks like noise: the measures of the branch that its kind belongs to, loudest first."""
     fine, blobs = (TABLE[name] for name in _names(small))
-    return (blobs if _louder(scores, small) == "blobs" else fine).reasons(scores, FORMS)
+    return (blobs if _nearer(scores, small) == "blobs" else fine).reasons(scores, FORMS)
 
 
-def _louder(scores: Scores, small: bool) -> str:
-    fine, blobs = (one.log_odds(one.features(scores, FORMS)) for one in (TABLE[name] for name in _names(small)))
-    return "blobs" if blobs > fine else "fine"
+def _nearer(scores: Scores, small: bool) -> str:
+    branch = TABLE["blobs or fine, small" if small else "blobs or fine, large"]
+    return "blobs" if branch.log_odds(branch.features(scores, FORMS)) > 0 else "fine"
 
 
 def _names(small: bool) -> tuple[str, str]:

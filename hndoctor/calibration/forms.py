@@ -21,7 +21,7 @@ FORMS: dict[str, Form] = {
     "joint_entropy": Form(0.0, 14.0),
     "local_colour_entropy": Form(0.0, 8.0),
     "local_grey_entropy": Form(0.0, 5.0),
-    "lossless_size": _SHARE,
+    "lossless_size": Form(0.6, 1.0),  # what is flat compresses far better as PNG than as JPEG: that is no difference
     "spectral_flatness": Form(0.0, 1.0, 0.01),
     "spectral_entropy": _SHARE,
     "spectral_slope": Form(-8.0, 2.0),

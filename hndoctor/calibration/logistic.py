@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MOST = 30.0  # log odds beyond which nothing changes any more
+BENT = 3.0  # spreads beyond which a measure's bend bends no further
 NINETY = 1.645  # standard deviations on either side that hold 90 % of a normal distribution
 
 
@@ -41,6 +42,7 @@ class Term:
     spread: float  # standard deviation on the form's scale
     typical: float  # median of sound pictures, as measured: what a reason compares with
     found: float  # median of what is looked for
+    bend: float = 0.0  # weight of the square of the same, of at most `BENT` spreads: what is best in the middle
 
 
 @dataclass(frozen=True)
@@ -55,19 +57,26 @@ class Reason:
 
 @dataclass(frozen=True)
 class Branch:
-    """A logistic: log odds = intercept + Σ weight · (form(value) − middle) / spread."""
+    """A logistic: log odds = intercept + Σ weight · z + bend · min(|z|, 3)², z = (form(value) − middle) / spread."""
 
     intercept: float
     terms: tuple[Term, ...]
     deviations: tuple[tuple[float, ...], ...]  # F of their covariance F Fᵀ, intercept first; few columns, or none
 
     def features(self, scores: Mapping[str, float], forms: Mapping[str, Form]) -> tuple[float, ...]:
-        """The standardised measures, after a 1 for the intercept."""
-        return (1.0, *((forms[t.measure].of(scores[t.measure]) - t.middle) / t.spread for t in self.terms))
+        """The standardised measures, after a 1 for the intercept; then their squares where any term bends."""
+        straight = [(forms[t.measure].of(scores[t.measure]) - t.middle) / t.spread for t in self.terms]
+        return (1.0, *straight, *(map(bent, straight) if self.bends else ()))
+
+    @property
+    def bends(self) -> bool:
+        """Whether any term does."""
+        return any(t.bend for t in self.terms)
 
     def log_odds(self, features: Sequence[float]) -> float:
         """Log odds of standardised measures, natural logarithm, within ±`MOST`."""
-        weights = (self.intercept, *(t.weight for t in self.terms))
+        squares = (t.bend for t in self.terms) if self.bends else ()
+        weights = (self.intercept, *(t.weight for t in self.terms), *squares)
         return clipped(sum(w * x for w, x in zip(weights, features, strict=True)))
 
     def deviation(self, features: Sequence[float]) -> float:
@@ -84,7 +93,8 @@ class Branch:
         for term in self.terms:
             form, value = forms[term.measure], scores[term.measure]
             moved = form.of(value) - form.of(term.typical)
-            odds = term.weight * moved / term.spread
+            here, usual = ((form.of(v) - term.middle) / term.spread for v in (value, term.typical))
+            odds = term.weight * (here - usual) + term.bend * (bent(here) - bent(usual))
             if odds > 0 and moved * (form.of(term.found) - form.of(term.typical)) > 0:
                 found.append(Reason(term.measure, value, term.typical, odds))
         return tuple(sorted(found, key=lambda r: -r.odds))
@@ -108,6 +118,16 @@ class Probability:
         """That one or the other holds, were they independent."""
         pairs = ((self.value, other.value), (self.low, other.low), (self.high, other.high))
         return Probability(*(1 - (1 - a) * (1 - b) for a, b in pairs))
+
+    def unless(self, other: Probability) -> Probability:
+        """That this one holds and the other does not, were they independent."""
+        pairs = ((self.value, other.value), (self.low, other.high), (self.high, other.low))
+        return Probability(*(a * (1 - b) for a, b in pairs))
+
+
+def bent(z: float) -> float:
+    """What a term's bend weighs: the square of a standardised measure, of at most `BENT`."""
+    return min(z * z, BENT * BENT)
 
 
 def clipped(odds: float, most: float = MOST) -> float:

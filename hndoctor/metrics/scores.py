@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hndoctor.calibration import Judged, judge, judged_again
+from hndoctor.calibration import Judged, judge, judged_again, log_odds
 from hndoctor.metrics.measures import METRICS
 from hndoctor.metrics.picture import PictureError, fingerprint, load, opened, pixels_of, shrunk_to, thumbnail
 from hndoctor.metrics.pixels import Pixels
@@ -38,11 +38,12 @@ def score(pixels: Any) -> Scores:
     """Measure a picture: `Pixels`, or an array as `Pixels.of` takes it."""
     picture = Pixels.of(pixels)
     scores = {function.__name__: function(picture) for function in METRICS}
-    tiles = tile_map(picture)
     small = picture.block == 1
+    judged = judge(scores, small)
+    tiles = tile_map(picture, log_odds(judged.noise.value))
     return Scores(
         scores=scores,
-        judged=judge(scores, small),
+        judged=judged,
         noise_share=float((tiles >= TILE_NOISE).mean()),
         tiles=tuple(tuple(row) for row in tiles.round(4).tolist()),
         fingerprint=fingerprint(picture),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hndoctor.calibration import TILE
+from hndoctor.calibration import TILE, WHOLE, clipped
 from hndoctor.metrics.entropy import tile_colour_entropies
 from hndoctor.metrics.grids import tile_side
 from hndoctor.metrics.pixels import Pixels
@@ -15,12 +15,14 @@ _WEIGHTS = np.array([t.weight / t.spread for t in TILE.terms])
 _INTERCEPT = TILE.intercept - float(sum(t.weight / t.spread * t.middle for t in TILE.terms))
 
 
-def tile_map(pixels: Pixels) -> NDArray[np.float64]:
-    """Probability that each tile is colourful noise, (rows, columns).
+def tile_map(pixels: Pixels, odds: float) -> NDArray[np.float64]:
+    """Probability that each tile is colourful noise, (rows, columns).  `odds`: log odds that the whole picture is.
 
-    A logistic of the four features of `tile_features`; a half-collapsed picture shows where.
+    A logistic of the four features of `tile_features` and of the whole: one tile alone has few values, and what looks
+    a little like noise in a picture that is noise all over is more likely noise than the same in a sound one.
     """
-    return np.asarray(1 / (1 + np.exp(-np.clip(_INTERCEPT + tile_features(pixels) @ _WEIGHTS, -30, 30))))
+    seen = tile_features(pixels) @ _WEIGHTS[:-1] + _WEIGHTS[-1] * clipped(odds, WHOLE)
+    return np.asarray(1 / (1 + np.exp(-np.clip(_INTERCEPT + seen, -30, 30))))
 
 
 def tile_features(pixels: Pixels) -> NDArray[np.float64]:

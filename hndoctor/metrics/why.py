@@ -18,7 +18,7 @@ def reasons_of(scores: Mapping[str, float], judged: Judged, share: float, small:
         reasons.append(f"{kind}: noise covers {share:.0%} of the frame")
         reasons += [told(reason) for reason in noise_reasons(scores, small)[:3]]
     elif judged.grey.value >= 0.5:
-        reasons.append("noise without colour: grey static")
+        reasons.append("noise without colours of its own: grey static, or of one tint")
     elif share >= HALF:
         reasons.append(f"{share:.0%} of the frame looks like noise, though the picture as a whole does not")
     if judged.blank.value >= 0.5:

@@ -23,6 +23,7 @@ from hndoctor.rules._previews_relative import (
 from hndoctor.rules._previews_text import NOISE
 from hndoctor.rules.engine import Sign, rule
 
+GREY_SAID = "the preview is noise without colours of its own, grey or of one tint"
 NOISE_SHARE = 0.6  # share of tiles from which a picture is partly noise, though not as a whole (guess, untested)
 SHARE_WORTH_SAYING = 0.1  # of the tiles; below it the tile map does not see what the whole picture shows
 RISE = 2.0  # rise of the log odds of noise over the first previews that counts as growth (guess, untested)
@@ -54,7 +55,7 @@ def colourful_noise(vitals: Vitals) -> Iterator[Sign]:
             yield Sign(text, step, worst.path, round(p.value, 4), NOISE, sure)
         elif grey:
             value = grey[0].grey_noise or 0.0
-            yield Sign("the preview is noise without colour", step, grey[0].path, round(value, 4), NOISE, value)
+            yield Sign(GREY_SAID, step, grey[0].path, round(value, 4), NOISE, value)
         else:
             yield from _partly(step, judged, vitals)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from benchmarks.previews.families import unit
 from benchmarks.previews.fitting import auc, balanced, logistic, true_positives
-from benchmarks.previews.measuring import NAMES, TILES, Table
+from benchmarks.previews.measuring import NAMES, TILES, Table, measured, tile_truth
+from benchmarks.previews.samples import Sample
 from benchmarks.previews.tasks import Task, left_out
+from benchmarks.previews.writing import branch
+from hndoctor.calibration import FORMS
 
 
 def made(n: int, seed: int) -> Table:
@@ -21,7 +24,7 @@ def made(n: int, seed: int) -> Table:
     scores = rng.uniform(0.2, 0.8, (n, len(NAMES)))
     scores[:, NAMES.index("coherence")] = np.where(noise, 0.3, 0.6) + rng.normal(0, 0.05, n)
     group = np.where(noise, "noise", "photo")
-    empty = np.zeros((n, TILES, 4)), np.zeros((n, 0))
+    empty = np.zeros((n, TILES, 4)), np.zeros((n, TILES)), np.zeros((n, 0))
     return Table(np.full(n, "p"), group, family, np.zeros(n, bool), np.full(n, -1), np.full(n, np.nan), scores, *empty)
 
 
@@ -53,6 +56,47 @@ def test_the_one_measure_that_tells_does_so_without_the_family_too():
     assert weights[0] > 5 * weights[1:].max()
     odds = left_out(wanted)
     assert auc(odds[wanted.truth > 0.5], odds[wanted.truth < 0.5]) > 0.99
+
+
+def test_what_is_best_in_the_middle_is_found_by_its_square_alone():
+    table = made(480, 4)
+    where = NAMES.index("coherence")
+    middle = np.where(table.group == "noise", 0.5, np.where(np.arange(480) % 2 == 0, 0.3, 0.7))
+    table.scores[:, where] = middle + np.random.default_rng(4).normal(0, 0.03, 480)
+    straight = task(table, "coherence", "saturation")
+    assert auc_of(straight) < 0.7
+    assert auc_of(replace(straight, bends=True)) > 0.99
+
+
+def auc_of(wanted: Task) -> float:
+    odds = left_out(wanted)
+    return auc(odds[wanted.truth > 0.5], odds[wanted.truth < 0.5])
+
+
+@pytest.mark.parametrize("bends", [False, True])
+def test_a_branch_says_what_its_fit_says(bends):
+    table = made(240, 5)
+    wanted = replace(task(table, "coherence", "saturation", "hue_entropy"), bends=bends)
+    fit = wanted.fit()
+    one = branch(wanted.measures, fit, None, [0.5] * 3, [0.5] * 3, 0.8, wanted.scale if bends else None)
+    told = [one.log_odds(one.features(table.score_of(i), FORMS)) for i in range(240)]
+    assert told == pytest.approx(0.8 * fit.log_odds(wanted.design(table)), rel=5e-3, abs=5e-3)
+    assert one.bends is bends
+
+
+def test_a_part_of_a_frame_covers_the_tiles_that_lie_inside_it():
+    truth = tile_truth((0.0, 0.5, 0.6, 1.0), (5, 4))
+    assert truth[:3].tolist() == [[0, 0, 1, 1]] * 3
+    assert truth[3:].tolist() == [[0, 0, 0, 0]] * 2
+    assert np.isnan(tile_truth((0.0, 0.0, 0.5, 1.0), (5, 1))[2, 0])
+
+
+def test_of_a_picture_with_noise_pasted_in_tiles_of_both_are_kept():
+    picture = np.zeros((128, 128, 3), np.uint8)
+    picture[:, 64:] = np.random.default_rng(6).integers(0, 256, (128, 64, 3))
+    table = measured("p", [Sample("pasted", "pasted p", picture, noisy=(0.0, 0.5, 1.0, 1.0))])
+    assert sorted(table.noisy[0].tolist()) == [0, 0, 1, 1]
+    assert table.tiles[0, table.noisy[0] == 1, 0].min() > table.tiles[0, table.noisy[0] == 0, 0].max()
 
 
 def test_noise_told_apart_by_chance_alone_is_worth_nothing_when_held_out():

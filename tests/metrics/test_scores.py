@@ -48,6 +48,30 @@ def test_half_a_frame_of_noise_is_half_the_tiles():
     assert tiles[:, 5:].mean() > 0.8 > 0.2 > tiles[:, :3].mean()
 
 
+@pytest.mark.parametrize("side", [128, 512])
+def test_the_map_of_a_picture_that_is_noise_covers_it(side):
+    for gain in (0.7, 1.0, 2.5):
+        found = score(latent_noise(int(10 * gain), side, gain))
+        assert found.noise > 0.5
+        assert found.noise_share > 0.8, gain
+    assert score(drawing(4, side)).noise_share < 0.1
+
+
+@pytest.mark.parametrize("side", [128, 512])
+@pytest.mark.parametrize("contrast", [0.3, 1.0])
+def test_noise_in_the_shades_of_one_colour_is_noise_too_and_a_toned_drawing_none(side, contrast):
+    def toned(picture):
+        grey = 0.5 + contrast * (picture.mean(axis=2, keepdims=True) / 255 - 0.5)
+        return (255 * np.clip(grey * (0.9, 0.7, 0.3), 0, 1)).astype(np.uint8)
+
+    def either(picture):
+        judged = score(toned(picture)).judged
+        return max(judged.noise.value, judged.grey.value)
+
+    assert np.median([either(latent_noise(seed, side, 1.5)) for seed in range(5)]) > 0.5
+    assert max(either(drawing(seed, side)) for seed in range(5)) < 0.1
+
+
 def test_mirroring_and_jpeg_change_little(tmp_path):
     for picture in (drawing(5, 512), latent_noise(3, 512, 2.0)):
         Image.fromarray(picture).save(tmp_path / "a.jpg", quality=60)
