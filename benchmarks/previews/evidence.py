@@ -11,15 +11,16 @@ from benchmarks.previews.tasks import RANK, STEADY, Task
 
 SOUND = ("photo", "art", "pocket")
 LIKE_SOUND = (*SOUND, "bare", "dying sound")
-#: Log odds of noise before a picture is looked at: three in twenty of those that somebody asks about (guess).  With it
+#: Log odds of noise before a picture is looked at: one in five of those that somebody asks about (guess).  With it
 #: one in a hundred pictures of families left out is called noise
-PRIOR = -1.735
+PRIOR = -1.386
 GREY_PRIOR = -2.6  # the same of noise without colours of its own: one in fifteen (guess)
 DECEPTIVE = 0.1  # weight of a deceptive family: alone it may look like noise
 FOUND = 3.0  # weight of a family of noise decoded in Stable Diffusion's own latent space, the real thing
 SEVERITY_RANK = 0.5  # less leaves ladders that were left out below .97, more pulls the ends together
 SEVERITY_RIDGE = 1e-2  # a tenth of it makes the worst ladders that were left out .1 worse
-PIXELS = 24.0  # weight of a family of pixel noise: two families beside two dozen of latent noise
+#: weight of a family of pixel noise, of which nothing is doubtful: so heavy an end keeps from tipping what lies between
+PIXELS = 500.0
 BLOBS = ("smooth 1.5", "smooth 2", "smooth 3")
 LIKE_BLOBS = (*BLOBS, "smooth 0.7", "smooth 1", "mixed", "pink", "brushed")  # in part: no contradiction to blobs
 SPREAD = ("spectral_flatness", "spectral_entropy", "spectral_slope", "coarse_energy", "cell_energy")  # of energy
