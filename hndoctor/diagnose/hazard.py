@@ -49,8 +49,11 @@ class Prior:
         usual, rate = believed.BREAK_USUAL[self.base.kind], min(max(self.clock.rate(step), RATES[0]), RATES[1])
         power = math.log(believed.BREAK_RUINOUS[self.base.kind] / usual) / math.log(self.base.ruinous / self.base.usual)
         hazard = usual * (rate / self.base.usual) ** power
-        steps = (self.clock.at(step) - self.clock.at(before)) / rate  # times sqrt(batch)
-        return -math.expm1(-times * hazard * max(0.0, steps))
+        end, begun = (times * hazard * self.clock.at(at) / rate for at in (max(before, step), before))  # of sqrt(batch)
+        if self.clock.told:
+            return -math.expm1(begun - end)
+        most = believed.CEILING_RATE_UNKNOWN  # however long it goes on: time alone breaks no run
+        return _hazard(-most * math.expm1(-begun / most), -most * math.expm1(-end / most))
 
     @property
     def words(self) -> str:

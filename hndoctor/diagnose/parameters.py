@@ -30,7 +30,7 @@ SPREAD_FAST = 1.0  # at rates above 5e-5, or another optimizer than Adam (scienc
 SPREAD_OTHER_BASE = {"sd1": 0.0, "sd2": 0.6, "pocket": 2.0, "unknown": 1.5}  # at least; the pocket's: lab, as above
 FAST_RATE = 5e-5  # SD1's (science.md §B.5)
 CEILING = {"sd1": 1.0, "sd2": 0.6, "pocket": 0.35, "unknown": 0.35}  # most that dose alone may say; guess
-CEILING_RATE_UNKNOWN = 0.35  # the same where no file tells the rate; guess
+CEILING_RATE_UNKNOWN = 0.35  # the same where no file tells the rate, of breakage too; guess
 
 LEARNT_MEDIAN = 0.006  # dose by which a network shows an effect: 1,200 steps at 5e-6; guess from G19 (5k usable)
 LEARNT_SPREAD = 0.8  # guess

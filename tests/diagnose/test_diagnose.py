@@ -177,6 +177,17 @@ def test_noise_with_sane_weights_is_believed_when_it_lasts():
     assert (diagnosis.verdict, diagnosis.onset.broken) == (Verdict.BROKEN, 4500)
 
 
+@pytest.mark.parametrize("sizes", [(768, 320), POCKET])
+def test_no_run_is_broken_by_the_clock_alone(sizes):
+    """Sound weights, no log that tells the rate, and nothing else, for however long: a watch would stop a training."""
+    steps = range(5_000, 200_001, 5_000)
+    vitals = Vitals("r", "x", checkpoints=tuple(a_checkpoint(step, sizes=sizes) for step in steps))
+    diagnosis = diagnose(vitals)
+    assert diagnosis.onset.broken is None
+    assert {station.state for station in diagnosis.course} <= {State.STARTING, State.HEALTHY}
+    assert max(station.p["broken"] for station in diagnosis.course) < 0.3
+
+
 def test_files_that_cannot_be_read_are_told_in_order_of_step_however_the_folder_was_listed():
     files = tuple(unreadable(step) for step in (20_000, None, 500, 3000))
     told = [diagnose(a_run(unreadable=order)) for order in (files, files[::-1])]

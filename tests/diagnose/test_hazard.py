@@ -74,6 +74,20 @@ def test_an_unknown_rate_bounds_what_dose_may_say():
     assert of().ceiling == believed.CEILING["sd1"]
 
 
+@pytest.mark.parametrize("sizes", [None, POCKET])
+def test_an_unknown_rate_bounds_what_time_may_say_of_breakage(sizes):
+    """At first it says what it says at the usual rate; in the end no more than dose does, however it is cut."""
+    unknown, usual = of(sizes, learn_rate=None), of(sizes, learn_rate="5e-6" if sizes is None else "1e-3")
+    assert unknown.clock.told is None
+    assert unknown.breaks_between(0, 100) == pytest.approx(usual.breaks_between(0, 100), rel=0.02)
+    sound = 1.0
+    for begun in range(0, 1_000_000, 50_000):
+        sound *= 1 - unknown.breaks_between(begun, begun + 50_000)
+    assert 1 - sound == pytest.approx(unknown.breaks_between(0, 1_000_000))
+    assert unknown.breaks_between(0, 10**9) == pytest.approx(believed.CEILING_RATE_UNKNOWN)
+    assert unknown.breaks_between(200, 200) == unknown.breaks_between(200, 100) == 0
+
+
 def test_overtraining_by_dose_is_half_at_the_median_of_runs_to_which_it_applies():
     prior = of()
     low, high = believed.ONSET_ASTRAY_RANGE
