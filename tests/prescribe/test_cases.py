@@ -7,7 +7,7 @@ import pytest
 from hndoctor.diagnose.parameters import GAIN_CERTAIN
 from hndoctor.formats.schedule import parse_schedule
 from hndoctor.prescribe import CONTRADICTED, SERIOUS, prescribe
-from hndoctor.prescribe.rates import CHECKPOINTS_AHEAD, GUIDE_STEPS, rates_of, rounded
+from hndoctor.prescribe.rates import GUIDE_STEPS, rates_of, rounded
 from hndoctor.records import Action, Settings, Severity, State, Verdict, Vitals
 from tests.makers import STEPS, a_checkpoint, a_run, an_optimizer, losses, unreadable, validation
 from tests.prescribe.makers import a_finding, judged
@@ -251,7 +251,7 @@ def test_overtrained_by_dose_trains_on_only_where_dose_and_steps_are_left():
     rates = rates_of(vitals)
     advice = told(vitals, WORN)
     assert (advice.action, advice.step) == (Action.RESUME, 3500)
-    ahead = CHECKPOINTS_AHEAD * 500
+    ahead = 5 * 500  # room for five checkpoints
     left = rates.budget(3500)
     rate = rounded(min(5e-6 / 2, left / ahead))
     assert advice.learning_rate == rate
@@ -270,7 +270,7 @@ def test_overtrained_by_dose_trains_on_only_where_dose_and_steps_are_left():
 
 
 def test_overtrained_with_a_small_budget_leaves_room_for_some_checkpoints_above_the_floor():
-    early, ahead = rates_of(run_at("5e-6")).budget(0), CHECKPOINTS_AHEAD * 500
+    early, ahead = rates_of(run_at("5e-6")).budget(0), 5 * 500
     for left, wanted in ((1.1e-6, 1e-6), (1e-7, 5e-7)):  # that a rate would take up in so many steps
         rate = (early - left * ahead) / 3500
         advice = told(run_at(f"{rate}"), WORN)
