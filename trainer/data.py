@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hndoctor.formats.captions import CaptionError, create_text, read_template
+from hndoctor.formats.counted import counted
 from trainer import seeding
 from trainer.config import Config, names_a_file
 from trainer.errors import TrainerError
@@ -168,7 +169,8 @@ def split(pictures: Sequence[Picture], config: Config) -> tuple[tuple[Picture, .
     count = max(count, 1) if wanted else 0
     if count >= len(pictures):
         raise TrainerError(
-            f"validation = {wanted:g}: holding out {count} of {len(pictures)} pictures leaves none to train on"
+            f"validation = {wanted:g}: holding out {count} of {counted(len(pictures), 'picture')} "
+            "leaves none to train on"
         )
     shuffled = seeding.order(config.seed, -1, len(pictures))
     held = set(shuffled[:count])

@@ -97,7 +97,8 @@ def read_folder(folder: Path, how: Reading | None = None) -> PictureSet:
     pictures = tuple(found for found in read if isinstance(found, Picture))
     if not pictures:
         name, why = skipped[0]
-        raise TrainerError(f"data {folder}: none of its {len(files)} pictures can be read; {name}: {why}")
+        none = "its only picture cannot" if len(files) == 1 else f"none of its {len(files)} pictures can"
+        raise TrainerError(f"data {folder}: {none} be read; {name}: {why}")
     return PictureSet(folder, pictures, skipped, (*notes, *_others_in(folder), *_remarks(pictures)))
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hndoctor.formats.captions import FILEWORDS
+from hndoctor.formats.counted import counted
 from hndoctor.formats.curve import Curve
 from hndoctor.formats.layout import file_bytes, parameters, parse_dropout_structure, parse_structure
 from hndoctor.formats.schedule import find_traps, in_words, parse_schedule, power
@@ -150,7 +151,7 @@ def _shaped(config: Config) -> str:
         "cosine": f", falling in a cosine to {power(config.lr_min_ratio)} of it",
         "cosine_with_restarts": f", in {config.lr_num_cycles} falling cosine(s) to {power(config.lr_min_ratio)} of it",
     }[config.lr_scheduler]
-    return shape + (f", after {config.lr_warmup_steps} steps of warm-up" if config.lr_warmup_steps else "")
+    return shape + (f", after {counted(config.lr_warmup_steps, 'step')} of warm-up" if config.lr_warmup_steps else "")
 
 
 def _skipped(pictures: PictureSet) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hndoctor.formats.counted import counted
 from hndoctor.formats.types import OptimizerFile
 from trainer import optimizer as optimizers
 from trainer import optimizer_kinds
@@ -157,7 +158,7 @@ def take_up(found: Found, course: Course) -> list[str]:
         if not optimizers.is_bound(found.state, found.path):
             notices.append(
                 f"{found.state.path.name} carries the hash of the file that the web UI began with, as all its own do: "
-                f"taken, as it counts the network's {found.network.step} steps"
+                f"taken, as it counts the network's {counted(found.network.step, 'step')}"
             )
         optimizers.load(found.state, course.optimizer, course.parameters, course.scaler)
     return [*notices, *([average] if average else [])]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from hndoctor.formats.counted import counted
 from trainer import base as bases
 from trainer import course as courses
 from trainer import optimizer_kinds, planning, processes, saving
@@ -107,7 +108,8 @@ def _inside(folder: RunFolder, found: Found) -> bool:
 def _check_unfinished(found: Found, config: Config) -> None:
     if found.network.step >= config.steps:
         raise TrainerError(
-            f"{found.path}: has {found.network.step} steps already, steps = {config.steps}: raise steps to train on"
+            f"{found.path}: has {counted(found.network.step, 'step')} already, steps = {config.steps}: "
+            "raise steps to train on"
         )
 
 

@@ -13,6 +13,7 @@ from hndoctor.cli import gating, reports
 from hndoctor.cli.console import UsageError, error_console, shown
 from hndoctor.cli.sifting import Wanted, exit_code, sifted, suppressed
 from hndoctor.formats.bounded import read_text
+from hndoctor.formats.counted import counted
 from hndoctor.records import Diagnosis, PlanVitals, Setup, Severity, Verdict
 
 CONFIG_LIMIT = 1 << 20  # bytes of a configuration
@@ -65,8 +66,8 @@ def judged(setup: Setup) -> Diagnosis:
     worst = {finding.severity for finding in found}
     verdict = Verdict.AILING if worst & {Severity.ERROR, Severity.WARNING} else Verdict.HEALTHY
     written = len({caption.source for caption in setup.captions if caption.source})
-    count = f"{len(setup.pictures):,} pictures, {written:,} caption files"
-    said = f"{len(found)} things to look at" if found else "nothing to mend"
+    count = f"{counted(len(setup.pictures), 'picture')}, {counted(written, 'caption file')}"
+    said = f"{counted(len(found), 'thing')} to look at" if found else "nothing to mend"
     summary = f"{count}: {said}.{planned(setup.plan)} Tokens: {setup.tokenizer}."
     name, unexamined = setup.name or Path(setup.data).name, (*setup.skipped, *lacking)
     return Diagnosis(setup.data, name, verdict, summary, found, unexamined)
@@ -76,9 +77,10 @@ def planned(plan: PlanVitals | None) -> str:
     """What the plan comes to, in a sentence; empty where it does not say."""
     if plan is None or not plan.steps_per_epoch or plan.passes is None:
         return ""
-    epochs = (
-        f" {plan.steps:,} steps are {plan.steps_per_epoch:,} an epoch and show each picture {plan.passes:,.0f} times"
-    )
+    are, show = ("is", "shows") if plan.steps == 1 else ("are", "show")
+    seen = counted(round(plan.passes), "time")
+    steps = counted(plan.steps or 0, "step")
+    epochs = f" {steps} {are} {plan.steps_per_epoch:,} an epoch and {show} each picture {seen}"
     need = sum(size for _, size in plan.memory)
     return f"{epochs}; they take about {need / _GB:.1f} GB of a graphics card." if need else f"{epochs}."
 
@@ -138,5 +140,5 @@ def mend(asked: Asked) -> None:
         where = f"in {asked.data}; each as it was lies beside it (.bak)" if changes else "there was nothing to mend"
     else:
         where = f"into {asked.mend.folder}, which holds all captions; {asked.data} is as it was"
-    told = f"{len(changes)} captions rewritten {where}" if changes else f"no caption rewritten: {where}"
+    told = f"{counted(len(changes), 'caption')} rewritten {where}" if changes else f"no caption rewritten: {where}"
     console.print(Text(shown(told)), soft_wrap=True)

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from hndoctor.cli.console import escape
+from hndoctor.formats.counted import counted
 
 if TYPE_CHECKING:
     from trainer.events import Event, Finished, Plan, Stepped, Validated
@@ -114,16 +115,16 @@ def _plan_lines(plan: Plan) -> Iterable[tuple[str, str]]:
     sizes = ", ".join(str(size) for size in plan.sizes)
     yield "network", f"{plan.layer_structure} {plan.activation}, sizes {sizes}: {plan.parameters:,} parameters"
     held_out = f", {plan.held_out} held out" if plan.held_out else ""
-    yield "data", f"{plan.pictures} pictures{held_out}; {plan.samples} a step, {plan.epochs:.1f} epochs"
+    yield "data", f"{counted(plan.pictures, 'picture')}{held_out}; {plan.samples} a step, {plan.epochs:.1f} epochs"
     start = plan.start
     for end, _, words in plan.rates:
         yield "rate" if start == plan.start else "", f"{words} from step {start} to {end}"
         start = end
     whole = plan.file_bytes + plan.optimizer_bytes
     states = " with optimizer states" if plan.optimizer_bytes else ""
-    every = f", every {plan.save_every} steps" if plan.save_every else ""
+    every = f", every {counted(plan.save_every, 'step')}" if plan.save_every else ""
     total = size(plan.checkpoints * whole)
-    many = "1 checkpoint" if plan.checkpoints == 1 else f"{plan.checkpoints} checkpoints"
+    many = counted(plan.checkpoints, "checkpoint")
     yield "writes", f"{many} of {size(whole)}{states}{every}: {total}"
     if plan.seconds is not None:
         when = datetime.now() + timedelta(seconds=plan.seconds)

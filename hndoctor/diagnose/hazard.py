@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hndoctor.diagnose import parameters as believed
 from hndoctor.diagnose.chain import Row
 from hndoctor.diagnose.stations import Stop
+from hndoctor.formats.counted import counted
 from hndoctor.records import Vitals
 from hndoctor.rules.dose import Base, Clock, base_of, clock_of
 from hndoctor.rules.windows import normal
@@ -66,7 +67,7 @@ class Prior:
             "pocket": f"the pocket model's own band (benchmarks/lab), {_times(self.base)} times the guide's",
             "unknown": "a wide band: the base model is not known",
         }[self.base.kind]
-        pictures = f"{self.pictures} pictures" if self.pictures else "an unknown number of pictures"
+        pictures = counted(self.pictures, "picture") if self.pictures else "an unknown number of pictures"
         rate = f"rates from {self.clock.told}" if self.clock.told else "no file tells the rate, so dose says little"
         return f"{source}; {pictures}; {band}; {rate}"
 

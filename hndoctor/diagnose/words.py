@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from hndoctor.diagnose.course import Judged
+from hndoctor.formats.counted import counted
 from hndoctor.records import Finding, Refusal, Severity, Skipped, State, Station, Unreadable, Verdict, Vitals
 from hndoctor.rules.course import broke_at_the_start
 from hndoctor.rules.spoken import spoken
@@ -108,7 +109,7 @@ def _reservations(verdict: Verdict, vitals: Vitals, findings: Sequence[Finding])
     if verdict is Verdict.HEALTHY:
         return ""
     count = len(refused(vitals))
-    files = f"{count} file{'s' if count != 1 else ''} could not be read" if count else ""
+    files = f"{counted(count, 'file')} could not be read" if count else ""
     errors = [finding.message for finding in findings if finding.severity is Severity.ERROR]
     told = dict.fromkeys(map(in_words, errors))
     reasons = [files, *told] if files else list(told)

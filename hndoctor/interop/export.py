@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hndoctor.collect import find_runs
 from hndoctor.formats import settings as settings_files
+from hndoctor.formats.counted import counted
 from hndoctor.formats.generations import WEBUI
 from hndoctor.formats.schedule import ScheduleError, parse_schedule, power
 from hndoctor.formats.types import OptimizerFile
@@ -196,7 +197,7 @@ def _course(stored: int, order: Order, settings: Settings, state: OptimizerFile 
     beyond = max(settings.steps or 0, _last_end(said))
     steps = order.steps or (beyond if beyond > stored else stored + MORE_STEPS)
     if steps <= stored:
-        raise InteropError(f"--steps {steps}: the checkpoint has {stored} steps already; write more")
+        raise InteropError(f"--steps {steps}: the checkpoint has {counted(stored, 'step')} already; write more")
     return steps, said, parse_schedule(said, steps, stored)[0].rate
 
 

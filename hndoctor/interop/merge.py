@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hndoctor.formats.counted import counted
 from hndoctor.formats.generations import WEBUI, carried, dropout_of
 from hndoctor.formats.types import Array, HypernetworkFile
 from hndoctor.formats.write import complete_metadata, write_generation
@@ -79,7 +80,8 @@ def _shares(sources: Sequence[Path], weights: Sequence[float]) -> tuple[float, .
         raise InteropError("one checkpoint alone is no merger; name two or more")
     given = tuple(weights) or (1.0,) * len(sources)
     if len(given) != len(sources):
-        raise InteropError(f"there are {len(sources)} checkpoints and {len(given)} weights; give one weight for each")
+        there = f"there are {len(sources)} checkpoints and {counted(len(given), 'weight')}"
+        raise InteropError(f"{there}; give one weight for each")
     total = math.fsum(given)
     if not all(math.isfinite(w) for w in given) or not math.isfinite(total) or total <= 0:
         raise InteropError("the weights must be finite numbers with a sum above 0; write e.g. 0.5,0.5")

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from hndoctor.diagnose.channels import is_finite
 from hndoctor.diagnose.words import refused
+from hndoctor.formats.counted import counted
 from hndoctor.prescribe import how
 from hndoctor.prescribe.actions import Case, restart, resume, use
 from hndoctor.prescribe.choice import Candidate, acceptable, before_breakage, before_overtraining, best_so_far
@@ -56,7 +57,8 @@ def _rejected_when_broken(case: Case, chosen: Candidate, onset: int) -> tuple[Al
     if nearer:
         why = "previews lag the weights: what looks good just before a collapse is already on its way (G29)"
         rejected.append(Alternative(f"go back only to step {nearer[-1].step:,}", why))
-    rejected.append(Alternative("start again from nothing", f"{chosen.step:,} steps of sound training would be lost"))
+    lost = f"{counted(chosen.step, 'step')} of sound training would be lost"
+    rejected.append(Alternative("start again from nothing", lost))
     return tuple(rejected)
 
 

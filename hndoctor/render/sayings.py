@@ -24,6 +24,9 @@ _NARROW = {  # places that would else let a sentence fit what it does not mean
     "where": r"at step [\d,]+|in \S+|from step .+? checkpoints\)",
 }
 _PLACE = re.compile(r"\{(\w+)\}")
+_VERBS = {"are": "is", "were": "was", "do": "does", "have": "has", "show": "shows"}
+_ONE = {rf"\ {many}": rf"\ (?:{many}|{one})" for many, one in _VERBS.items()}
+_MANY = re.compile(rf"^((?:\\ [a-z]+){{1,2}}?)s\b(\\ (?:{'|'.join(_VERBS)})\b)?")  # of what `re.escape` made
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,13 @@ def _pattern(english: str) -> re.Pattern[str]:
     parts = _PLACE.split(english)
     outer = {1} if not parts[0] else set()
     outer |= {len(parts) - 2} if not parts[-1] else set()
-    made = [re.escape(part) if i % 2 == 0 else _place(part, i in outer) for i, part in enumerate(parts)]
+    made = [_counting(re.escape(part), i) if i % 2 == 0 else _place(part, i in outer) for i, part in enumerate(parts)]
     return re.compile("".join(made), re.DOTALL)
+
+
+def _counting(escaped: str, at: int) -> str:
+    """What follows a number fits one thing as well as many: ``{n} pictures are`` is said of ``1 picture is`` too."""
+    return _MANY.sub(lambda found: f"{found[1]}s?{_ONE.get(found[2], '')}", escaped) if at else escaped
 
 
 def _place(name: str, outer: bool) -> str:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from hndoctor.formats.counted import counted
 from hndoctor.records import Diagnosis, Finding, PictureJudgement, Prescription, Severity, State, Station, Verdict
 from hndoctor.render.figures import clean, percent, steps
 from hndoctor.rules.spoken import spoken
@@ -167,7 +168,7 @@ def _count(diagnoses: Sequence[Diagnosis], pictures: Sequence[PictureJudgement])
 
 
 def _counted(number: int, what: str, parts: Sequence[str]) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}" + (": " + ", ".join(parts) if parts else "")
+    return counted(number, what) + (": " + ", ".join(parts) if parts else "")
 
 
 def worst(findings: Sequence[Finding]) -> Severity | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from hndoctor.formats.counted import counted
 from hndoctor.records import Severity, Vitals
 from hndoctor.rules._previews_relative import by_step, comparable, differences, readable
 from hndoctor.rules._previews_text import HOW_TO_COMPARE, WORDS, listed
@@ -42,7 +43,8 @@ def negative_prompt_used(vitals: Vitals) -> Iterator[Sign]:
     """
     used = [p for p in readable(vitals.previews) if (p.negative_prompt or "").strip()]
     if used:
-        text = f'{len(used)} previews have a negative prompt ("{_short(used[0].negative_prompt or "")}")'
+        have = "has" if len(used) == 1 else "have"
+        text = f'{counted(len(used), "preview")} {have} a negative prompt ("{_short(used[0].negative_prompt or "")}")'
         yield Sign(text, used[0].step, used[0].path, len(used), 0)
 
 

@@ -61,7 +61,8 @@ def colourful_noise(vitals: Vitals) -> Iterator[Sign]:
 
 
 def _noise_message(noisy: int, all_of_step: int, p: Probability, worst: Preview) -> str:
-    count = "the preview is" if all_of_step == 1 else f"{noisy} of {all_of_step} previews are"
+    are = "is" if noisy == 1 else "are"
+    count = "the preview is" if all_of_step == 1 else f"{noisy} of {all_of_step} previews {are}"
     share = worst.noise_share or 0.0
     covered = f", covering {share:.0%} of the frame" if share >= SHARE_WORTH_SAYING else ""
     return f"{count} colourful noise{covered} ({p.value:.0%}, {p.low:.0%} to {p.high:.0%}){_because(worst)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from hndoctor.formats.counted import counted
 from hndoctor.records import Checkpoint, Onset, Severity, State, Station, Vitals
 from hndoctor.rules.dose import GUIDE_RATE, base_of, clock_of, last_step
 from hndoctor.rules.engine import Sign, rule
@@ -152,7 +153,7 @@ def rate_below_the_floor(course: Course) -> Iterator[Sign]:
         below += max(0, min(stop, end) - begun) if rate < limit * 0.98 else 0
         begun = min(stop, end)
     if below > FLOOR_SHARE * end:
-        message = f"{below:,} of {end:,} steps were made below {limit:.0e}"
+        message = f"{below:,} of {counted(end, 'step')} {'was' if below == 1 else 'were'} made below {limit:.0e}"
         yield Sign(message, step=end, value=below / end, limit=FLOOR_SHARE, confidence=0.7)
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
+from hndoctor.formats.counted import counted
 from hndoctor.records import Checkpoint, ModuleVitals, Severity, TensorVitals, Vitals
 from hndoctor.rules.engine import Rule, Sign, rule
 from hndoctor.rules.initial import is_at_its_initialisation
@@ -60,7 +61,8 @@ def still_at_its_initialisation(vitals: Vitals) -> Iterator[Sign]:
     for stretch in stretches(networks(vitals), is_at_its_initialisation):
         trained = [checkpoint for checkpoint in stretch.members if checkpoint.stored_step > 0]
         about = (trained or stretch.members)[-1]
-        message = f"{about.metadata.weight_initialization} initialisation, untouched after {about.stored_step:,} steps"
+        after = counted(about.stored_step, "step")
+        message = f"{about.metadata.weight_initialization} initialisation, untouched after {after}"
         severity = None if trained else Severity.INFO
         yield Sign(message, about.step, about.path, float(about.stored_step), 0.0, 0.95, severity)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from statistics import median
 
+from hndoctor.formats.counted import counted
 from hndoctor.formats.schedule import Segment
 from hndoctor.records import LossPoint, Severity, Vitals
 from hndoctor.rules.dose import base_of, same_rate, schedule_of
@@ -70,7 +71,7 @@ def loss_is_not_a_number(vitals: Vitals) -> Iterator[Sign]:
     bad = [point for point in points if point.nonfinite]
     if bad:
         lasting = "and stays so" if points[-1].nonfinite else "and is finite again later"
-        rows = f"{len(bad):,} of {len(points):,} rows"
+        rows = f"{len(bad):,} of {counted(len(points), 'row')}"
         message = f"the loss is NaN or infinite from step {bad[0].step:,} ({rows}) {lasting}"
         yield Sign(message, step=bad[0].step, value=float(len(bad)), limit=0.0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hndoctor.formats.counted import counted
 from hndoctor.records import Checkpoint, OptimizerVitals, Refusal, Severity, Vitals
 from hndoctor.rules.engine import Rule, Sign, rule
 from hndoctor.rules.pace import rms_of
@@ -44,7 +45,9 @@ def _complaints(
             yield optimizer.unreadable, None, None, Severity.INFO if writing else None
         return
     if optimizer.nonfinite:
-        yield f"{optimizer.nonfinite:,} moments are not finite", float(optimizer.nonfinite), 0.0, Severity.ERROR
+        are = "is" if optimizer.nonfinite == 1 else "are"
+        told = f"{counted(optimizer.nonfinite, 'moment')} {are} not finite"
+        yield told, float(optimizer.nonfinite), 0.0, Severity.ERROR
     if optimizer.negative:
         message = f"{optimizer.negative:,} of its mean squares are below zero: their roots are not numbers"
         yield message, float(optimizer.negative), 0.0, Severity.ERROR
@@ -63,9 +66,10 @@ def _complaints(
         yield f"its next step would move the weights by {times:.3g} times their own size", times, LEAP, severity
     if optimizer.misfits:
         misfits = optimizer.misfits
-        yield f"the moments of {misfits:,} parameters have another shape than the network's tensors", misfits, 0, None
+        told = f"the moments of {counted(misfits, 'parameter')} have another shape than the network's tensors"
+        yield told, misfits, 0, None
     if optimizer.step is not None and optimizer.step > checkpoint.stored_step + 1 and not checkpoint.partial:
-        message = f"it has counted {optimizer.step:,} steps, its network {checkpoint.stored_step:,}"
+        message = f"it has counted {counted(optimizer.step, 'step')}, its network {checkpoint.stored_step:,}"
         yield message, float(optimizer.step), float(checkpoint.stored_step + 1), None
 
 

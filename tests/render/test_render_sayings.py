@@ -45,6 +45,9 @@ NOT_IN_REPORTS = ("atomic.py", "containers.py", "emit.py", "losslog.py", "settin
             "ステップ 9000 から最後まで（チェックポイント 2 個）、768.k.linear.0.weight に +Inf 12 個（3.0%）"
             "（計 4 テンソル）",
         ),
+        ("a.optim: 1 moment is not finite", "a.optim：有限でないモーメントが 1 個あります"),
+        ("1 of 1 step was made below 5e-07", "1 ステップ中 1 ステップが 5e-07 未満の学習率でした"),
+        ("1 preview has a negative prompt (\"a\")", "1 枚のプレビューにネガティブプロンプトがあります（「a」）"),
         ("copy a b.pt to models/hypernetworks", "a b.pt を models/hypernetworks にコピーする"),
         ("previews", "プレビュー"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from hndoctor.formats.counted import counted
 from hndoctor.records import CaptionVitals, Setup, Severity
 from hndoctor.rules.engine import Sign, rule
 from hndoctor.rules.setup.common import Offender, listed, told
@@ -83,7 +84,8 @@ def caption_alphabetical(setup: Setup) -> Iterator[Sign]:
         return
     share = setup.sorted_captions / setup.sortable_captions
     if share >= ORDER_SHARE and setup.sorted_chance < ORDER_CHANCE:
-        message = f"the tags of {setup.sorted_captions} of {setup.sortable_captions} captions are in alphabetical order"
+        of = counted(setup.sortable_captions, "caption")
+        message = f"the tags of {setup.sorted_captions} of {of} are in alphabetical order"
         mend = "put what matters first, turn shuffle_tags on, or run with --fix"
         yield Sign(f"{message}; {mend}", value=share, limit=ORDER_SHARE, confidence=0.99)
 

@@ -21,6 +21,7 @@ class Offender:
     text: str
     value: float | None = None
     severity: Severity | None = None
+    limit: float | None = None  # of its number, where it is not the one that all share
 
 
 def told(
@@ -44,7 +45,7 @@ def told(
             message=f"{one.subject}: {one.text}; {mend}",
             subject=one.subject,
             value=one.value,
-            limit=limit,
+            limit=limit if one.limit is None else one.limit,
             confidence=confidence,
             severity=one.severity,
         )

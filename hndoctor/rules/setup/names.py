@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from hndoctor.formats.counted import counted
 from hndoctor.records import Setup, Severity
 from hndoctor.rules.engine import Sign, rule
 from hndoctor.rules.setup.common import Offender, told
@@ -101,9 +102,9 @@ def style_artist_missing(setup: Setup) -> Iterator[Sign]:
     named = sum(_names_artist(c.tags, setup.name) for c in texts)
     if common_first(setup) is None and named < SHARED * len(texts):
         lacking = len(texts) - named
-        message = (
-            f"{lacking} of {len(texts)} captions do not name the artist or style; add it, or [name] to the template"
-        )
+        do = "does" if lacking == 1 else "do"
+        of = counted(len(texts), "caption")
+        message = f"{lacking} of {of} {do} not name the artist or style; add it, or [name] to the template"
         known = setup.plan is not None and setup.plan.template is not None
         severity = None if known else Severity.INFO  # the template that will be used may hold [name]
         yield Sign(message, value=named / len(texts), limit=SHARED, confidence=0.7, severity=severity)

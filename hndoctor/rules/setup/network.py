@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hndoctor.formats.counted import counted
 from hndoctor.records import Setup, Severity
 from hndoctor.rules.engine import Sign, rule
 
@@ -91,7 +92,8 @@ def plan_disk(setup: Setup) -> Iterator[Sign]:
     need = plan.checkpoints * plan.checkpoint_bytes
     if need * SPARE > plan.free_bytes:
         each = plan.checkpoint_bytes / _GB
-        message = f"{plan.checkpoints} checkpoints of {each:.2f} GB need {need / _GB:.1f} GB"
+        many = f"{counted(plan.checkpoints, 'checkpoint')} of {each:.2f} GB"
+        message = f"{many} {'needs' if plan.checkpoints == 1 else 'need'} {need / _GB:.1f} GB"
         room = f"{plan.free_bytes / _GB:.1f} GB are free; save less often, or make room"
         yield Sign(f"{message}, {room}", value=need, limit=plan.free_bytes, confidence=0.9)
 

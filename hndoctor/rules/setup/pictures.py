@@ -39,7 +39,8 @@ def picture_count(setup: Setup) -> Iterator[Sign]:
     what = f"a {setup.kind}" if setup.kind else "a hypernetwork"
     if count < fair:
         wanted = {"style": "80 to 150", "character": "about 20"}.get(setup.kind or "", "15 or more")
-        message = f"{count} pictures are few for {what}: {wanted} are usual; add good ones, or train fewer steps"
+        few = "one picture is not enough" if count == 1 else f"{count} pictures are few"
+        message = f"{few} for {what}: {wanted} are usual; add good ones, or train fewer steps"
         yield Sign(message, value=count, limit=fair, severity=None if count < poor else Severity.INFO, confidence=0.8)
     elif setup.kind == "style" and count > MANY_STYLE:
         message = f"{count} pictures are more than a style needs (80 to 150); quality matters more, remove the weakest"
@@ -54,9 +55,10 @@ def picture_unreadable(setup: Setup) -> Iterator[Sign]:
     remove the file.  An error when no picture can be opened: then nothing can be trained.
     """
     if setup.pictures and not readable(setup):
-        yield Sign(
-            f"none of the {len(setup.pictures)} pictures can be opened; save them again", severity=Severity.ERROR
-        )
+        count = len(setup.pictures)
+        none = "the only picture cannot be opened; save it again"
+        message = none if count == 1 else f"none of the {count} pictures can be opened; save them again"
+        yield Sign(message, severity=Severity.ERROR)
     offenders = (Offender(p.path, p.problem) for p in setup.pictures if p.problem)
     yield from told(offenders, "pictures cannot be opened", "save it again, or remove it")
 
@@ -192,7 +194,7 @@ def picture_flat(setup: Setup) -> Iterator[Sign]:
         if picture.contrast is not None and picture.contrast < FLAT:
             offenders.append(Offender(picture.path, "is one flat colour", picture.contrast))
         elif picture.brightness is not None and picture.brightness < DARK:
-            offenders.append(Offender(picture.path, "is almost black", picture.brightness))
+            offenders.append(Offender(picture.path, "is almost black", picture.brightness, limit=DARK))
     yield from told(offenders, "pictures are flat or black", "remove it", limit=FLAT, confidence=0.9)
 
 

@@ -137,9 +137,10 @@ def plan_dose_starves(setup: Setup) -> Iterator[Sign]:
     """
     plan = setup.plan
     if plan is not None and plan.dose is not None and plan.dose < STARVED * scale(plan):
-        message = (
-            f"{plan.steps:,} steps at this schedule hardly change anything; train longer, or begin at a higher rate"
-        )
+        steps = "1 step at this schedule hardly changes"
+        if plan.steps != 1:
+            steps = f"{plan.steps:,} steps at this schedule hardly change"
+        message = f"{steps} anything; train longer, or begin at a higher rate"
         limit = STARVED * scale(plan)
         yield Sign(f"{message} ({whose(plan)})", value=plan.dose, limit=limit, confidence=sure(plan) - 0.2)
 

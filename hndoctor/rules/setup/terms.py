@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hndoctor.formats.counted import counted
 from hndoctor.records import Setup, Severity
 from hndoctor.rules.engine import Sign, rule
 
@@ -84,7 +85,8 @@ def plan_batch(setup: Setup) -> Iterator[Sign]:
         return
     items = (plan.batch_size or 1) * (plan.gradient_step or 1)
     if items > plan.pictures:
-        message = f"batch × accumulation is {items}, and there are {plan.pictures} pictures; lower them to fit"
+        there = "there is 1 picture" if plan.pictures == 1 else f"there are {plan.pictures} pictures"
+        message = f"batch × accumulation is {items}, and {there}; lower them to fit"
         yield Sign(message, value=items, limit=plan.pictures)
 
 
@@ -100,7 +102,8 @@ def plan_validation(setup: Setup) -> Iterator[Sign]:
     count = int(plan.validation * plan.pictures) if plan.validation < 1 else int(plan.validation)
     if count < FEW_VALIDATION:
         message = (
-            f"{count} of {plan.pictures} pictures would be held out for validation; hold out {FEW_VALIDATION} or more"
+            f"{count} of {counted(plan.pictures, 'picture')} would be held out for validation; "
+            f"hold out {FEW_VALIDATION} or more"
         )
         yield Sign(message, value=count, limit=FEW_VALIDATION)
     elif count >= plan.pictures:
@@ -119,8 +122,10 @@ def plan_epochs(setup: Setup) -> Iterator[Sign]:
     plan = setup.plan
     if plan is None or plan.passes is None or plan.steps_per_epoch is None or (plan.steps or 0) > MOST_STEPS:
         return
-    epoch = f"{plan.pictures} pictures are {plan.steps_per_epoch} steps an epoch"
-    seen = f"{epoch}: {plan.steps:,} steps show each picture {plan.passes:,.0f} times"
+    are = "is" if plan.pictures == 1 else "are"
+    epoch = f"{counted(plan.pictures, 'picture')} {are} {counted(plan.steps_per_epoch, 'step')} an epoch"
+    shown = "1 step shows" if plan.steps == 1 else f"{plan.steps:,} steps show"
+    seen = f"{epoch}: {shown} each picture {counted(round(plan.passes), 'time')}"
     few, many = PASSES
     if plan.passes < few:
         yield Sign(f"{seen}; plan more steps, or a larger batch", value=plan.passes, limit=few, confidence=0.6)
