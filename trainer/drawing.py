@@ -22,6 +22,7 @@ def draw(
     stop: Stop = NEVER,
 ) -> Iterator[Event]:
     """The previews of a number: by the base model alone, by the moving average, or by the network that is trained."""
+    previewer = previewer.seeded(number)
     try:
         pictures = previewer.draw(bare, average, stop)
     except LeftError:

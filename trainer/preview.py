@@ -6,7 +6,7 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from hndoctor.formats.infotext import Infotext, compose
+from trainer import seeding
 from trainer.base import BaseModel
 from trainer.config import Config
 from trainer.diffusion import Injection
@@ -24,6 +25,7 @@ from trainer.objective import as_float
 from trainer.sampler import Noise, guided, resolve, sample
 
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}  # precisions that run under autocast
+SEEDS = 2**32  # the web UI draws from as many
 TOGETHER = 4  # pictures drawn in one go: memory of twice as many UNet samples (guess)
 
 
@@ -38,6 +40,13 @@ class Previewer:
     contexts: tuple[Tensor, ...]  # one embedding a prompt: (tokens, width)
     negative: Tensor
     size: tuple[int, int]  # width and height in pixels
+
+    def seeded(self, number: int) -> Previewer:
+        """Where the seed is -1, with one of this checkpoint's own, so that a resumed run draws the same pictures."""
+        if self.config.preview_seed >= 0:
+            return self
+        seed = seeding.derive(self.config.seed, "previews", number) % SEEDS
+        return replace(self, config=replace(self.config, preview_seed=seed))
 
     @torch.no_grad()
     def draw(

@@ -90,6 +90,21 @@ def test_a_prompt_gives_the_same_picture_alone_and_among_others(
     assert bare[0].tobytes() != two[0].tobytes()
 
 
+def test_without_a_seed_every_checkpoint_has_its_own_and_tells_it(base: bases.BaseModel, changed: Change) -> None:
+    drawer = previewer(base, changed(preview_seed=-1), ("sky",))
+    drawn, seeds = [], []
+    with drawer.injection:
+        for number in (10, 20, 20):
+            seeded = drawer.seeded(number)
+            drawn.append(seeded.draw()[0].tobytes())
+            seeds.append(infotext.parse(seeded.infotext("sky")).seed)
+    assert drawn[0] != drawn[1] == drawn[2]
+    assert seeds[0] != seeds[1] == seeds[2]
+    assert min(seed for seed in seeds if seed is not None) >= 0
+    fixed = previewer(base, changed(preview_seed=7), ("sky",))
+    assert fixed.seeded(10) is fixed
+
+
 def test_noise_sources_give_other_pictures(base: bases.BaseModel, changed: Change) -> None:
     drawn = []
     for source in ("cpu", "nv"):

@@ -37,9 +37,9 @@ _AT_LEAST: Mapping[str, float] = MappingProxyType(
         "bucket_step": 0, "bucket_min": 0, "bucket_max": 0,
         "save_every": 0, "image_every": 0, "csv_every": 0, "keep_last": 0, "keep_every": 0, "keep_first": 0,
         "width": 0, "height": 0, "validation": 0, "validate_every": 0, "weight_decay": 0, "preview_cfg": 0,
-        "tag_drop_out": 0, "caption_drop_out": 0, "seed": 0, "preview_seed": 0, "preview_ensd": 0, "comma_backtrack": 0,
-        "lr_warmup_steps": 0, "lr_num_cycles": 1, "lr_min_ratio": 0, "ema": 0, "min_snr_gamma": 0, "noise_offset": 0,
-        "min_timestep": 0, "max_timestep": 0,
+        "tag_drop_out": 0, "caption_drop_out": 0, "seed": 0, "preview_seed": -1, "preview_ensd": 0,
+        "comma_backtrack": 0, "lr_warmup_steps": 0, "lr_num_cycles": 1, "lr_min_ratio": 0, "ema": 0,
+        "min_snr_gamma": 0, "noise_offset": 0, "min_timestep": 0, "max_timestep": 0,
     }
 )  # fmt: skip
 

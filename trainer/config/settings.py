@@ -102,7 +102,7 @@ class Config:
     validation: float = 0.0  # held-out pictures: a count, or a share below 1
     validate_every: int = 0  # steps; 0: with every checkpoint
     preview_prompts: tuple[str, ...] = ()  # empty: the captions of two training pictures
-    preview_seed: int = 1
+    preview_seed: int = 1  # -1: another one every time, as the web UI's; steps can then not be compared (G27)
     preview_steps: int = 20
     preview_cfg: float = 7.0
     preview_sampler: str = "Euler a"
