@@ -11,7 +11,15 @@ from hndoctor.diagnose.words import refused
 from hndoctor.formats.counted import counted
 from hndoctor.prescribe import how
 from hndoctor.prescribe.actions import Case, restart, resume, use
-from hndoctor.prescribe.choice import Candidate, acceptable, before_breakage, before_overtraining, best_so_far
+from hndoctor.prescribe.choice import (
+    Candidate,
+    acceptable,
+    before_breakage,
+    before_overtraining,
+    best_so_far,
+    nothing_gained,
+    worth_going_back_to,
+)
 from hndoctor.prescribe.rates import (
     CHECKPOINTS_AHEAD,
     FAST,
@@ -25,11 +33,16 @@ from hndoctor.prescribe.rates import (
 )
 from hndoctor.records import Action, Alternative, Prescription, State
 
+NO_GAIN = (
+    "no checkpoint is better than the base model alone on held-out pictures, and this one is the least changed "
+    "of those that are as good as any"
+)
+
 
 def broken(case: Case, onset: int) -> Prescription:
     """Go back, further than the last good-looking checkpoint, and on from there at a lower rate (G29-G31)."""
     rates = case.rates
-    chosen = before_breakage(case.candidates, onset, rates.known)
+    chosen = before_breakage(worth_going_back_to(case.candidates, case.vitals), onset, rates.known)
     if chosen is None:
         return nothing_sound(case)
     divisor = REPEATED_DIVISOR if _violent(case) else FIRST_DIVISOR
@@ -120,7 +133,8 @@ def overtrained(case: Case) -> Prescription:
     if seen and (calmer := _calmed(case, chosen)):
         return calmer
     if seen or budget <= 0 or planned <= case.last.step:
-        return use(case, chosen, "a lower rate from here only moves the onset back, it does not give a better best")
+        why = "a lower rate from here only moves the onset back, it does not give a better best"
+        return use(case, chosen, NO_GAIN if nothing_gained(case.candidates, case.vitals) else why)
     old = case.rates.known(chosen.step) or case.rates.usual
     ahead = CHECKPOINTS_AHEAD * _interval(case)
     rate = max(case.rates.floor, rounded(min(old / GRADUAL_DIVISOR, budget / (ahead * case.rates.root))))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hndoctor.diagnose.channels import gain_of, is_finite
 from hndoctor.diagnose.stations import living, step_of
 from hndoctor.records import Checkpoint, Diagnosis, State, Station, ValidationPoint, Vitals
-from hndoctor.rules.paired import comparable, relative_error
+from hndoctor.rules.paired import against_base, comparable, relative_error
 
 SOUND = 0.8  # p(starting) + p(healthy) that a checkpoint must have to be gone back to (science.md §C.2: P(over) <= 0.2)
 ADAM_MEMORY = 1000  # steps, 1/(1-beta2): what poisoned Adam's moments lies at most this far back (science.md §C.3)
@@ -57,6 +57,22 @@ def _untold(_step: int) -> float | None:
     return None
 
 
+def worth_going_back_to(candidates: Sequence[Candidate], vitals: Vitals) -> tuple[Candidate, ...]:
+    """Without those that are worse than the bare base model on held-out and on training pictures alike.
+
+    Such a network has learned nothing that a new one would have to learn again, and something is wrong with it.
+    """
+    harmful = {point.step for point in vitals.validation if is_worse_than_none(point)}
+    return tuple(one for one in candidates if one.step not in harmful)
+
+
+def is_worse_than_none(point: ValidationPoint) -> bool:
+    """By more than a standard error on held-out pictures, and on training pictures too, where those were measured."""
+    change = against_base(point)
+    along = point.train is not None and point.train_base is not None and point.train > point.train_base
+    return change is not None and change.rise > change.error and along
+
+
 def before_breakage(
     candidates: Sequence[Candidate], onset: int, rate: Callable[[int], float | None] = _untold
 ) -> Candidate | None:
@@ -82,16 +98,29 @@ def last_sound(candidates: Sequence[Candidate]) -> Candidate | None:
 
 
 def before_overtraining(candidates: Sequence[Candidate], vitals: Vitals, onset: int | None) -> Candidate | None:
-    """By validation, the earliest one that is no worse than the best by one standard error; else the last sound one."""
+    """By validation, the earliest one that is no worse than the best by one standard error; else the last sound one.
+
+    Not earlier than half of the best one's steps, unless none is better than the bare base model: then there is no
+    style to be lost, and the least training has done the least harm.
+    """
     rises = _rises(candidates, vitals)
     if rises:
         best = min(rises, key=lambda one: one[1])
-        limit, least = best[0].step * (1 - GRADUAL_MARGIN), best[0].step * LEAST_OF_BEST
+        least = 0.0 if nothing_gained(candidates, vitals) else best[0].step * LEAST_OF_BEST
+        limit = best[0].step * (1 - GRADUAL_MARGIN)
         fit = [one for one, rise, error in rises if rise <= error and least <= one.step <= limit] or [best[0]]
         return fit[0]
     early = [one for one in candidates if onset is None or one.step < onset]
     calm = [one for one in early if one.overtrained <= 1 - SOUND]
     return calm[-1] if calm else last_sound(early)
+
+
+def nothing_gained(candidates: Sequence[Candidate], vitals: Vitals) -> bool:
+    """Whether held-out pictures were measured and are, at none of these, better than under the bare base model by more
+    than a standard error."""
+    steps = {one.step for one in candidates}
+    changes = [against_base(point) for point in vitals.validation if point.step in steps]
+    return bool(changes) and not any(change is None or change.rise < -change.error for change in changes)
 
 
 def best_so_far(candidates: Sequence[Candidate], vitals: Vitals) -> Candidate:

@@ -246,6 +246,21 @@ def test_overtrained_and_seen_by_validation_stops():
     assert [one.what for one in advice.rejected] == ["train on at a lower rate", "use the last step"]
 
 
+def test_overtrained_where_nothing_was_gained_says_so():
+    worse = a_run(settings=PLAN, validation=validation({step: 0.11 + 1e-6 * step for step in STEPS}))
+    advice = told(worse, WORN, channels=("validation", "prior"))
+    assert advice.action is Action.STOP
+    assert "no checkpoint is better than the base model alone on held-out pictures" in advice.sentence
+
+
+def test_broken_does_not_go_back_to_what_is_worse_than_no_network():
+    points = tuple(replace(one, train=0.12, train_base=0.1) for one in validation(dict.fromkeys(STEPS, 0.12)))
+    advice = told(a_run(settings=PLAN, validation=points), DAMAGED)
+    assert (advice.action, advice.checkpoint) == (Action.RESTART, None)
+    gained = tuple(replace(one, train=0.09) for one in points)
+    assert told(a_run(settings=PLAN, validation=gained), DAMAGED).action is Action.RESUME
+
+
 def test_overtrained_by_dose_trains_on_only_where_dose_and_steps_are_left():
     vitals = a_run(settings=PLAN)
     rates = rates_of(vitals)

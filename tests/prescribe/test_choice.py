@@ -19,8 +19,10 @@ from hndoctor.prescribe.choice import (
     best_so_far,
     candidates_of,
     last_sound,
+    nothing_gained,
+    worth_going_back_to,
 )
-from hndoctor.records import Settings, State, Vitals
+from hndoctor.records import Settings, State, ValidationPoint, Vitals
 from tests.makers import a_checkpoint, a_run, validation
 from tests.prescribe.makers import judged
 
@@ -124,6 +126,25 @@ def test_what_is_rather_overtrained_than_sound_is_nothing_to_go_back_to():
     assert before_breakage(worse, 20_000) is None
 
 
+def point(step, held_out, train, base=0.1, spread=0.01):
+    """Held-out pictures on both sides of their mean, `spread` from it; under the bare base model .01 from `base`."""
+    items, others = ([mean - by, mean + by] * 2 for mean, by in ((held_out, spread), (base, 0.01)))
+    return ValidationPoint(step, held_out, base, train, base if train else None, tuple(items), tuple(others))
+
+
+@pytest.mark.parametrize(
+    ("held_out", "train", "worth"),
+    [(0.11, 0.11, False), (0.11, 0.09, True), (0.09, 0.11, True), (0.11, None, True), (0.1 + 1e-7, 0.11, True)],
+)
+def test_what_is_worse_than_the_bare_base_model_on_all_pictures_is_nothing_to_go_back_to(held_out, train, worth):
+    vitals = Vitals("r", "x", validation=(point(1000, held_out, train), point(2000, 0.09, 0.09)))
+    assert steps_of(worth_going_back_to(some(1000, 2000), vitals)) == ([1000, 2000] if worth else [2000])
+
+
+def test_without_validation_all_are_worth_going_back_to():
+    assert steps_of(worth_going_back_to(some(1000, 2000), Vitals("r", "x"))) == [1000, 2000]
+
+
 # --- before overtraining ----------------------------------------------------------------------------------------------
 
 
@@ -156,6 +177,18 @@ def test_by_validation_the_earliest_that_is_as_good_as_the_best_is_taken_but_not
     assert before_overtraining(some(*late), curve(late), None).step == 9500
     later = {1000: 0.08, 4999: 0.08, 9501: 0.08, 10_000: 0.07999}
     assert before_overtraining(some(*later), curve(later), None).step == 10_000
+
+
+def test_where_nothing_was_gained_the_least_changed_is_taken():
+    harm = {1000: 0.1002, 5000: 0.1001, 9000: 0.11, 10_000: 0.12}
+    points = tuple(point(step, loss, 0.09, spread=0.01 + 1e-7 * step) for step, loss in harm.items())
+    vitals = Vitals("r", "x", validation=points)
+    assert nothing_gained(some(*harm), vitals)
+    assert before_overtraining(some(*harm), vitals, None).step == 1000
+    better = Vitals("r", "x", validation=(*points[1:], point(1000, 0.05, 0.05)))
+    assert not nothing_gained(some(*harm), better)
+    assert nothing_gained(some(5000, 9000), better), "what is no candidate counts for nothing"
+    assert not nothing_gained(some(*harm), Vitals("r", "x")), "nothing is known"
 
 
 def test_as_good_as_the_best_is_within_one_standard_error(monkeypatch):
