@@ -9,6 +9,7 @@ from statistics import median
 
 from hndoctor.diagnose import parameters as believed
 from hndoctor.diagnose.chain import Row, interpolate
+from hndoctor.diagnose.layout import layouts_of
 from hndoctor.diagnose.stations import Stop
 from hndoctor.diagnose.validation import spoils, validation_row
 from hndoctor.records import Checkpoint, Vitals
@@ -45,6 +46,7 @@ def _without_breakage(row: Row) -> Row:
 def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]) -> tuple[Seen, ...]:
     """What is seen at every stop.  `noise`: probability of noise by the path of the preview."""
     drift = {one.step: one for one in drifts(vitals.validation, from_base=True)}
+    layouts = layouts_of(vitals)
     shown = sum(bool(_noises(stop, noise)) for stop in stops)
     gain: float | None = None
     spoilt = False
@@ -52,7 +54,7 @@ def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]
     for stop in stops:
         parts = {
             "weights": _weights(stop, gain),
-            "previews": _previews(stop, noise, shown),
+            "previews": _previews(stop, noise, layouts, shown),
             "losses": _losses(stop),
             "validation": validation_row(stop, drift, spoilt),
         }
@@ -112,15 +114,25 @@ def _noises(stop: Stop, noise: Mapping[str, float]) -> list[float]:
     return sorted(noise[preview.path] for preview in stop.previews if preview.path in noise)
 
 
-def _previews(stop: Stop, noise: Mapping[str, float], shown: int) -> Row | None:
-    """Noise speaks for breakage; a clean picture against it, and a little against overtraining."""
+def _previews(stop: Stop, noise: Mapping[str, float], layouts: Mapping[str, float], shown: int) -> Row | None:
+    """Noise speaks for breakage; a clean picture against it, as far as it is still a picture of its prompt, and a
+    little against overtraining."""
     found = _noises(stop, noise)
     if not found:
         return None
+    signs = [_picture_sign(noise[one.path], layouts.get(one.path)) for one in stop.previews if one.path in noise]
     count = len(found) / (1 + (len(found) - 1) * believed.PREVIEW_CORRELATION)
-    sign = count * math.fsum(map(_noise_sign, found)) / len(found)
+    sign = count * math.fsum(signs) / len(found)
     clean = believed.CLEAN_OVERTRAINED / shown * (1 - math.fsum(found) / len(found))
     return (0.0, 0.0, clean, sign if sign > 0 else believed.LAG * sign, sign)
+
+
+def _picture_sign(noise: float, layout: float | None) -> float:
+    """A clean picture of something else than its prompt and seed gave before says nothing against breakage."""
+    sign = _noise_sign(noise)
+    if layout is None or sign >= 0:
+        return sign
+    return sign * interpolate(believed.LAYOUT_KEPT, layout) + interpolate(believed.LAYOUT_LOST, layout)
 
 
 def _noise_sign(noise: float) -> float:

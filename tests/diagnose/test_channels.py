@@ -157,6 +157,33 @@ def test_previews_of_one_step_are_not_independent():
     assert mixed[OVERTRAINED] == pytest.approx(believed.CLEAN_OVERTRAINED / 2)
 
 
+UPPER = [0.8 if at // 3 // 8 < 4 else 0.2 for at in range(192)]
+LEFT = [0.8 if at // 3 % 8 < 4 else 0.2 for at in range(192)]
+
+
+def clean_beside(kept, noise=0.0):
+    """What a preview says of breakage whose composition correlates so with that of step 0."""
+    mixed = [kept * up + math.sqrt(1 - kept**2) * left for up, left in zip(UPPER, LEFT, strict=True)]
+    previews = tuple(
+        replace(a_preview(step), scores={"contrast": 0.2}, fingerprint=tuple(picture))
+        for step, picture in ((0, UPPER), (500, mixed))
+    )
+    return said("previews", previews=previews, noise={previews[1].path: noise})[-1][BROKEN]
+
+
+def test_a_clean_picture_of_something_else_says_nothing_against_breakage():
+    (lost, height), (some, _) = believed.LAYOUT_LOST
+    (none, _), (whole, _) = believed.LAYOUT_KEPT
+    assert none <= lost < some <= whole
+    clean = channels._noise_sign(0.0)
+    assert clean_beside(whole + 0.01) == pytest.approx(clean)
+    assert clean_beside(lost - 0.01) == pytest.approx(height) == clean_beside(0.0)
+    assert clean < clean_beside((some + whole) / 2) < clean_beside(some - 0.05) < height
+    loud = channels._noise_sign(1.0)
+    assert clean_beside(0.0, noise=1.0) == clean_beside(1.0, noise=1.0) == pytest.approx(loud)
+    assert 0 < height < loud
+
+
 def test_all_clean_previews_of_a_run_together_speak_against_overtraining_once():
     previews = (a_preview(500), a_preview(1000), a_preview(1000, index=1), a_preview(1500), a_preview(2000))
     noise = {one.path: 0.0 for one in previews[:4]}
