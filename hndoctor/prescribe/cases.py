@@ -34,7 +34,7 @@ from hndoctor.prescribe.rates import (
 from hndoctor.records import Action, Alternative, Prescription, State
 
 NO_GAIN = (
-    "no checkpoint is better than the base model alone on held-out pictures, and this one is the least changed "
+    "no checkpoint is surely better than the base model alone on held-out pictures, and this one is the least changed "
     "of those that are as good as any"
 )
 
@@ -169,7 +169,7 @@ def finished(case: Case) -> Prescription:
     if chosen is case.candidates[-1]:
         return use(case, chosen, "all planned steps are done and nothing is wrong", done=True)
     why = "all planned steps are done, and held-out pictures were at their best there"
-    return _calmed(case, chosen) or use(case, chosen, why)
+    return _calmed(case, chosen) or use(case, chosen, NO_GAIN if nothing_gained(case.candidates, case.vitals) else why)
 
 
 def healthy(case: Case) -> Prescription:

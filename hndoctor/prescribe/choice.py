@@ -19,6 +19,7 @@ SHORT_RUN = 4  # in shorter runs the margin is one part in this many of the way 
 RAISED = 4.0
 GRADUAL_MARGIN = 0.05  # of the steps, further back than the one that validation calls best (science.md §C.3)
 LEAST_OF_BEST = 0.5  # of the best step: what is earlier may be as good by validation, but hardly shows the style; guess
+GAINED = 2.0  # standard errors from which a gain is sure; of ten checkpoints one is better by one of them by chance
 WORTH_NAMING = 0.05  # probability from which a checkpoint is listed as acceptable
 
 
@@ -116,19 +117,21 @@ def before_overtraining(candidates: Sequence[Candidate], vitals: Vitals, onset: 
 
 
 def nothing_gained(candidates: Sequence[Candidate], vitals: Vitals) -> bool:
-    """Whether held-out pictures were measured and are, at none of these, better than under the bare base model by more
-    than a standard error."""
+    """Whether held-out pictures were measured and are surely better than under the bare base model at none of these."""
     steps = {one.step for one in candidates}
     changes = [against_base(point) for point in vitals.validation if point.step in steps]
-    return bool(changes) and not any(change is None or change.rise < -change.error for change in changes)
+    return bool(changes) and not any(change is None or change.rise < -GAINED * change.error for change in changes)
 
 
 def best_so_far(candidates: Sequence[Candidate], vitals: Vitals) -> Candidate:
-    """The last one, unless by validation an earlier one is better by more than a standard error."""
+    """The last one, unless by validation an earlier one is better by more than a standard error: then the best, or
+    where nothing was gained by training the first that is as good."""
     rises = _rises(candidates, vitals)
     best = min(rises, key=lambda one: one[1], default=None)
     worse = any(one is candidates[-1] and rise > error for one, rise, error in rises)
-    return best[0] if best and worse else candidates[-1]
+    if not best or not worse:
+        return candidates[-1]
+    return next(one for one, rise, error in rises if rise <= error) if nothing_gained(candidates, vitals) else best[0]
 
 
 def _rises(candidates: Sequence[Candidate], vitals: Vitals) -> list[tuple[Candidate, float, float]]:

@@ -250,7 +250,7 @@ def test_overtrained_where_nothing_was_gained_says_so():
     worse = a_run(settings=PLAN, validation=validation({step: 0.11 + 1e-6 * step for step in STEPS}))
     advice = told(worse, WORN, channels=("validation", "prior"))
     assert advice.action is Action.STOP
-    assert "no checkpoint is better than the base model alone on held-out pictures" in advice.sentence
+    assert "no checkpoint is surely better than the base model alone on held-out pictures" in advice.sentence
 
 
 def test_broken_does_not_go_back_to_what_is_worse_than_no_network():

@@ -7,6 +7,7 @@ import pytest
 from hndoctor.prescribe import choice
 from hndoctor.prescribe.choice import (
     ADAM_MEMORY,
+    GAINED,
     GRADUAL_MARGIN,
     LEAST_OF_BEST,
     RAISED,
@@ -204,6 +205,24 @@ def test_points_without_a_loss_or_without_a_file_say_nothing():
     assert before_overtraining(some(500, 6000), curve(told), None).step == 6000, "one measured: no comparison"
     assert before_overtraining(some(6000, 7000, 8000), curve(told), 8000).step == 6000, "two are a comparison"
     assert before_overtraining(some(6000, 7000, 8000), curve({7000: 0.2}), 8000).step == 7000, "one is none"
+
+
+def test_a_gain_of_less_than_two_errors_may_be_chance():
+    error = 0.01  # of the mean of four differences of ±.002 around it, relative to the base's .1
+    spread = error * 0.1 * 3**0.5 + 0.01
+    for gain, chance in ((GAINED - 0.01, True), (GAINED + 0.01, False)):
+        vitals = Vitals("r", "x", validation=(point(1000, 0.1 * (1 - gain * error), 0.09, spread=spread),))
+        assert nothing_gained(some(1000), vitals) is chance
+
+
+def test_where_nothing_was_gained_the_first_that_is_as_good_as_the_best_so_far_is_taken():
+    losses = {1000: 0.1001, 2000: 0.1, 3000: 0.11}
+    vitals = Vitals("r", "x", validation=tuple(point(step, one, 0.09, spread=0.01 + 1e-7 * step)
+                                               for step, one in losses.items()))  # fmt: skip
+    assert best_so_far(some(*losses), vitals).step == 1000
+    gained = Vitals("r", "x", validation=tuple(point(step, one - 0.05, 0.04, spread=0.01 + 1e-7 * step)
+                                               for step, one in losses.items()))  # fmt: skip
+    assert best_so_far(some(*losses), gained).step == 2000
 
 
 def test_the_last_one_is_the_best_so_far_unless_one_before_is_better_by_more_than_an_error(monkeypatch):
