@@ -34,9 +34,12 @@ class Judged:
 
     @property
     def onset(self) -> Onset:
-        """The first stations at which a bad state is the most probable one."""
+        """The first stations at which a bad state is the most probable one; of overtraining, which comes gradually, the
+        first at which held-out pictures make it sure, if they ever do."""
         first = dict.fromkeys(NAMED) | {s.state: s.step for s in reversed(self.stations)}
-        return Onset(first[State.OVERTRAINED], first[State.BROKEN])
+        measured = (s for s in self.stations if s.state is State.OVERTRAINED and "validation" in s.channels)
+        sure = next((s.step for s in measured if s.p[State.OVERTRAINED.value] >= believed.SURE_OVERTRAINED), None)
+        return Onset(first[State.OVERTRAINED] if sure is None else sure, first[State.BROKEN])
 
 
 def judge_course(vitals: Vitals, noise: Mapping[str, float]) -> Judged:

@@ -165,6 +165,21 @@ def test_the_last_station_is_the_last_that_was_judged_and_an_onset_is_a_first_on
     assert course.onset == Onset(overtrained=None, broken=1500)
 
 
+def test_overtraining_has_begun_where_held_out_pictures_make_it_sure_and_by_dose_where_it_is_likelier_than_not():
+    rising = {step: 0.09 * (1 + max(0, step - 2000) / 2e5) for step in range(500, 6001, 500)}
+    course = judged(validation=validation(rising, train=dict.fromkeys(rising, 0.05)))
+    p = {one.step: one.p[State.OVERTRAINED.value] for one in course.stations}
+    likely = min(step for step, over in p.items() if over > 0.5)
+    sure = min(step for step, over in p.items() if over >= believed.SURE_OVERTRAINED)
+    assert likely < sure == course.onset.overtrained
+    long = a_run(steps=range(1000, 31_000, 1000))
+    by_dose = judge_course(long, noise_of(long))
+    p = {one.step: one.p[State.OVERTRAINED.value] for one in by_dose.stations}
+    assert max(p.values()) >= believed.SURE_OVERTRAINED
+    assert by_dose.onset.overtrained == next(s.step for s in by_dose.stations if s.state is State.OVERTRAINED)
+    assert p[by_dose.onset.overtrained] < believed.SURE_OVERTRAINED
+
+
 def test_finite_weights_after_nan_ones_are_no_longer_broken():
     files = tuple(a_checkpoint(step, nan=step == 1000) for step in (500, 1000, 1500, 2000))
     course = judged(checkpoints=files)

@@ -50,6 +50,21 @@ def test_a_kept_run_reads_back_the_same_but_for_its_path(kept: Kept, tmp_path: P
     assert [one.configuration for one in store.all_kept(tmp_path)] == [kept.configuration]
 
 
+def test_more_held_out_pictures_change_the_truth_and_leave_the_oracle_as_it_was(kept: Kept, tmp_path: Path) -> None:
+    store.save(tmp_path / "x", kept.configuration, kept.oracle, kept.vitals, kept.notes)
+    assert store.load(tmp_path / "x").truth == kept.truth
+    better = {number: (0.1 if number == 0 else 0.09,) * 8 for number in (0, *STEPS)}
+    store.save_finer(tmp_path / "x", better)
+    back = store.load(tmp_path / "x")
+    assert (back.oracle, back.more) == (kept.oracle, better)
+    whole = store.finer(back.oracle, back.more)
+    assert whole.base.held_out == kept.oracle.base.held_out + better[0]
+    assert [len(point.held_out) for point in whole.checkpoints] == [12] * len(STEPS)
+    assert (kept.truth.quality[0], back.truth.quality[0]) == (pytest.approx(1 / 2), pytest.approx(5 / 6))
+    lacking = {number: losses for number, losses in better.items() if number != STEPS[1]}
+    assert store.finer(kept.oracle, lacking) is kept.oracle, "of other checkpoints"
+
+
 def test_a_run_is_whole_only_if_both_files_are_and_the_configuration_is_the_same(kept: Kept, tmp_path: Path) -> None:
     folder = tmp_path / "x"
     assert not store.is_whole(folder, kept.configuration)

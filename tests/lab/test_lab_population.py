@@ -50,6 +50,11 @@ def test_the_halves_share_no_seed_no_training_picture_and_no_configuration() -> 
     assert len({one.name for one in (*tuning, *test)}) == len(population())
 
 
+def test_both_halves_have_a_sound_and_a_dying_run_without_a_fixed_preview_seed() -> None:
+    unseeded = [(one.half, one.intent) for one in population() if one.preview_seed < 0]
+    assert Counter(unseeded) == {(half, intent): 1 for half in HALVES for intent in ("unseeded", "unseeded-sudden")}
+
+
 def test_every_configuration_is_one_that_the_trainer_takes() -> None:
     from trainer.config import load_config
 
