@@ -46,7 +46,8 @@ def broken(case: Case, onset: int) -> Prescription:
     if chosen is None:
         return nothing_sound(case)
     divisor = REPEATED_DIVISOR if _violent(case) else FIRST_DIVISOR
-    old, rate = rates.known(onset), rates.divided(onset, divisor, SOUND_SHARE * (rates.known(chosen.step) or math.inf))
+    most = min(SOUND_SHARE * (rates.known(chosen.step) or math.inf), FAST * rates.usual)
+    old, rate = rates.known(onset), rates.divided(onset, divisor, most)
     if old and rate >= old:
         return use(case, chosen, f"the rate was at its floor already ({how.rate_words(rates.floor)})")
     end = max(rates.end, chosen.step + 1)

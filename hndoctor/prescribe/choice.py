@@ -59,19 +59,19 @@ def _untold(_step: int) -> float | None:
 
 
 def worth_going_back_to(candidates: Sequence[Candidate], vitals: Vitals) -> tuple[Candidate, ...]:
-    """Without those that are worse than the bare base model on held-out and on training pictures alike.
+    """Without those that are better than the bare base model neither on held-out nor on training pictures.
 
-    Such a network has learned nothing that a new one would have to learn again, and something is wrong with it.
+    Such a network has learned nothing that a new one would have to learn again, and something may be wrong with it.
     """
-    harmful = {point.step for point in vitals.validation if is_worse_than_none(point)}
-    return tuple(one for one in candidates if one.step not in harmful)
+    useless = {point.step for point in vitals.validation if has_gained_nothing(point)}
+    return tuple(one for one in candidates if one.step not in useless)
 
 
-def is_worse_than_none(point: ValidationPoint) -> bool:
-    """By more than a standard error on held-out pictures, and on training pictures too, where those were measured."""
-    change = against_base(point)
-    along = point.train is not None and point.train_base is not None and point.train > point.train_base
-    return change is not None and change.rise > change.error and along
+def has_gained_nothing(point: ValidationPoint) -> bool:
+    """No lower loss than the bare base model's, on held-out and on training pictures; False where not all is known."""
+    if point.train is None or point.train_base is None or point.held_out_base <= 0:
+        return False
+    return point.held_out >= point.held_out_base and point.train >= point.train_base
 
 
 def before_breakage(

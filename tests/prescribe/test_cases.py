@@ -7,7 +7,7 @@ import pytest
 from hndoctor.diagnose.parameters import GAIN_CERTAIN
 from hndoctor.formats.schedule import parse_schedule
 from hndoctor.prescribe import CONTRADICTED, SERIOUS, prescribe
-from hndoctor.prescribe.rates import GUIDE_STEPS, rates_of, rounded
+from hndoctor.prescribe.rates import FAST, GUIDE_STEPS, rates_of, rounded
 from hndoctor.records import Action, Settings, Severity, State, Verdict, Vitals
 from tests.makers import STEPS, a_checkpoint, a_run, an_optimizer, losses, unreadable, validation
 from tests.prescribe.makers import a_finding, judged
@@ -153,6 +153,11 @@ def test_the_new_rate_is_at_most_half_of_the_one_at_which_the_checkpoint_was_sou
     assert "down from 2e-3" in told(vitals, DAMAGED).sentence
 
 
+def test_after_breakage_the_rate_is_no_longer_fast():
+    assert told(run_at("5e-4"), DAMAGED).learning_rate == 1e-5 == pytest.approx(FAST * 5e-6)
+    assert told(run_at("4e-5"), DAMAGED).learning_rate == 1e-5
+
+
 def test_at_the_floor_it_stops_with_the_earlier_one():
     at, above = (told(run_at(rate), DAMAGED) for rate in ("5e-7", "1e-6"))
     assert (at.action, at.step, above.action, above.learning_rate) == (Action.STOP, 3000, Action.RESUME, 5e-7)
@@ -253,7 +258,7 @@ def test_overtrained_where_nothing_was_gained_says_so():
     assert "no checkpoint is surely better than the base model alone on held-out pictures" in advice.sentence
 
 
-def test_broken_does_not_go_back_to_what_is_worse_than_no_network():
+def test_broken_does_not_go_back_to_what_is_no_better_than_no_network():
     points = tuple(replace(one, train=0.12, train_base=0.1) for one in validation(dict.fromkeys(STEPS, 0.12)))
     advice = told(a_run(settings=PLAN, validation=points), DAMAGED)
     assert (advice.action, advice.checkpoint) == (Action.RESTART, None)
