@@ -15,7 +15,6 @@ from benchmarks.lab.judges import JUDGES, Judge
 from benchmarks.lab.population import HALVES
 from benchmarks.lab.scores import Case, Scores, Share, scores_of
 from benchmarks.lab.store import Kept
-from benchmarks.lab.truth import truth_of
 
 HEADS = (
     "judge", "breakage found", "its onset within one interval", "false alarms", "overtraining: precision", "recall",
@@ -43,13 +42,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 def cases(kept: Sequence[Kept], judge: Judge) -> list[Case]:
     """Every run with the truth and one judge's opinion."""
     return [
-        Case(one.configuration.name, one.configuration.every, truth_of(one.oracle), judge(one)) for one in kept
+        Case(one.configuration.name, one.configuration.every, one.truth, judge(one)) for one in kept
     ]
 
 
 def report(kept: Sequence[Kept]) -> Iterator[str]:
     """What the runs became, the table of judges, and where hndoctor fails, by name."""
-    became = Counter(truth_of(one.oracle).last for one in kept)
+    became = Counter(one.truth.last for one in kept)
     told = ", ".join(f"{state} {count}" for state, count in became.most_common())
     yield f"{len(kept)} runs; they ended {told}.\n"
     yield "| " + " | ".join(HEADS) + " |"

@@ -17,7 +17,7 @@ from statistics import median
 from benchmarks.lab import store
 from benchmarks.lab.population import HALVES
 from benchmarks.lab.store import Kept
-from benchmarks.lab.truth import BROKEN, HARMED, truth_of
+from benchmarks.lab.truth import BROKEN, HARMED
 from hndoctor.diagnose.hazard import prior_of
 from hndoctor.diagnose.parameters import ONSET_SPREAD, ONSET_TIMES
 
@@ -40,7 +40,7 @@ class Onset:
 
 def onset_of(kept: Kept) -> Onset | None:
     """None: it was broken or harmed before the band began, and says nothing about it."""
-    prior, truth = prior_of(kept.vitals), truth_of(kept.oracle)
+    prior, truth = prior_of(kept.vitals), kept.truth
     sound = [n for n, state in zip(truth.numbers, truth.states, strict=True) if state not in (BROKEN, HARMED)]
     step = truth.overtrained or max(sound, default=0)
     carried = prior.median / ONSET_TIMES[prior.base.kind]  # by width alone, as it was before the lab

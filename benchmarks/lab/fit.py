@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.lab import store
 from benchmarks.lab.store import Kept
-from benchmarks.lab.truth import HARMED, truth_of
+from benchmarks.lab.truth import HARMED
 from hndoctor.diagnose import diagnose, parameters
 from hndoctor.diagnose.channels import gain_of
 from hndoctor.diagnose.noise import noise_of
@@ -42,7 +42,7 @@ class Seen:
 
 def seen_of(kept: Kept) -> Iterator[Seen]:
     """Every checkpoint of a run with its true state."""
-    truth = truth_of(kept.oracle)
+    truth = kept.truth
     states = dict(zip(truth.numbers, truth.states, strict=True))
     noise, drift = noise_of(kept.vitals), {one.step: one for one in drifts(kept.vitals.validation)}
     for stop in stops_of(kept.vitals):
@@ -97,7 +97,7 @@ def log_score(kept: Sequence[Kept]) -> float:
 
 
 def _run_score(kept: Kept) -> float:
-    truth, course = truth_of(kept.oracle), {one.step: one for one in diagnose(kept.vitals).course if one.p}
+    truth, course = kept.truth, {one.step: one for one in diagnose(kept.vitals).course if one.p}
     logs = []
     for number, state in zip(truth.numbers, truth.states, strict=True):
         if state == HARMED or number not in course:

@@ -41,6 +41,7 @@ class Draw:
     structures: tuple[str, ...] = STRUCTURES
     datasets: tuple[str, ...] = STYLES
     activations: tuple[str, ...] = ACTIVATIONS
+    preview_seed: int = 1
 
 
 Intent = Callable[[random.Random], Draw]
@@ -158,6 +159,17 @@ def _broad(rng: random.Random) -> Draw:
     return replace(_familiar(rng), pictures=rng.choice((100, 150)))
 
 
+def _unseeded(rng: random.Random) -> Draw:
+    """Previews with another seed every time, as the web UI draws them unless told otherwise (G25-G27)."""
+    return Draw(_rate(rng, 5e-4, 2e-3), 20, 4, 12, batch_size=1, preview_seed=-1)
+
+
+def _unseeded_sudden(rng: random.Random) -> Draw:
+    """The same until the user raises the rate."""
+    text = f"{_rate(rng, 5e-4, 2e-3)}:{rng.randrange(32, 48)}, {_rate(rng, 1.5e-2, 0.2)}:100000"
+    return Draw(text, 16, 4, 12, batch_size=1, preview_seed=-1)
+
+
 INTENTS: dict[str, tuple[int, Intent]] = {
     "overtraining": (4, _overtraining),
     "healthy": (12, _healthy),
@@ -180,6 +192,8 @@ ADDED: dict[str, tuple[int, Intent]] = {
     "worn": (8, _worn),
     "familiar": (16, _familiar),
     "broad": (8, _broad),
+    "unseeded": (2, _unseeded),
+    "unseeded-sudden": (2, _unseeded_sudden),
 }
 """Drawn when 22 runs of the others were kept and none was overtrained; the later ones when the first of those before
 them had not lasted in it either.  That was told by the oracle's losses, whatever the diagnosis says of them."""

@@ -38,13 +38,15 @@ READ = ("light", "ground", "object")  # attributes that a change of palette leav
 PIXELS = 16  # side of the small pictures in which nearest neighbours are looked for
 SEED = 77  # of the fixed noises
 
+Items = tuple[Tensor, Tensor, Tensor, Tensor]  # latents, noises, timesteps, contexts of pictures x STRATA
+
 
 @dataclass(frozen=True)
 class Subject:
     """A data set as the oracle sees it, and the bare base model on it."""
 
     name: str
-    items: tuple[Tensor, Tensor, Tensor, Tensor]  # latents, noises, timesteps, contexts of HELD_OUT x STRATA
+    items: Items  # of HELD_OUT pictures
     scenes: tuple[Scene, ...]
     prompts: tuple[str, ...]
     features: Tensor  # of DRAWN pictures, standardised
@@ -80,6 +82,18 @@ class Lab:
         pictures = np.stack([np.asarray(picture) for picture, _ in pairs])
         texts = [text for _, text in pairs]
         return Trained(self._items(pictures[:TRAINED], texts[:TRAINED]), _small(pictures))
+
+    def losses(self, items: Items, checkpoint: Path | None = None) -> tuple[float, ...]:
+        """The mean loss of every picture, of the bare base model where no checkpoint is given."""
+        if checkpoint is None:
+            return self._losses(items)
+        with apply_hypernetwork(self.pipe, Hypernetwork.load(checkpoint)):
+            return self._losses(items)
+
+    def items(self, name: str, seed: int, indices: Sequence[int]) -> Items:
+        """Pictures of a data set, by their place in what `material.write` wrote or beyond, ready for their losses."""
+        pairs = [material.picture(name, seed, at) for at in indices]
+        return self._items(np.stack([np.asarray(picture) for picture, _ in pairs]), [text for _, text in pairs])
 
     def base(self, subject: Subject, trained: Trained) -> Measures:
         """The bare base model, with the training pictures of a run."""
@@ -127,7 +141,7 @@ class Lab:
         )  # fmt: skip
         return replace(subject, base=self._pictured(subject.base, made, subject, None))
 
-    def _items(self, pictures: np.ndarray, texts: Sequence[str]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _items(self, pictures: np.ndarray, texts: Sequence[str]) -> Items:
         """Every picture at STRATA stratified timesteps with fixed noises."""
         with torch.no_grad():
             latents = self.pipe.vae.encode(tensor(pictures)).latent_dist.mean * self.pipe.vae.config.scaling_factor
@@ -145,7 +159,7 @@ class Lab:
         )
 
     @torch.no_grad()
-    def _losses(self, items: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[float, ...]:
+    def _losses(self, items: Items) -> tuple[float, ...]:
         """The mean loss of every picture."""
         parts = [self.objective(*(part[at : at + 12] for part in items)) for at in range(0, len(items[0]), 12)]
         return tuple(round(value, 6) for value in torch.cat(parts).view(-1, STRATA).mean(1).tolist())
@@ -178,7 +192,7 @@ class Lab:
 class Trained:
     """A run's own training pictures: items for the loss, small copies for nearest neighbours."""
 
-    items: tuple[Tensor, Tensor, Tensor, Tensor]
+    items: Items
     small: np.ndarray
 
 

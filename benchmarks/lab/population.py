@@ -41,6 +41,7 @@ class Configuration:
     precision: str = "fp32"
     negative_prompt: str = ""
     change: Change | None = None
+    preview_seed: int = 1  # -1: another one for each checkpoint
 
     @property
     def steps(self) -> int:
@@ -111,4 +112,5 @@ def _made(intent: str, at: int, seed: int) -> Configuration:
         precision=rng.choice(("fp32",) * 9 + ("bf16",)),
         negative_prompt=NEGATIVE if rng.random() < 0.1 else "",
         change=draw.change,
+        preview_seed=draw.preview_seed,
     )

@@ -18,7 +18,6 @@ from benchmarks.lab.accuracy import HEADS, row
 from benchmarks.lab.population import HALVES
 from benchmarks.lab.scores import Case, Opinion, scores_of
 from benchmarks.lab.store import Kept
-from benchmarks.lab.truth import truth_of
 from hndoctor.diagnose.chain import Row, marginals
 from hndoctor.diagnose.channels import BREAKING, BROKEN, HEALTHY, OVERTRAINED, STARTING, seen_along
 from hndoctor.diagnose.course import judge_course
@@ -155,7 +154,7 @@ def table(kept: Sequence[Kept]) -> Iterator[str]:
 
 
 def _case(kept: Kept, opinion: Opinion) -> Case:
-    return Case(kept.configuration.name, kept.configuration.every, truth_of(kept.oracle), opinion)
+    return Case(kept.configuration.name, kept.configuration.every, kept.truth, opinion)
 
 
 if __name__ == "__main__":

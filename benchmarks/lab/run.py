@@ -184,7 +184,7 @@ def config_of(one: Configuration, model: Path, folder: Path) -> Config:
         layer_norm=one.layer_norm, use_dropout=bool(one.dropout), dropout_structure=one.dropout_structure,
         learn_rate=one.learn_rate, steps=one.steps, batch_size=one.batch_size, seed=one.seed,
         save_every=one.every, image_every=one.every, csv_every=1, precision=one.precision, validation=one.validation,
-        preview_negative_prompt=one.negative_prompt, preview_steps=PREVIEW_STEPS,
+        preview_negative_prompt=one.negative_prompt, preview_seed=one.preview_seed, preview_steps=PREVIEW_STEPS,
         preview_sampler=PREVIEW_SAMPLER, preview_cfg=PREVIEW_CFG,
     )  # fmt: skip
 

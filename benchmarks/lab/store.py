@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from benchmarks.lab.population import Configuration
-from benchmarks.lab.truth import Oracle
+from benchmarks.lab.truth import Measures, Oracle, Truth, truth_of
 from hndoctor.formats.atomic import write_whole
 from hndoctor.records import Vitals
 from hndoctor.vitals.stored import from_json, to_json
 
 RUNS = Path(__file__).parent / "runs"
-VITALS, ORACLE = "vitals.json.gz", "oracle.json.gz"
+VITALS, ORACLE, FINER = "vitals.json.gz", "oracle.json.gz", "finer.json.gz"
 VERSION = 1  # of oracle.json; what another one measured is measured again
 
 
@@ -30,6 +31,12 @@ class Kept:
     oracle: Oracle
     vitals: Vitals
     notes: Mapping[str, Any]  # base model's hash, seconds, how the run ended
+    more: Mapping[int, tuple[float, ...]] = field(default_factory=dict)  # losses of more held-out pictures, by number
+
+    @cached_property
+    def truth(self) -> Truth:
+        """By the rule, from as many held-out pictures as were measured."""
+        return truth_of(finer(self.oracle, self.more))
 
 
 def save(folder: Path, configuration: Configuration, oracle: Oracle, vitals: Vitals, notes: Mapping[str, Any]) -> int:
@@ -52,7 +59,31 @@ def load(folder: Path) -> Kept:
         msgspec.convert(told["oracle"], Oracle),
         from_json(gzip.decompress((folder / VITALS).read_bytes())),
         told["notes"],
+        _more(folder),
     )
+
+
+def save_finer(folder: Path, losses: Mapping[int, Sequence[float]]) -> None:
+    """Write the losses of more held-out pictures, by checkpoint."""
+    write_whole(folder / FINER, [gzip.compress(json.dumps(losses).encode(), 9, mtime=0)])
+
+
+def _more(folder: Path) -> dict[int, tuple[float, ...]]:
+    """Nothing where the run was not measured so, or has other checkpoints by now."""
+    file = folder / FINER
+    told = json.loads(gzip.decompress(file.read_bytes())) if file.exists() else {}
+    return {int(number): tuple(losses) for number, losses in told.items()}
+
+
+def finer(oracle: Oracle, more: Mapping[int, tuple[float, ...]]) -> Oracle:
+    """The same measures with more held-out pictures at every checkpoint; as it was where some lack them."""
+    if not all(point.number in more for point in (oracle.base, *oracle.checkpoints) if point.held_out):
+        return oracle
+
+    def whole(point: Measures) -> Measures:
+        return replace(point, held_out=point.held_out + more[point.number]) if point.held_out else point
+
+    return replace(oracle, base=whole(oracle.base), checkpoints=tuple(map(whole, oracle.checkpoints)))
 
 
 def is_whole(folder: Path, configuration: Configuration) -> bool:

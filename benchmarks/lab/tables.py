@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from benchmarks.lab import accuracy, dose, follow, heal, outcomes, rivals, store
+from benchmarks.lab import accuracy, dose, follow, heal, limits, outcomes, rivals, store
 from benchmarks.lab.judges import JUDGES
 from benchmarks.lab.scores import scores_of
 from benchmarks.lab.store import Kept
@@ -49,6 +49,8 @@ PARTS: Mapping[str, Callable[[], Iterator[str]]] = {
     "test": lambda: accuracy.report(half("test")),
     "rivals_tuning": lambda: rivals.table(half("tuning")),
     "rivals_test": lambda: rivals.table(half("test")),
+    "limits_tuning": lambda: limits.table(half("tuning")),
+    "limits_test": lambda: limits.table(half("test")),
     "followed": followed,
     "healed": lambda: heal.table(heal.read(store.RUNS.parent / heal.HEALED)),
     "dose": lambda: dose.table([found for name in ("tuning", "test") for one in half(name)

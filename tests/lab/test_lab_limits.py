@@ -36,6 +36,8 @@ def test_what_is_plain_is_found_with_few_and_what_is_not_is_missed(monkeypatch) 
     monkeypatch.setattr(limits, "DRAWS", 20)
     lines = list(limits.table([kept(1.0), kept(0.0), replace(kept(1.0), more={})]))
     assert lines[0].startswith("2 runs with 48 pictures, of which 1 are overtrained")
-    rows = {int(cells[1]): [float(cell) for cell in cells[2:5]] for cells in (line.split("|") for line in lines[3:])}
+    rows = {int(cells[1]): [float(cell) for cell in cells[2:5]] for cells in (line.split("|") for line in lines[3:8])}
     assert rows[48] == [1.0, 1.0, 0.0]
     assert rows[3][1] < 0.5 < rows[16][1]
+    assert lines[8] == ""
+    assert [line.split(" | ")[2:5] for line in lines[11:]] == [["500", "500 to 500", "0%"]]
