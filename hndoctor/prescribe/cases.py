@@ -34,8 +34,8 @@ from hndoctor.prescribe.rates import (
 from hndoctor.records import Action, Alternative, Prescription, State
 
 NO_GAIN = (
-    "no checkpoint is surely better than the base model alone on held-out pictures, and this one is the least changed "
-    "of those that are as good as any"
+    "no checkpoint is surely better than the base model alone on held-out pictures, and this one is among those that "
+    "are worse by the least"
 )
 
 

