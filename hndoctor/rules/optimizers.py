@@ -50,6 +50,8 @@ def _complaints(
         yield told, float(optimizer.nonfinite), 0.0, Severity.ERROR
     if optimizer.negative:
         message = f"{optimizer.negative:,} of its mean squares are below zero: their roots are not numbers"
+        if optimizer.negative == 1:
+            message = "1 of its mean squares is below zero: its root is no number"
         yield message, float(optimizer.negative), 0.0, Severity.ERROR
     if optimizer.wrong:
         message = f"numbers in it that are not finite: {', '.join(optimizer.wrong)}"
