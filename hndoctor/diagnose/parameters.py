@@ -149,6 +149,6 @@ BLIND = {"weights": 0.3, "previews": 0.15, "losses": 0.4}
 UNSEEN_BROKEN = 0.6  # of what is withheld; the rest to overtrained
 
 # probability from which held-out pictures make overtraining sure, which names its onset: likelier than not is early.
-# Lab, tuning half: with .5 the onset of the seven found is .5 of its step off (median), with .75 .33, with .85 .25
+# Lab, tuning half: with .5 the onset of the seven found is .5 of its step off (median), with .75 to .9 .33
 SURE_OVERTRAINED = 0.85
 SURE = 0.5  # a state must be this likely to be named an onset's cause in words; plain majority
