@@ -53,6 +53,8 @@ def rate(value: float | None) -> str:
         return "–"
     if value == 0:
         return "0"
+    if not math.isfinite(value):  # a forged figure's hundredfold; none that is measured
+        return "–" if math.isnan(value) else "∞"
     digits, power = f"{value:.2e}".split("e")
     return f"{digits.rstrip('0').rstrip('.')}e{int(power)}"
 

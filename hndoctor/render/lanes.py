@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -68,8 +69,9 @@ def lanes(vitals: Vitals, axis: Axis, t: Words) -> tuple[Lane, ...]:
 
 
 def relative(part: float | None, whole: float) -> float | None:
-    """A change as a share of what changed; None where either is not known."""
-    return part / whole if part is not None and whole > 0 else None
+    """A change as a share of what changed; None where either is not known, or it is beyond all numbers."""
+    share = part / whole if part is not None and whole > 0 else None
+    return share if share is not None and math.isfinite(share) else None
 
 
 def running_mean(points: Sequence[Point], window: int = WINDOW) -> tuple[Point, ...]:

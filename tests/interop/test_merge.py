@@ -87,7 +87,7 @@ def test_other_structures_are_refused_in_one_line(tmp_path: Path, name: str, wor
 
 @pytest.mark.parametrize(
     ("weights", "words"),
-    [((1,), "2 checkpoints and 1 weights"), ((1, -1), "sum above 0"), ((float("nan"), 1), "finite")],
+    [((1,), "2 checkpoints and 1 weight;"), ((1, -1), "sum above 0"), ((float("nan"), 1), "finite")],
 )
 def test_weights_that_mean_nothing(tmp_path: Path, weights: tuple[float, ...], words: str) -> None:
     paths = three(tmp_path, KINDS["plain"])[:2]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from hndoctor.render.figures import percent, plain, rate, size
 
 
 @pytest.mark.parametrize(
-    ("value", "told"), [(None, "–"), (0, "0"), (5e-7, "5e-7"), (1.5e-6, "1.5e-6"), (1e-5, "1e-5"), (0.01, "1e-2")]
-)
+    ("value", "told"),
+    [
+        (None, "–"), (0, "0"), (5e-7, "5e-7"), (1.5e-6, "1.5e-6"), (1e-5, "1e-5"), (0.01, "1e-2"),
+        (math.inf, "∞"), (math.nan, "–"),
+    ],
+)  # fmt: skip
 def test_rates(value, told):
     assert rate(value) == told
 
