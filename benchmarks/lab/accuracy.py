@@ -5,14 +5,11 @@ Trains nothing.  Tuning and test halves apart; the thresholds have seen the tuni
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-from benchmarks.lab import store
+from benchmarks.lab.halves import by_half, parser_of
 from benchmarks.lab.judges import JUDGES, Judge
-from benchmarks.lab.population import HALVES
 from benchmarks.lab.scores import Case, Scores, Share, scores_of
 from benchmarks.lab.store import Kept
 
@@ -24,14 +21,10 @@ HEADS = (
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description="How right the diagnosis is on the lab's runs.")
-    parser.add_argument("--runs", type=Path, default=store.RUNS)
-    parser.add_argument("--half", choices=HALVES, help="only this one")
+    parser = parser_of("How right the diagnosis is on the lab's runs.")
     parser.add_argument("--each", action="store_true", help="a line for each run too")
     args = parser.parse_args(argv)
-    kept = list(store.all_kept(args.runs))
-    for half in (args.half,) if args.half else HALVES:
-        own = [one for one in kept if one.configuration.half == half]
+    for half, own in by_half(args):
         print(f"\n## The {half} half: {len(own)} runs\n")
         for line in report(own):
             print(line)

@@ -7,19 +7,15 @@ with as many pictures as a user holds out, no judge of held-out losses can be bl
 
 from __future__ import annotations
 
-import argparse
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from statistics import mean, median
 
-from benchmarks.lab import store
-from benchmarks.lab.finer import MORE
+from benchmarks.lab.halves import by_half, parser_of
 from benchmarks.lab.judges import diagnosed
-from benchmarks.lab.population import HALVES
 from benchmarks.lab.scores import Case, Opinion, scores_of
-from benchmarks.lab.store import Kept, finer
+from benchmarks.lab.store import Kept
 from benchmarks.lab.truth import Oracle, truth_of
 
 PICTURES = (3, 8, 16, 32, 48)  # that the rule is told from
@@ -28,18 +24,14 @@ DRAWS = 50  # of pictures, for each number of them
 
 def main(argv: Sequence[str] | None = None) -> None:
     """A row for each number of pictures."""
-    parser = argparse.ArgumentParser(description="What the rule itself finds with fewer held-out pictures.")
-    parser.add_argument("--runs", type=Path, default=store.RUNS)
-    parser.add_argument("--half", choices=HALVES, help="only this one")
-    args = parser.parse_args(argv)
-    for half in (args.half,) if args.half else HALVES:
-        kept = [one for one in store.all_kept(args.runs) if one.configuration.half == half]
+    parser = parser_of("What the rule itself finds with fewer held-out pictures.")
+    for half, kept in by_half(parser.parse_args(argv)):
         print(f"\n## The {half} half\n\n" + "\n".join(table(kept)))
 
 
 def table(kept: Sequence[Kept]) -> Iterator[str]:
     """Means over the draws; of runs whose losses were measured on 48 pictures.  Then each onset with its chance."""
-    kept = [one for one in kept if finer(one.oracle, one.more) is not one.oracle]
+    kept = [one for one in kept if one.finest is not one.oracle]
     yield from _by_pictures(kept)
     yield ""
     yield from _onsets([one for one in kept if one.truth.overtrained is not None])
@@ -51,7 +43,7 @@ def _onsets(kept: Sequence[Kept]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for one in kept:
         rng = random.Random(0)
-        told = [_case(one, rng, len(one.oracle.base.held_out) + MORE).opinion.overtrained for _ in range(DRAWS)]
+        told = [_case(one, rng, len(one.finest.base.held_out)).opinion.overtrained for _ in range(DRAWS)]
         onsets = sorted(step for step in told if step is not None)
         between = f"{onsets[len(onsets) // 10]} to {onsets[-1 - len(onsets) // 10]}" if onsets else "-"
         name, every, sound = one.configuration.name, one.configuration.every, 1 - len(onsets) / DRAWS
@@ -75,10 +67,9 @@ def _by_pictures(kept: Sequence[Kept]) -> Iterator[str]:
 
 def _case(kept: Kept, rng: random.Random, count: int) -> Case:
     """The rule's opinion with replacement where all pictures are drawn: as other 48 pictures might have told it."""
-    oracle = finer(kept.oracle, kept.more)
-    places = range(len(oracle.base.held_out))
+    places = range(len(kept.finest.base.held_out))
     chosen = rng.choices(places, k=count) if count == len(places) else rng.sample(places, count)
-    told = truth_of(drawn(oracle, chosen))
+    told = truth_of(drawn(kept.finest, chosen))
     one = kept.configuration
     return Case(one.name, one.every, kept.truth, Opinion(told.broken, told.overtrained))
 

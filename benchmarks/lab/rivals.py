@@ -6,16 +6,13 @@ it together over a run.
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from pathlib import Path
 
-from benchmarks.lab import store
 from benchmarks.lab.accuracy import HEADS, row
-from benchmarks.lab.population import HALVES
+from benchmarks.lab.halves import by_half, parser_of
 from benchmarks.lab.scores import Case, Opinion, scores_of
 from benchmarks.lab.store import Kept
 from hndoctor.diagnose.chain import Row, marginals
@@ -134,12 +131,8 @@ RIVALS: Mapping[str, Callable[[Signs], Opinion]] = {
 
 def main(argv: Sequence[str] | None = None) -> None:
     """A row a rival."""
-    parser = argparse.ArgumentParser(description="Other ways to weigh the signs that the diagnosis weighs.")
-    parser.add_argument("--runs", type=Path, default=store.RUNS)
-    parser.add_argument("--half", choices=HALVES, help="only this one")
-    args = parser.parse_args(argv)
-    for half in (args.half,) if args.half else HALVES:
-        kept = [one for one in store.all_kept(args.runs) if one.configuration.half == half]
+    parser = parser_of("Other ways to weigh the signs that the diagnosis weighs.")
+    for half, kept in by_half(parser.parse_args(argv)):
         print(f"\n## The {half} half: {len(kept)} runs\n\n" + "\n".join(table(kept)))
 
 

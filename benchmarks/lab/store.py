@@ -34,9 +34,14 @@ class Kept:
     more: Mapping[int, tuple[float, ...]] = field(default_factory=dict)  # losses of more held-out pictures, by number
 
     @cached_property
+    def finest(self) -> Oracle:
+        """With as many held-out pictures as were measured."""
+        return finer(self.oracle, self.more)
+
+    @cached_property
     def truth(self) -> Truth:
-        """By the rule, from as many held-out pictures as were measured."""
-        return truth_of(finer(self.oracle, self.more))
+        """By the rule, from all of these."""
+        return truth_of(self.finest)
 
 
 def save(folder: Path, configuration: Configuration, oracle: Oracle, vitals: Vitals, notes: Mapping[str, Any]) -> int:
