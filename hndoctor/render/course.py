@@ -62,7 +62,7 @@ class Stop:
     state: str
     word: str
     letter: str
-    shares: tuple[tuple[str, str, str, float], ...]  # (state, word, "98 %", 98.0)
+    shares: tuple[tuple[str, str, str, float], ...]  # (state, word, "98%", 98.0)
     file: str
     channels: str
 

@@ -70,19 +70,19 @@ def plain(value: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """``98 %``; what is neither nothing nor certain never looks so: ``<1 %``, ``>99 %``."""
+    """``98%``; what is neither nothing nor certain never looks so: ``<1%``, ``>99%``."""
     if share is None:
         return "–"
     if 0 < share <= 0.005:
-        return "<1 %"
+        return "<1%"
     if 0.995 <= share < 1:
-        return ">99 %"
-    return f"{share * 100:.0f} %"
+        return ">99%"
+    return f"{share * 100:.0f}%"
 
 
 def portion(share: float | None) -> str:
-    """A share that may be far below or above one, with three digits: ``0.052 %``, ``340 %``."""
-    return "–" if share is None else f"{number(100 * share)} %"
+    """A share that may be far below or above one, with three digits: ``0.052%``, ``340%``."""
+    return "–" if share is None else f"{number(100 * share)}%"
 
 
 def size(count: int) -> str:

@@ -169,9 +169,9 @@ def _validation(vitals: Vitals, axis: Axis, t: Words) -> Lane:
 
 
 def against(share: float) -> str:
-    """``-2.4 %``: how much better or worse than the base model."""
+    """``-2.4%``: how much better or worse than the base model."""
     text = f"{100 * (share - 1):+.1f}".replace("-", "−").removesuffix(".0")
-    return "0 %" if text in ("+0", "−0") else f"{text} %"
+    return "0%" if text in ("+0", "−0") else f"{text}%"
 
 
 def _rate(vitals: Vitals, axis: Axis, t: Words) -> Lane:

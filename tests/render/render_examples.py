@@ -496,7 +496,7 @@ def overtrained_run(name: str = "night-city") -> Example:
                 "HN402",
                 Severity.WARNING,
                 0.86,
-                "held-out loss is 4 % over its best",
+                "held-out loss is 4.0% over its best",
                 13000,
                 f"hypernetworks/{name}-13000.pt",
                 0.04,

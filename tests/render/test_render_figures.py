@@ -30,7 +30,7 @@ def test_rates_without_powers(value, told):
 
 @pytest.mark.parametrize(
     ("share", "told"),
-    [(None, "–"), (0, "0 %"), (0.005, "<1 %"), (0.0051, "1 %"), (0.994, "99 %"), (0.995, ">99 %"), (1, "100 %")],
+    [(None, "–"), (0, "0%"), (0.005, "<1%"), (0.0051, "1%"), (0.994, "99%"), (0.995, ">99%"), (1, "100%")],
 )
 def test_shares_that_are_neither_nothing_nor_certain_never_look_so(share, told):
     assert percent(share) == told

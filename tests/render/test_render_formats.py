@@ -278,7 +278,7 @@ def test_rates_in_powers_and_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "shown"), [(0.984, "98 %"), (0.999, ">99 %"), (1.0, "100 %"), (0.001, "<1 %"), (0.0, "0 %")]
+    ("share", "shown"), [(0.984, "98%"), (0.999, ">99%"), (1.0, "100%"), (0.001, "<1%"), (0.0, "0%")]
 )
 def test_percent_never_rounds_to_certainty(share: float, shown: str) -> None:
     assert percent(share) == shown

@@ -291,7 +291,7 @@ def test_the_page_tells_how_far_each_checkpoint_is_from_the_best(runs: Runs) -> 
     page = render_html(diagnosis, known)
     assert 'data-lane="best"' in page
     assert '<option value="best">' in page
-    assert '"50 %"' in page
+    assert '"50%"' in page
     assert '<option value="best">' not in render_html(diagnosis, vitals)
 
 

@@ -18,8 +18,8 @@ def test_what_a_picture_looks_like_comes_first_and_is_counted() -> None:
             PictureJudgement("d.png", {}, {}, (), "not a picture"),
         ),
     ).splitlines()
-    assert told[0].startswith("a.png  a picture: noise 1 %")
-    assert told[1].startswith("b.png  noise: noise 97 %")
+    assert told[0].startswith("a.png  a picture: noise 1%")
+    assert told[1].startswith("b.png  noise: noise 97%")
     assert told[2].startswith("c.png  grey noise: ")
     assert told[3] == "d.png  unreadable: not a picture"
     assert told[-1] == "4 pictures: 1 noise, 1 grey noise, 1 unreadable"

@@ -205,7 +205,7 @@ def test_how_grave_and_how_sure(code, evidence, severity, confidence):
     ("code", "evidence", "words", "value", "limit"),
     [
         ("HN523", sized(640, 512), "it is squeezed 1.25 times", 1.25, pictures.DISTORTED),
-        ("HN523", sized(1024, 512, "crop"), "the crop loses 50 % of it", 2.0, pictures.ELONGATED),
+        ("HN523", sized(1024, 512, "crop"), "the crop loses 50% of it", 2.0, pictures.ELONGATED),
         ("HN522", sized(256, 512), "256×512 is enlarged 2.0 times to 512×512;", 2.0, 1),
         ("HN522", picture(width=256), "512×512 (Stable Diffusion 1's size, as no plan says another)", 2.0, 1),
         ("HN566", planned(width=500), "width 500 is not a multiple of 8; write 496", 500, 8),
@@ -225,7 +225,7 @@ def test_how_grave_and_how_sure(code, evidence, severity, confidence):
             1,
             0,
         ),
-        ("HN528", picture(transparent=0.123), "12.3 % transparent", 0.123, pictures.SEE_THROUGH),
+        ("HN528", picture(transparent=0.123), "12.3% transparent", 0.123, pictures.SEE_THROUGH),
         ("HN568", planned(validation=0.05, pictures=20), "1 of 20 pictures", 1, terms.FEW_VALIDATION),
         ("HN568", planned(validation=25, pictures=20), "all 20 pictures", 25, 20),
         (

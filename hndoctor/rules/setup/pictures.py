@@ -105,7 +105,7 @@ def picture_aspect(setup: Setup) -> Iterator[Sign]:
         times = max(ratio, 1 / ratio)
         if times >= limit:
             done = (
-                f"the crop loses {100 * (1 - 1 / times):.0f} % of it" if crops else f"it is squeezed {times:.2f} times"
+                f"the crop loses {100 * (1 - 1 / times):.0f}% of it" if crops else f"it is squeezed {times:.2f} times"
             )
             text = f"{picture.width}×{picture.height} does not fit {width}×{height}: {done}"
             offenders.append(Offender(picture.path, text, round(times, 3)))
@@ -150,7 +150,7 @@ def picture_transparent(setup: Setup) -> Iterator[Sign]:
     hides those parts from training instead.  Put the picture on a plain background.
     """
     offenders = (
-        Offender(p.path, f"{100 * p.transparent:.1f} % transparent", p.transparent)
+        Offender(p.path, f"{100 * p.transparent:.1f}% transparent", p.transparent)
         for p in readable(setup)
         if p.transparent > SEE_THROUGH
     )
