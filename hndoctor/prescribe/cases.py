@@ -185,11 +185,9 @@ def healthy(case: Case) -> Prescription:
     text = f"{schedule(rate, switch)}, {schedule(lower, end)}" if late else schedule(rate, end)
     back = _behind(case, chosen)
     action, begin = (Action.RESUME, f"Resume from step {chosen.step:,}") if back else (Action.CONTINUE, "Train on")
-    tail = (
-        f", and at {how.rate_words(lower)} from step {switch:,} on, before overtraining usually begins" if late else ""
-    )
+    then = f"{switch:,}, before overtraining usually begins, then at {how.rate_words(lower)} until step {end:,}"
     pace = f"at {how.rate_words(rate)}" if rates.known(at) else f"at the rate it had ({how.rate_words(rate)} is usual)"
-    sentence = f"{begin} {pace} until step {end:,}{tail}{back}."
+    sentence = f"{begin} {pace} until step {then if late else f'{end:,}'}{back}."
     more = Alternative("a higher rate", "it gets there sooner and breaks sooner (G20)")
     advice = resume(case, chosen, rate, end, sentence, (more,), text)
     return replace(advice, action=action, free_remedies=())

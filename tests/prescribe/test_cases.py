@@ -331,7 +331,8 @@ def test_healthy_lowers_the_rate_where_the_band_begins():
     left = rates_of(vitals).budget(6000)
     switch = 6000 + int(left / 5e-6)
     assert advice.schedule == f"5e-6:{switch}, 5e-7:20000"
-    assert f"at 5e-6 until step 20,000, and at 5e-7 from step {switch:,} on" in advice.sentence
+    told_so = f"at 5e-6 until step {switch:,}, before overtraining usually begins, then at 5e-7 until step 20,000."
+    assert advice.sentence.endswith(told_so)
     assert advice.sentence.startswith("Train on at")
     assert (advice.action, advice.free_remedies) == (Action.CONTINUE, ())
     assert [(part.rate, part.end) for part in parse_schedule(advice.schedule, 20_000)] == [
