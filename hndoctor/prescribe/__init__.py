@@ -35,6 +35,7 @@ IDLE = (
     ("HN114", "its layers or its activation cannot be computed"),
     ("HN116", "it adds the same to every context"),
     ("HN117", "one of its layers is out of all proportion"),
+    ("HN118", "next to nothing is left of it"),
 )
 """Errors of a network that further steps do not mend, with what the advice says of them."""
 

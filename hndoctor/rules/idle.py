@@ -1,22 +1,29 @@
-"""Networks that do nothing, or the same to everything, or to which nothing happens (HN104 to HN107, HN116)."""
+"""Networks that do nothing, or the same to everything, or to which nothing happens (HN104 to HN107, HN116, HN118)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from statistics import median
 
 from hndoctor.formats.counted import counted
 from hndoctor.records import Checkpoint, ModuleVitals, Severity, TensorVitals, Vitals
 from hndoctor.rules.engine import Rule, Sign, rule
 from hndoctor.rules.initial import is_at_its_initialisation
-from hndoctor.rules.stretches import label, networks, stretches
+from hndoctor.rules.pace import rms_of
+from hndoctor.rules.stretches import Stretch, called, gains_of, label, networks, stretches
 
 DEAD_GAIN = 1e-4  # a fresh 24-wide network has .003, a fresh 768-wide one .1 (web UI's Normal); guess, untested
 # Relative difference of norms and largest weights below which k and v are one network, rounded at most (to half
 # precision: 5e-4).  Of 3,316 pairs of the lab's runs none differs by less than .07 in every tensor
 ALIKE = 1e-3
 UNCHANGED = 1e-7  # update over weights, RMS: below single precision's resolution
+# Of the largest so far: below both, a network fades.  In all runs of the lab, those that broke and mended included, the
+# weights' RMS never fell below .82 of it, and the median gain never below .59 (familiar-09)
+FADED_GAIN, FADED_WEIGHTS = 1 / 3, 0.75
+FADED_AWAY = 0.05  # of the largest median gain: next to nothing is left; guess, untested
+ALIVE = 2.0  # a median gain up to here can be lost; what is larger is mostly an explosion, and good to be rid of
 
 
 @rule("HN104", Severity.ERROR, needs="checkpoints")
@@ -152,11 +159,44 @@ def _is_silent(module: ModuleVitals) -> bool:
     return module.gain is not None and module.gain < DEAD_GAIN
 
 
+@rule("HN118", Severity.WARNING, needs="checkpoints")
+def fading(vitals: Vitals) -> Iterator[Sign]:
+    """The network is fading.
+
+    Its weights shrink from checkpoint to checkpoint, and what it does to its contexts with them; where less than a
+    twentieth is left this is an error.  Training makes networks larger: something pulls the weights to zero faster
+    than they learn, mostly weight decay at a high rate, or a program that scales what it saves.  Go back to a
+    checkpoint from before it, and turn weight decay off.
+    """
+    course = networks(vitals)
+    left = {id(c): share for c, share in zip(course, _shares(course), strict=True) if share is not None}
+    for stretch in stretches(course, lambda c: left.get(id(c), 1.0) < FADED_GAIN):
+        least = min(left[id(c)] for c in stretch.members)
+        lost = stretch.to_the_end and least < FADED_AWAY
+        severity, limit, sure = (Severity.ERROR, FADED_AWAY, 0.9) if lost else (None, FADED_GAIN, 0.8)
+        yield Sign(_fall(stretch, least), stretch.first.step, stretch.first.path, least, limit, sure, severity)
+
+
+def _shares(course: tuple[Checkpoint, ...]) -> Iterator[float | None]:
+    """What is left of the largest median gain so far, one by one; None where the weights have not shrunk."""
+    most = large = 0.0
+    for checkpoint in course:
+        gains, rms = gains_of(checkpoint), rms_of(checkpoint)
+        gain = median(gains) if gains else 0.0
+        most, large = max(most, gain if gain <= ALIVE else 0.0), max(large, rms if gain <= ALIVE else 0.0)
+        yield gain / most if gains and most > DEAD_GAIN and rms < FADED_WEIGHTS * large else None
+
+
+def _fall(stretch: Stretch, least: float) -> str:
+    return f"the network's effect has shrunk to {least:.1%} of what it was {called(stretch.members[-1])}"
+
+
 RULES_IDLE: tuple[Rule, ...] = (
     no_effect,
     still_at_its_initialisation,
     k_and_v_identical,
     not_changing,
     the_same_for_every_context,
+    fading,
 )
 """The rules on idle networks, in order of their codes."""

@@ -250,6 +250,35 @@ def test_weights_that_do_not_change():
     assert signs(idle.not_changing, vitals(checkpoint(500), copy)) == []
 
 
+def shrinking(*rest):
+    """Checkpoints of which this share of gain and weights is left."""
+    return vitals(*(checkpoint(500 * i, 0.3 * gain, 0.01 * rms) for i, (gain, rms) in enumerate(rest, 1)))
+
+
+def test_a_network_that_fades_is_told_and_one_of_which_nothing_is_left_is_an_error():
+    (sign,) = signs(idle.fading, shrinking((1, 1), (0.5, 0.8), (0.3, 0.7), (0.1, 0.5)))
+    assert (sign.step, sign.severity, sign.limit) == (1500, None, idle.FADED_GAIN)
+    assert sign.message == "the network's effect has shrunk to 10.0% of what it was at step 2,000"
+    assert sign.value == pytest.approx(0.1)
+    (sign,) = signs(idle.fading, shrinking((1, 1), (0.3, 0.7), (0.04, 0.5)))
+    assert (sign.step, sign.severity, sign.limit) == (1000, Severity.ERROR, idle.FADED_AWAY)
+    (sign,) = signs(idle.fading, shrinking((1, 1), (0.04, 0.5), (1, 1)))
+    assert sign.severity is None
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        ((1, 1), (0.34, 0.1)),
+        ((1, 1), (0.1, 0.76)),  # learned to do less, with weights as large: no fading
+        ((3e-4, 1), (1e-5, 0.1)),  # it never did anything (HN104)
+        ((20, 30), (1, 1)),  # an explosion that is over
+    ],
+)
+def test_what_has_not_shrunk_or_had_exploded_does_not_fade(rest):
+    assert signs(idle.fading, shrinking(*rest)) == []
+
+
 # --- HN108 ------------------------------------------------------------------------------------------------------------
 
 
