@@ -115,6 +115,19 @@ def test_previews_alone_are_a_run_in_their_folder(tree):
     assert (steps(run.previews), run.checkpoints) == ([500, 1000], ())
 
 
+def test_previews_alone_are_a_run_whatever_its_folder_is_called(tree):
+    (run,) = find_runs(tree("backup/images/fischl-500.png", "backup/images/fischl-1500.png"))
+    assert (run.name, steps(run.previews)) == ("fischl", [500, 1500])
+
+
+@pytest.mark.parametrize(
+    "names", [("IMG-500", "DSC-1000"), ("photo-1", "photo-2"), ("x-500",), ("x-500", "x-1003"), ("x-500", "x")]
+)
+def test_photographs_in_a_folder_called_images_are_no_run(tree, names):
+    with pytest.raises(CollectError):
+        find_runs(tree(*(f"backup/images/{name}.png" for name in names)))
+
+
 def test_one_checkpoint(tree):
     root = tree("hypernetworks/x-500.pt", "hypernetworks/x-500.pt.optim", "hypernetworks/x-1000.pt")
     (run,) = find_runs(root / "hypernetworks" / "x-500.pt")

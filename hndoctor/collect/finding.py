@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from math import gcd
 from pathlib import Path
 from typing import TypeVar
 
@@ -114,7 +115,7 @@ def _is_run(folder: Folder, parts: list[Folder]) -> bool:
     settings = any(is_settings(file) for file in folder.files)
     if len(held) == len(PARTS) or (bool(parts) and settings) or any(_speaks_of(folder, part) for part in held):
         return True
-    return len(folder.folders) == len(parts) == 1 and _one_course(parts[0])
+    return len(folder.folders) == len(parts) == 1 and (_one_course(parts[0]) or _one_series(parts[0]))
 
 
 def _speaks_of(folder: Folder, part: Folder) -> bool:
@@ -127,6 +128,13 @@ def _one_course(part: Folder) -> bool:
     """Numbered checkpoints of one network and nothing else: a run whose folder has another name than the network."""
     found = [parse_stem(file.stem, None) for file in part.ending(CHECKPOINTS)]
     return len({one.name for one in found}) == 1 and any((one.step or 0) >= FEWEST_STEPS for one in found)
+
+
+def _one_series(part: Folder) -> bool:
+    """Pictures of one name at regular steps: a run of which only the previews are left, no folder of photographs."""
+    found = [parse_stem(file.stem, None) for file in part.ending(PICTURES)]
+    steps = [one.step or 0 for one in found]
+    return len(found) > 1 and len({one.name for one in found}) == 1 and 0 not in steps and gcd(*steps) >= FEWEST_STEPS
 
 
 def _of_run_folder(parts: list[Folder]) -> Run:

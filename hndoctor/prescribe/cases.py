@@ -44,7 +44,7 @@ def broken(case: Case, onset: int) -> Prescription:
     rates = case.rates
     chosen = before_breakage(worth_going_back_to(case.candidates, case.vitals), onset, rates.known)
     if chosen is None:
-        return nothing_sound(case)
+        return nothing_sound(case, onset)
     divisor = REPEATED_DIVISOR if _violent(case) else FIRST_DIVISOR
     most = min(SOUND_SHARE * (rates.known(chosen.step) or math.inf), FAST * rates.usual)
     old, rate = rates.known(onset), rates.divided(onset, divisor, most)
@@ -83,21 +83,23 @@ def dead_at_the_start(case: Case, onset: int) -> Prescription:
     rates = case.rates
     old = rates.known(onset)
     fast = old is not None and old > rates.usual * FAST
-    rate = rates.divided(onset, REPEATED_DIVISOR, at_most=rates.usual) if fast or old is None else rates.usual
-    why = f"the weight initialisation {harsh} kills networks at once (G18)" if harsh else "the rate was far too high"
+    rate = rates.divided(onset, REPEATED_DIVISOR, at_most=rates.usual) if fast else rates.usual
+    pace = "the rate was far too high" if old else "its rate, which no file tells, was probably far too high"
+    why = f"the weight initialisation {harsh} kills networks at once (G18)" if harsh else pace
     sentence = f"Start again with Normal weight initialisation at {how.rate_words(rate)}: {why}."
     back = Alternative("go back to an earlier checkpoint", "it was dead at the first one that was saved")
     return restart(case, rate, sentence, (back, Alternative("continue as it is", "it does not mend by itself")))
 
 
-def nothing_sound(case: Case) -> Prescription:
-    """No checkpoint can be named with a good conscience."""
-    rate = case.rates.divided(case.last.step, FIRST_DIVISOR, at_most=case.rates.usual)
-    kept = (
-        "no sound checkpoint is left to go back to"
-        if case.vitals.checkpoints
-        else "there is no checkpoint to go back to"
-    )
+def nothing_sound(case: Case, onset: int | None = None) -> Prescription:
+    """No checkpoint can be named with a good conscience; without any, one from before the onset may be elsewhere."""
+    known = case.rates.known(case.last.step)
+    usual = case.rates.usual
+    rate = case.rates.divided(case.last.step, FIRST_DIVISOR, at_most=usual) if known else usual
+    kept = "no sound checkpoint is left to go back to"
+    if not case.vitals.checkpoints:
+        elsewhere = f"; if one from well before step {onset:,} is kept elsewhere, go back to that" if onset else ""
+        kept = f"there is no checkpoint to go back to{elsewhere}"
     sentence = f"Start again with Normal weight initialisation at {how.rate_words(rate)}: {kept}."
     return restart(case, rate, sentence, (Alternative("go back to an earlier checkpoint", kept),))
 

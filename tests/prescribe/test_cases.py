@@ -200,17 +200,24 @@ def test_broken_with_nothing_sound_before_starts_again():
     assert fast.learning_rate == 5e-6, "no more than the usual rate"
 
 
+def test_broken_with_no_checkpoint_at_all_names_where_one_would_have_to_be_from():
+    states = {step: State.BROKEN if step >= 4000 else State.HEALTHY for step in STEPS}
+    advice = told(a_run(checkpoints=(), settings=replace(PLAN, learn_rate=None), loss=None), states)
+    assert (advice.action, advice.learning_rate, advice.step) == (Action.RESTART, 5e-6, None), "the usual rate"
+    assert "if one from well before step 4,000 is kept elsewhere, go back to that" in advice.sentence
+
+
 # --- dead at the start ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("rate", "wanted"),
-    [("5e-6", 5e-6), ("1e-5", 5e-6), ("1.01e-5", 1e-6), ("2e-5", 2e-6), ("5e-3", 5e-6), (None, 5e-7)],
+    [("5e-6", 5e-6), ("1e-5", 5e-6), ("1.01e-5", 1e-6), ("2e-5", 2e-6), ("5e-3", 5e-6), (None, 5e-6)],
 )
 def test_dead_at_the_start_goes_to_the_usual_rate_or_a_tenth_of_what_was_too_fast(rate, wanted):
     advice = told(run_at(rate), dict.fromkeys(STEPS, State.BROKEN))
     assert (advice.action, advice.learning_rate) == (Action.RESTART, wanted)
-    assert "the rate was far too high" in advice.sentence
+    assert ("the rate was far too high" if rate else "its rate, which no file tells, was prob") in advice.sentence
     assert [one.what for one in advice.rejected] == ["go back to an earlier checkpoint", "continue as it is"]
 
 
