@@ -16,7 +16,7 @@ from hndoctor.records import Checkpoint, Vitals
 from hndoctor.rules.alignment import is_by_chance
 from hndoctor.rules.paired import drifts
 from hndoctor.rules.stretches import gains_of
-from hndoctor.rules.windows import mean_of
+from hndoctor.rules.windows import lasting_nan, mean_of, rises
 
 STARTING, HEALTHY, OVERTRAINED, BREAKING, BROKEN = range(5)  # BREAKING: the first stop after breakage, where signs lag
 SILENT: Row = (0.0,) * 5
@@ -48,6 +48,8 @@ def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]
     drift = {one.step: one for one in drifts(vitals.validation, from_base=True)}
     layouts = layouts_of(vitals)
     shown = sum(bool(_noises(stop, noise)) for stop in stops)
+    risen = {one.now.step: one.times for one in rises(vitals.losses)}
+    dead = lasting_nan(vitals.losses)
     gain: float | None = None
     spoilt = False
     found = []
@@ -55,7 +57,7 @@ def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]
         parts = {
             "weights": _weights(stop, gain),
             "previews": _previews(stop, noise, layouts, shown),
-            "losses": _losses(stop),
+            "losses": _losses(stop, risen, dead),
             "validation": validation_row(stop, drift, spoilt),
         }
         found.append(Seen({name: row for name, row in parts.items() if row is not None}))
@@ -145,22 +147,29 @@ def _noise_sign(noise: float) -> float:
 # --- losses -----------------------------------------------------------------------------------------------------------
 
 
-def _losses(stop: Stop) -> Row | None:
-    """A high mean speaks for breakage; a low one hardly against it: low loss is no proof of health (science.md §E)."""
+def _losses(stop: Stop, risen: Mapping[int, float], dead: int | None) -> Row | None:
+    """A high mean, and one far above the run's own, speak for breakage; a low one hardly against it: low loss is no
+    proof of health (science.md §E).
+
+    `risen`: how many times above the lowest the typical loss lies, by step.  `dead`: the step from which it stays NaN.
+    """
     if not stop.losses:
         return None
-    sign = _mean_sign(stop)
+    sign = _mean_sign(stop, max((risen.get(point.step, 1.0) for point in stop.losses), default=1.0))
     if stop.losses[-1].nonfinite:
         sign += believed.LOSS_NONFINITE_LAST
     elif any(point.nonfinite for point in stop.losses):
         sign += believed.LOSS_NONFINITE
+    elif dead is not None and stop.step < dead:
+        sign += believed.LOSS_FINITE_YET
     return (0.0, 0.0, 0.0, sign, sign)
 
 
-def _mean_sign(stop: Stop) -> float:
+def _mean_sign(stop: Stop, times: float) -> float:
     finite = tuple(point for point in stop.trailing if point.loss is not None)
     fresh = sum(point.loss is not None for point in stop.losses)
     if not finite or not fresh:
         return 0.0
     new = min(1.0, fresh / len(finite))  # points that the stop before has not counted already
-    return min(1.0, len(finite) / believed.LOSS_FULL) * new * interpolate(believed.LOSS, mean_of(finite).mean)
+    level = min(1.0, len(finite) / believed.LOSS_FULL) * interpolate(believed.LOSS, mean_of(finite).mean)
+    return new * (level + interpolate(believed.LOSS_RISEN, math.log(times)))

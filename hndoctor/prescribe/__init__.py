@@ -24,6 +24,7 @@ from hndoctor.prescribe.choice import candidates_of
 from hndoctor.prescribe.rates import rates_of
 from hndoctor.records import Diagnosis, Finding, Prescription, Severity, State, Station, Verdict, Vitals
 from hndoctor.rules.course import broke_at_the_start
+from hndoctor.rules.windows import lasting_nan
 
 SERIOUS = 0.5  # confidence from which a grave finding at the last step is heeded; plain majority
 # p(broken) of the course below which it is not: all other channels contradict it.  Guess; in the lab's tuning
@@ -95,9 +96,5 @@ def _of_the_last(finding: Finding, last: Station) -> bool:
 
 def _lasting_nan(case: Case) -> int | None:
     """The step from which the loss stays NaN although the weights are finite: nothing is learned any more."""
-    points = sorted(case.vitals.losses, key=lambda point: point.step)
-    if not points or not points[-1].nonfinite:
-        return None
-    finite = [point.step for point in points if not point.nonfinite]
-    first = next(point.step for point in points if not finite or point.step > finite[-1])
+    first = lasting_nan(case.vitals.losses)
     return first if _is_error(case.diagnosis, "HN202") and all(map(is_finite, case.vitals.checkpoints)) else None

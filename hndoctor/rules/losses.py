@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import accumulate, pairwise
-from statistics import median
 
 from hndoctor.formats.counted import counted
 from hndoctor.formats.schedule import Segment
-from hndoctor.records import LossPoint, Severity, Vitals
+from hndoctor.records import Severity, Vitals
 from hndoctor.rules.dose import base_of, same_rate, schedule_of
 from hndoctor.rules.engine import Sign, rule
 from hndoctor.rules.paired import Drift, against_base, drifts, gap
-from hndoctor.rules.windows import WINDOW, Mean, above, normal, smoothed
+from hndoctor.rules.windows import RISE, WINDOW, Mean, above, normal, rises, smoothed
 
 CAP = 0.3  # mean loss over a window of 32 points; the guide's figure (G30)
 SHORT_SURE = 0.975  # probability that a window shorter than that must reach: single steps vary by more than their mean
 USELESS = 1.0  # loss of a network that predicts no noise at all: the noise has unit variance
-RISE = 1.25  # ratio of a window's mean to the lowest before it; guess, untested
-# Standard errors of the rise.  The lowest window is chosen among many: of a sound pocket run's losses, shuffled,
-# 4.0 calls 13 % of logs of 400 steps and all of 4,000 steps; 6.0 none of 200 and none of 40.
-RISE_Z = 6.0
 WORSE_Z = 3.0  # paired standard errors by which validation must be worse; guess, untested
 WORSE = 0.005  # relative rise of validation that matters; science.md §B.1: 2-4 % per optimal dose after the optimum
 MEMORISED = 0.05  # gap of relative losses; science.md §B.1: .07-.14 where all benefit is gone, at 20 pictures
@@ -90,36 +84,12 @@ def loss_rises(vitals: Vitals) -> Iterator[Sign]:
         above = "1 logged step has" if len(spikes) == 1 else f"{len(spikes):,} logged steps have"
         message = f"{above} a loss above 1 (up to {worst.loss:.3g}), worse than predicting nothing"
         yield Sign(message, step=first.step, value=worst.loss, limit=USELESS)
-    risen = list(_rises(vitals))
+    risen = list(rises(vitals.losses))
     if risen:
-        before, now, sure = max(risen, key=lambda rise: rise[1].mean - rise[0].mean)
-        low, high = math.exp(before.mean), math.exp(now.mean)
-        message = f"the typical loss rose from {low:.3f} (step {before.step:,}) to {high:.3f} (step {now.step:,})"
-        yield Sign(message, step=risen[0][1].step, value=high / low, limit=RISE, confidence=sure)
-
-
-def _rises(vitals: Vitals) -> Iterator[tuple[Mean, Mean, float]]:
-    """Full windows above the lowest earlier one that shares no point with them; of logs, so that no spike counts."""
-    logs = [LossPoint(point.step, math.log(point.loss)) for point in vitals.losses if point.loss and point.loss > 0]
-    means = [mean for mean in smoothed(logs) if mean.count == WINDOW]
-    limit = RISE_Z * _spread(logs) * math.sqrt(2 / WINDOW)  # of the difference of two windows
-    for lowest, now in zip(accumulate(means, _lower), means[WINDOW:], strict=False):
-        rise = now.mean - lowest.mean
-        if (
-            rise > max(limit, math.log(RISE)) and now.mean > means[0].mean
-        ):  # from a lucky low back to the start is no harm
-            yield lowest, now, normal(RISE_Z * (rise / limit - 0.5))
-
-
-def _lower(one: Mean, other: Mean) -> Mean:
-    return other if other.mean < one.mean else one
-
-
-def _spread(logs: list[LossPoint]) -> float:
-    """Robust spread of the log loss from step to step, never below what would make any ripple a rise."""
-    values = [point.loss for point in logs if point.loss is not None]
-    jumps = [abs(after - before) for before, after in pairwise(values)]
-    return max(0.1, 1.4826 * median(jumps) / math.sqrt(2)) if jumps else 1.0
+        most = max(risen, key=lambda rise: rise.times)
+        (low, before), (high, now) = ((math.exp(one.mean), one.step) for one in (most.lowest, most.now))
+        message = f"the typical loss rose from {low:.3f} (step {before:,}) to {high:.3f} (step {now:,})"
+        yield Sign(message, step=risen[0].now.step, value=most.times, limit=RISE, confidence=most.sure)
 
 
 @rule("HN204", Severity.WARNING, needs="losses")

@@ -239,6 +239,44 @@ def test_losses_none_of_which_is_a_number_have_no_mean():
 # --- all together -----------------------------------------------------------------------------------------------------
 
 
+def log_of(*values):
+    return tuple(LossPoint(10 * at, value, 5e-6, value is None) for at, value in enumerate(values, 1))
+
+
+def along(*values):
+    """What the losses say of breakage at the stops of a log that stands alone."""
+    return {stop.step: one.rows["losses"][BROKEN] for stop, one in zip(*_log(*values), strict=True)}
+
+
+def _log(*values):
+    run = Vitals(run="x", name="x", losses=log_of(*values))
+    stops = stops_of(run)
+    return stops, seen_along(stops, run, {})
+
+
+def test_a_typical_loss_of_twice_its_lowest_says_nothing_yet_and_of_four_times_much():
+    low, high = [0.02, 0.03] * 48, [0.08, 0.12] * 48  # both far below the cap
+    (risen, told) = _log(*low, *high)
+    flat = along(*low, *high[:1])
+    assert min(flat.values()) < 0 > max(flat.values())
+    last = told[-1].rows["losses"][BROKEN]
+    fresh = len(risen[-1].losses) / WINDOW
+    level = interpolate(believed.LOSS, 0.1)
+    times = believed.LOSS_RISEN[-1][1] * (math.log(4) - 0.7) / 0.7
+    assert last == pytest.approx(fresh * (level + times), rel=1e-6)
+    twice = along(*low, *(value / 2 for value in high))
+    assert max(twice.values()) < 0
+
+
+def test_where_the_loss_becomes_nan_for_good_the_finite_ones_before_speak_against_breakage():
+    dead, alive = along(*[0.1] * 48, *[None] * 24), along(*[0.1] * 72)
+    for step in dead:
+        lasting = believed.LOSS_FINITE_YET if step < 481 else believed.LOSS_NONFINITE_LAST
+        assert dead[step] == pytest.approx((alive[step] if step < 481 else 0.0) + lasting, abs=1e-9), step
+    again = along(*[0.1] * 24, *[None] * 24, *[0.1] * 24)
+    assert again[min(again)] == along(*[0.1] * 72)[min(again)], "it came back: that day is no other"
+
+
 def test_channels_add_up_and_a_blind_one_says_nothing_of_breakage():
     one = Seen({"weights": (0.0, 0.0, 1.0, 2.0, 3.0), "losses": (0.5, 0.0, 1.0, 1.0, 1.0)})
     assert one.channels == ("weights", "losses")

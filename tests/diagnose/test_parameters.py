@@ -7,7 +7,9 @@ import pytest
 from hndoctor.diagnose import parameters as believed
 from hndoctor.diagnose.chain import interpolate
 
-RISING = ("GAIN", "GAIN_BY_CHANCE", "LOSS", "LOST", "GAP", "HARM_BROKEN", "HARM_OVERTRAINED", "LAYOUT_KEPT")
+RISING = (
+    "GAIN", "GAIN_BY_CHANCE", "LOSS", "LOSS_RISEN", "LOST", "GAP", "HARM_BROKEN", "HARM_OVERTRAINED", "LAYOUT_KEPT",
+)  # fmt: skip
 FALLING = ("IMPROVED_STARTING", "LAYOUT_LOST")
 SHARES = {
     "ONSET_ASTRAY", "CEILING_RATE_UNKNOWN", "RECOVERY", "NOISE_SEEN", "NOISE_FALSE", "BLANK", "BLANK_EXPLAINED",
@@ -36,7 +38,7 @@ def test_evidence_of_breakage_speaks_both_for_and_against(name):
     assert heights[-1] > 3
 
 
-@pytest.mark.parametrize("name", ["LOST", "GAP", "HARM_OVERTRAINED"])
+@pytest.mark.parametrize("name", ["LOST", "LOSS_RISEN", "GAP", "HARM_OVERTRAINED"])
 def test_evidence_of_harm_alone_begins_at_nothing(name):
     assert getattr(believed, name)[0][1] == 0
 

@@ -8,7 +8,7 @@ import statistics
 import pytest
 
 from hndoctor.records import LossPoint
-from hndoctor.rules.windows import FEWEST, above, mean_of, normal, smoothed
+from hndoctor.rules.windows import FEWEST, above, lasting_nan, mean_of, normal, smoothed
 
 LOSSES = [0.11, 0.07, 0.19, 0.13, 0.05, 0.16, 0.12, 0.09, 0.21]
 
@@ -42,3 +42,12 @@ def test_a_loss_that_is_no_number_is_passed_over() -> None:
     points = [LossPoint(10 * n, loss) for n, loss in enumerate(LOSSES, 1)]
     odd = LossPoint(55, None, nonfinite=True)
     assert list(smoothed([*points[:5], odd, *points[5:]])) == list(smoothed(points))
+
+
+@pytest.mark.parametrize(
+    ("values", "since"),
+    [((), None), ((0.1, 0.2), None), ((0.1, None, None), 20), ((None, 0.1, None), 30), ((None, 0.1), None)],
+)
+def test_a_loss_that_is_none_to_the_end_begins_somewhere(values: tuple[float | None, ...], since: int | None) -> None:
+    log = [LossPoint(10 * at, value, None, value is None) for at, value in enumerate(values, 1)]
+    assert lasting_nan(reversed(log)) == since
