@@ -53,6 +53,7 @@ class Prior:
         end, begun = (times * hazard * self.clock.at(at) / rate for at in (max(before, step), before))  # of sqrt(batch)
         if self.clock.told:
             return -math.expm1(begun - end)
+        begun, end = (believed.BREAK_RATE_UNKNOWN * one for one in (begun, end))
         most = believed.CEILING_RATE_UNKNOWN  # however long it goes on: time alone breaks no run
         return _hazard(-most * math.expm1(-begun / most), -most * math.expm1(-end / most))
 

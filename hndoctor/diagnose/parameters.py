@@ -40,6 +40,7 @@ LEARNT_SPREAD = 0.8  # guess
 # score (lab/fit) together with fewest false alarms of weights and of losses alone; little depends on it
 BREAK_USUAL = {"sd1": 2.5e-6, "sd2": 2.5e-6, "pocket": 1e-4, "unknown": 2.5e-6}
 BREAK_RUINOUS = {"sd1": 0.04, "sd2": 0.04, "pocket": 0.01, "unknown": 0.04}
+BREAK_RATE_UNKNOWN = 8.0  # times that of the usual rate where no file tells it: it may be the web UI's 5e-3; guess
 BREAK_OVERTRAINED = 2.0  # times that when overtrained: it "starts to kill the network" (G21); guess
 DEAD_AT_START = {"Normal": 0.002, "other": 0.3}  # by initialisation, without layer norm (G18); guess
 RECOVERY = 0.5  # chance that going back and lowering the rate mends it, at a resumption only; guess

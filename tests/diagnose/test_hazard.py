@@ -76,10 +76,11 @@ def test_an_unknown_rate_bounds_what_dose_may_say():
 
 @pytest.mark.parametrize("sizes", [None, POCKET])
 def test_an_unknown_rate_bounds_what_time_may_say_of_breakage(sizes):
-    """At first it says what it says at the usual rate; in the end no more than dose does, however it is cut."""
+    """At first so many times what it says at the usual rate; in the end no more than dose does, however it is cut."""
     unknown, usual = of(sizes, learn_rate=None), of(sizes, learn_rate="5e-6" if sizes is None else "1e-3")
     assert unknown.clock.told is None
-    assert unknown.breaks_between(0, 100) == pytest.approx(usual.breaks_between(0, 100), rel=0.02)
+    times = believed.BREAK_RATE_UNKNOWN
+    assert unknown.breaks_between(0, 10) == pytest.approx(times * usual.breaks_between(0, 10), rel=0.02)
     sound = 1.0
     for begun in range(0, 1_000_000, 50_000):
         sound *= 1 - unknown.breaks_between(begun, begun + 50_000)
