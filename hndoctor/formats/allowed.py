@@ -91,8 +91,9 @@ class Parameters:
 def _numbers(value: object) -> tuple[int, ...]:
     if not isinstance(value, (tuple, list)) or len(value) > 32:
         raise ValueError("a shape or its strides are not a short list")
-    if not all(type(n) is int and 0 <= n < 1 << 48 for n in value):
-        raise ValueError("a shape, offset or stride is not a plain number")
+    for n in value:
+        if type(n) is not int or not 0 <= n < 1 << 48:
+            raise ValueError("a shape, offset or stride is not a plain number")
     return tuple(value)
 
 

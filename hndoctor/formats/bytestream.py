@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import struct
+from struct import Struct
 from typing import Any
 
 from hndoctor.formats.types import Refused
@@ -10,6 +10,7 @@ from hndoctor.records import Refusal
 
 LINE_LIMIT = 1 << 16  # bytes of one line of protocol 0
 SHORT_LINE = 1 << 7  # most are shorter
+_LENGTH = Struct("<Q")
 
 
 def unsafe(reason: str) -> Refused:
@@ -22,9 +23,12 @@ class TooEarlyError(ValueError):
 
 
 class ByteStream:
-    """A position in a buffer.  ValueError where there is nothing left to read."""
+    """A position in a buffer.  ValueError where there is nothing left to read.
 
-    def __init__(self, data: memoryview, start: int) -> None:
+    Single bytes come out of `bytes` twice as fast as out of a view; what may be long is better handed over as a view.
+    """
+
+    def __init__(self, data: bytes | memoryview, start: int) -> None:
         self.data, self.at, self.end = data, start, len(data)
         self.frame_end: int | None = None
 
@@ -33,7 +37,10 @@ class ByteStream:
         at = self.at
         if count < 0 or at + count > self.end:
             raise TooEarlyError("it ends too early")
-        self.advance(count)
+        if self.frame_end is None:
+            self.at = at + count
+        else:
+            self.advance(count)
         return bytes(self.data[at : at + count])
 
     def byte(self) -> int:
@@ -55,10 +62,9 @@ class ByteStream:
             self.frame_end = None
         self.at += count
 
-    def number(self, layout: str) -> Any:
-        """The next number, as `struct` lays it out."""
-        (value,) = struct.unpack(layout, self.take(struct.calcsize(layout)))
-        return value
+    def number(self, layout: Struct) -> Any:
+        """The next number, in this layout."""
+        return layout.unpack(self.take(layout.size))[0]
 
     def line(self) -> bytes:
         """The bytes up to the next line feed."""
@@ -74,7 +80,7 @@ class ByteStream:
 
     def frame(self) -> None:
         """Enter a frame of protocol 4."""
-        length = self.number("<Q")
+        length = self.number(_LENGTH)
         if length > len(self.data) - self.at:
             raise TooEarlyError("a frame beyond the end")
         if self.frame_end is not None and self.at < self.frame_end:

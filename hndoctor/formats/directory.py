@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hndoctor.formats.types import Refused
 from hndoctor.records import Refusal
 
 ENTRY_LIMIT = 100_000  # members; a hypernetwork has some dozens
+HEADER = struct.Struct("<6xBx2H4x3I4H6xI")  # version needed, ..., offset; what is left out says nothing about bytes
 NEWEST = 63  # ten times the newest version of the format (APPNOTE 6.3): what asks for more means what nobody can read
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One central header."""
 
     name: str
@@ -82,18 +82,18 @@ def _zip64(data: memoryview, locator: int) -> tuple[int, tuple[int, int, int]]:
 def _walk(table: memoryview, base: int) -> Iterator[Entry]:
     at = 0
     while at < len(table):
-        head = bytes(table[at : at + 46])
-        if len(head) < 46 or head[:4] != b"PK\1\2":
+        if len(table) - at < HEADER.size or bytes(table[at : at + 4]) != b"PK\1\2":
             raise Refused(Refusal.DAMAGED, f"the archive's directory is damaged at byte {base + at}")
-        if head[6] > NEWEST:
-            raise Refused(Refusal.UNSAFE, f"the archive asks for version {head[6] / 10} of the zip format")
-        flags, method, _, _, crc, packed, size, name, extra, comment, disk = struct.unpack("<4H3I4H", head[8:36])
-        (offset,) = struct.unpack("<I", head[42:46])
+        newest, flags, method, crc, packed, size, name, extra, comment, disk, offset = HEADER.unpack_from(table, at)
+        if newest > NEWEST:
+            raise Refused(Refusal.UNSAFE, f"the archive asks for version {newest / 10} of the zip format")
         tail = at + 46 + name + extra + comment
         if tail > len(table) or comment or disk:
             raise Refused(Refusal.UNSAFE, f"the archive's directory is not sound at byte {base + at}")
         raw = bytes(table[at + 46 : at + 46 + name])
-        wide = _wide(bytes(table[at + 46 + name : at + 46 + name + extra]), [size, packed, offset])
+        wide = [size, packed, offset]
+        if extra:
+            wide = _wide(bytes(table[at + 46 + name : at + 46 + name + extra]), wide)
         yield Entry(_name(raw, flags), raw, flags, method, crc, wide[1], wide[0], wide[2])
         at = tail
 

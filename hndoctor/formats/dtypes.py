@@ -67,6 +67,7 @@ SAFETENSORS: Mapping[str, str] = {
 """safetensors dtype -> dtype name."""
 
 
+@cache
 def itemsize(dtype: str) -> int:
     """Bytes of one element on disk."""
     return np.dtype(STORED[dtype]).itemsize

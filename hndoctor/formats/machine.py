@@ -14,6 +14,11 @@ WORK_LIMIT = 1 << 19  # elements that calls may copy: each takes some 100 bytes,
 BYTES_AN_ELEMENT = 64  # of a text that is copied, which costs as much as one element of a list
 
 MARK = object()
+_GLOBALS = {
+    (module, name): (Global(name, make), f"{module}.{name}" if "multiarray" in module else name)
+    for (module, name), make in ALLOWED.items()
+}
+"""(module, name) -> the value that stands for it, and how its use is told."""
 
 
 class Machine(ByteStream):
@@ -22,7 +27,7 @@ class Machine(ByteStream):
     ValueError and its like for what no pickle can be; Refused(UNSAFE) for what a real unpickler would have to do.
     """
 
-    def __init__(self, data: memoryview, start: int, persistent: Callable[[Any], Any]) -> None:
+    def __init__(self, data: bytes | memoryview, start: int, persistent: Callable[[Any], Any]) -> None:
         super().__init__(data, start)
         self.persistent = persistent
         self.stack: list[Any] = []
@@ -36,20 +41,24 @@ class Machine(ByteStream):
         self.stack.append(value)
 
     def last(self) -> Any:
-        if self.stack[-1] is MARK:
+        value = self.stack[-1]
+        if value is MARK:
             raise ValueError("a mark where a value should be")
-        return self.stack[-1]
+        return value
 
     def pop(self) -> Any:
-        value = self.last()
-        self.stack.pop()
+        value = self.stack.pop()
+        if value is MARK:
+            raise ValueError("a mark where a value should be")
         return value
 
     def since_mark(self) -> list[Any]:
         items: list[Any] = []
-        while (value := self.stack.pop()) is not MARK:
+        pop = self.stack.pop
+        while (value := pop()) is not MARK:
             items.append(value)
-        return items[::-1]
+        items.reverse()
+        return items
 
     def remember(self, slot: int) -> None:
         if slot < 0:
@@ -65,10 +74,12 @@ class Machine(ByteStream):
     # globals
 
     def find(self, module: str, name: str) -> None:
-        if (module, name) not in ALLOWED:
+        known = _GLOBALS.get((module, name))
+        if known is None:
             raise unsafe(f"it would import {shown(module)}.{shown(name)}, which no state dict needs")
-        self.used.add(f"{module}.{name}" if "multiarray" in module else name)
-        self.push(Global(name, ALLOWED[(module, name)]))
+        value, used = known
+        self.used.add(used)
+        self.push(value)
 
     def call(self, function: Any, args: Any) -> None:
         if not isinstance(function, Global) or function.make is None:

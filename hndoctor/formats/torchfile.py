@@ -68,7 +68,7 @@ def read_zip(data: memoryview, watch: Watch | None = None) -> Loaded:
         storages[storage.key] = storage
         return storage
 
-    root, end = unpickle(pickled, 0, stored, used)
+    root, end = unpickle(bytes(pickled), 0, stored, used)
     if end != len(pickled):
         rest = len(pickled) - end
         raise Refused(Refusal.UNSAFE, f"{rest} bytes follow the end of the pickle: a second one may hide there")

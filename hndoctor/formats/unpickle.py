@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from struct import Struct
 from typing import Any
 
 from hndoctor.formats.bytestream import TooEarlyError, unsafe
@@ -26,7 +27,7 @@ _BROKEN = (IndexError, KeyError, ValueError, TypeError, OverflowError, MemoryErr
 
 
 def unpickle(
-    data: memoryview, start: int, persistent: Callable[[Any], Any], used: set[str] | None = None
+    data: bytes | memoryview, start: int, persistent: Callable[[Any], Any], used: set[str] | None = None
 ) -> tuple[Any, int]:
     """The value of the pickle that begins at `start`, and the position after its STOP.
 
@@ -35,22 +36,21 @@ def unpickle(
     for what no pickle can be.
     """
     machine = Machine(data[: start + PICKLE_LIMIT], start, persistent)
+    stack, memo, byte = machine.stack, machine.memo, machine.byte
     for _ in range(OPCODE_LIMIT):
         here = machine.at
         try:
-            code = machine.byte()
+            code = byte()
             if code == STOP:
                 value = machine.last()
                 break
-            if code in _REFUSED:
-                raise unsafe(f"pickle opcode {_REFUSED[code]} at byte {here}, which no state dict needs")
             _TABLE[code](machine)
         except _BROKEN as problem:
             if len(data) - start > PICKLE_LIMIT and isinstance(problem, TooEarlyError):
                 raise unsafe(f"its pickle has more than {PICKLE_LIMIT >> 20} MiB, which no state dict needs") from None
             why = f": {problem}" if isinstance(problem, ValueError) else ""
             raise Refused(Refusal.DAMAGED, f"the pickle is damaged at byte {here}{why[:120]}") from None
-        if len(machine.stack) > STACK_LIMIT or len(machine.memo) > MEMO_LIMIT:
+        if len(stack) > STACK_LIMIT or len(memo) > MEMO_LIMIT:
             raise unsafe("the pickle is a bomb: it fills the memory")
     else:
         raise unsafe(f"the pickle is a bomb: more than {OPCODE_LIMIT} opcodes")
@@ -59,50 +59,51 @@ def unpickle(
     return value, machine.at
 
 
-_REFUSED = {
-    0x82: "EXT1",
-    0x83: "EXT2",
-    0x84: "EXT4",
-    0x96: "BYTEARRAY8",
-    0x97: "NEXT_BUFFER",
-    0x98: "READONLY_BUFFER",
-}
+def _refusing(name: str) -> Callable[[Machine], None]:
+    def refuse(machine: Machine) -> None:
+        raise unsafe(f"pickle opcode {name} at byte {machine.at - 1}, which no state dict needs")
+
+    return refuse
+
+
+_REFUSED = ("\x82 EXT1", "\x83 EXT2", "\x84 EXT4", "\x96 BYTEARRAY8", "\x97 NEXT_BUFFER", "\x98 READONLY_BUFFER")
+_I32, _U16, _U32, _U64, _DOUBLE = (Struct(layout) for layout in ("<i", "<H", "<I", "<Q", ">d"))
 
 _TABLE: dict[int, Callable[[Machine], None]] = {
     ord(code): action
     for code, action in {
         "\x80": Machine.protocol,
         "\x95": Machine.frame,
-        "(": lambda m: m.push(MARK),
+        "(": lambda m: m.stack.append(MARK),
         "0": Machine.drop,
         "1": Machine.drop_to_mark,
         "2": lambda m: m.push(m.last()),
-        "N": lambda m: m.push(None),
-        "\x88": lambda m: m.push(True),
-        "\x89": lambda m: m.push(False),
+        "N": lambda m: m.stack.append(None),
+        "\x88": lambda m: m.stack.append(True),
+        "\x89": lambda m: m.stack.append(False),
         "I": Machine.integer,
         "L": Machine.long_text,
         "F": lambda m: m.push(float(m.line())),
-        "J": lambda m: m.push(m.number("<i")),
-        "K": lambda m: m.push(m.byte()),
-        "M": lambda m: m.push(m.number("<H")),
-        "G": lambda m: m.push(m.number(">d")),
+        "J": lambda m: m.stack.append(m.number(_I32)),
+        "K": lambda m: m.stack.append(m.byte()),
+        "M": lambda m: m.stack.append(m.number(_U16)),
+        "G": lambda m: m.stack.append(m.number(_DOUBLE)),
         "\x8a": lambda m: m.long_bytes(m.byte()),
-        "\x8b": lambda m: m.long_bytes(m.number("<i")),
+        "\x8b": lambda m: m.long_bytes(m.number(_I32)),
         "S": Machine.quoted,
-        "T": lambda m: m.raw_text(m.number("<i")),
+        "T": lambda m: m.raw_text(m.number(_I32)),
         "U": lambda m: m.raw_text(m.byte()),
         "V": lambda m: m.push(m.line().decode("raw-unicode-escape")),
-        "X": lambda m: m.text(m.number("<I")),
+        "X": lambda m: m.text(m.number(_U32)),
         "\x8c": lambda m: m.text(m.byte()),
-        "\x8d": lambda m: m.text(m.number("<Q")),
-        "B": lambda m: m.raw(m.number("<I")),
+        "\x8d": lambda m: m.text(m.number(_U64)),
+        "B": lambda m: m.raw(m.number(_U32)),
         "C": lambda m: m.raw(m.byte()),
-        "\x8e": lambda m: m.raw(m.number("<Q")),
-        "}": lambda m: m.push({}),
-        "]": lambda m: m.push([]),
-        ")": lambda m: m.push(()),
-        "\x8f": lambda m: m.push(set()),
+        "\x8e": lambda m: m.raw(m.number(_U64)),
+        "}": lambda m: m.stack.append({}),
+        "]": lambda m: m.stack.append([]),
+        ")": lambda m: m.stack.append(()),
+        "\x8f": lambda m: m.stack.append(set()),
         "d": lambda m: m.as_dict(m.since_mark()),
         "l": lambda m: m.push(m.since_mark()),
         "t": lambda m: m.push(tuple(m.since_mark())),
@@ -116,12 +117,12 @@ _TABLE: dict[int, Callable[[Machine], None]] = {
         "\x90": lambda m: m.add(m.since_mark()),
         "\x91": lambda m: m.as_frozen(m.since_mark()),
         "p": lambda m: m.remember(integer_of(m.line())),
-        "q": lambda m: m.remember(m.byte()),
-        "r": lambda m: m.remember(m.number("<I")),
+        "q": lambda m: m.memo.__setitem__(m.byte(), m.last()),  # the most frequent of all
+        "r": lambda m: m.remember(m.number(_U32)),
         "\x94": lambda m: m.remember(len(m.memo)),
         "g": lambda m: m.push(m.memo[integer_of(m.line())]),
-        "h": lambda m: m.push(m.memo[m.byte()]),
-        "j": lambda m: m.push(m.memo[m.number("<I")]),
+        "h": lambda m: m.stack.append(m.memo[m.byte()]),
+        "j": lambda m: m.stack.append(m.memo[m.number(_U32)]),
         "c": Machine.import_line,
         "\x93": Machine.import_stack,
         "i": Machine.instance,
@@ -132,5 +133,6 @@ _TABLE: dict[int, Callable[[Machine], None]] = {
         "b": Machine.build,
         "P": lambda m: m.persist(m.line().decode("latin-1")),
         "Q": lambda m: m.persist(m.pop()),
+        **{told[0]: _refusing(told[2:]) for told in _REFUSED},
     }.items()
 }

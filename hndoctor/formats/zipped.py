@@ -12,8 +12,8 @@ import re
 import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from hndoctor.formats.checksum import Seen, crc32
 from hndoctor.formats.directory import Entry, entries
@@ -24,13 +24,13 @@ INFLATED_LIMIT = 96 << 20  # bytes that all deflated members together may claim:
 MEMBER = re.compile(
     r"data\.pkl|data/[0-9]+|version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id"
 )
+HEADER = struct.Struct("<6x2H4x3I2H")  # flags, method, CRC, packed and whole size, lengths of name and extra fields
 FOLDERS = ("", "data/", ".data/")  # as members of their own: zip programs write them, torch does not
 DESCRIPTOR = 0x0008  # flag: CRC and sizes follow the data
 ALLOWED_FLAGS = DESCRIPTOR | 0x0800 | 0x0006  # and UTF-8 names, deflate's speed hints; above all not encryption
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """One file of the archive: where its bytes lie, and how."""
 
     name: str  # below the top folder
@@ -104,10 +104,10 @@ def _extent(data: memoryview, entry: Entry) -> tuple[int, int, int]:
 
 
 def _check_local(data: memoryview, entry: Entry) -> int:
-    head = bytes(data[entry.offset : entry.offset + 30])
-    if len(head) < 30 or head[:4] != b"PK\3\4":
+    head = data[entry.offset : entry.offset + HEADER.size]
+    if len(head) < HEADER.size or bytes(head[:4]) != b"PK\3\4":
         raise Refused(Refusal.DAMAGED, f'member "{shown(entry.name)}" has no header where the directory says')
-    _, flags, method, _, _, crc, packed, size, name_length, extra_length = struct.unpack("<5H3I2H", head[4:])
+    flags, method, crc, packed, size, name_length, extra_length = HEADER.unpack(head)
     start = int(entry.offset + 30 + name_length + extra_length)
     name = bytes(data[entry.offset + 30 : entry.offset + 30 + name_length])
     if name != entry.raw_name or flags != entry.flags or method != entry.method:
