@@ -178,8 +178,11 @@ class OptimizerVitals:
     content: str = ""  # XXH3 of its bytes, 32 hex digits
     misfits: int = 0  # parameters whose moments have no tensor of their shape in the network
     negative: int = 0  # second moments, means of squares, that are below zero
-    wrong: tuple[str, ...] = ()  # step counts and settings that are not finite numbers: "step", "lr", "betas" ...
+    wrong: tuple[str, ...] = ()  # step counts and settings that nothing can use: "step", "lr", "betas" ...
     refusal: Refusal | None = None  # of what kind the reason is, when the file could not be read
+    parameters: int | None = None  # how many its groups name; None where they do not list them
+    kept: int = 0  # parameters that it holds something of
+    beyond: float = 0.0  # longest way of a weight in the next step over the longest that Adam can make; 0: not Adam's
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from hndoctor.formats.captions import FILEWORDS
 from hndoctor.formats.counted import counted
 from hndoctor.formats.curve import Curve
 from hndoctor.formats.layout import file_bytes, parameters, parse_dropout_structure, parse_structure
-from hndoctor.formats.schedule import find_traps, in_words, parse_schedule, power
+from hndoctor.formats.rates import in_words, power
+from hndoctor.formats.schedule import find_traps, parse_schedule
 from trainer import base
 from trainer.config import OWN_RATE, POCKET, Config
 from trainer.data import split, template_lines

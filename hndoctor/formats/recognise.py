@@ -10,14 +10,7 @@ from typing import Any
 
 from hndoctor.formats.allowed import NumpyArray, Tensor
 from hndoctor.formats.loaders import MALFORMED
-from hndoctor.formats.plain import (
-    check_leaves,
-    is_tensor,
-    leaves,
-    metadata_of,
-    plain_values,
-    provenance_of,
-)
+from hndoctor.formats.plain import check_leaves, is_tensor, leaves, metadata_of, plain_values, provenance_of
 from hndoctor.formats.safetensors import Flat
 from hndoctor.formats.shelf import Shelf
 from hndoctor.formats.types import Array, HypernetworkFile, Module, OptimizerFile, Refused, TensorFile
@@ -68,7 +61,9 @@ def _hypernetwork(root: dict[Any, Any], sizes: list[int], shelf: Shelf, facts: F
     modules: list[Module] = []
     for size in sizes:
         pair = root[size]
-        if len(pair) != 2 or not all(isinstance(part, dict) and part for part in pair) or not 0 < size < SIZE_LIMIT:
+        if not 0 < size < SIZE_LIMIT:
+            raise Refused(Refusal.DAMAGED, f"size {size} is the width of no context")
+        if len(pair) != 2 or not all(isinstance(part, dict) and part for part in pair):
             raise Refused(Refusal.DAMAGED, f"size {size} does not hold two state dicts, one for k and one for v")
         modules += [_module(size, side, part, shelf) for side, part in zip(SIDES, pair, strict=True)]
     lists = any(isinstance(root[size], list) for size in sizes)

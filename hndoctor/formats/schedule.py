@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import pairwise
+
+from hndoctor.formats.rates import in_words, power
 
 RUINOUS_RATE = 5e-3  # rate; the old default reaches NaN very quickly on SD1 (G20)
 FLOOR_RATE = 5e-8  # rate; the lowest of the guide's own schedule (G23); less is needless (G24)
@@ -156,24 +157,6 @@ def step_at_dose(segments: Sequence[Segment], batch_size: int, wanted: float, st
         left -= part
         begin = max(begin, end)
     return None
-
-
-def in_words(rate: float) -> str:
-    """A rate as a power and as a decimal, so that nobody miscounts zeros: ``5e-7 = 0.0000005`` (G23)."""
-    decimal = format(Decimal(repr(rate)), "f")
-    plain = decimal.rstrip("0").rstrip(".") if "." in decimal else decimal
-    if rate == 0 or not 0 < abs(rate) < 1:
-        return plain
-    return f"{power(rate)} = {plain}"
-
-
-def power(rate: float) -> str:
-    """A rate as people type it: ``5e-7``, not ``5e-07``."""
-    if rate == 0:
-        return "0"
-    mantissa, exponent = f"{Decimal(repr(rate)):e}".lower().split("e")
-    short = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-    return f"{short}e{int(exponent)}"
 
 
 # --- traps ------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from hndoctor.collect import find_runs
 from hndoctor.formats import settings as settings_files
 from hndoctor.formats.counted import counted
 from hndoctor.formats.generations import WEBUI
-from hndoctor.formats.schedule import ScheduleError, parse_schedule, power
+from hndoctor.formats.rates import power
+from hndoctor.formats.schedule import ScheduleError, parse_schedule
 from hndoctor.formats.types import OptimizerFile
 from hndoctor.interop import optim, reading
 from hndoctor.interop.convert import FLAT, is_flat, prepared, written_with_state

@@ -37,6 +37,7 @@ IDLE = (
     ("HN116", "it adds the same to every context"),
     ("HN117", "one of its layers is out of all proportion"),
     ("HN118", "next to nothing is left of it"),
+    ("HN119", "its weights are not what training makes"),
 )
 """Errors of a network that further steps do not mend, with what the advice says of them."""
 

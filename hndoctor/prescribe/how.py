@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import PurePath, PurePosixPath
 
-from hndoctor.formats.schedule import power
+from hndoctor.formats.rates import power
 from hndoctor.records import Checkpoint, Vitals
 from hndoctor.rules.optimizers import is_unfit
 

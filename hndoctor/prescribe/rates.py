@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from hndoctor.diagnose.hazard import Prior, prior_of
-from hndoctor.formats.schedule import power
+from hndoctor.formats.rates import power
 from hndoctor.records import Vitals
 from hndoctor.rules.dose import GUIDE_RATE, Clock, effective_batch, last_step
 

@@ -15,17 +15,22 @@ ZERO_MOMENTS = 0.99  # share of second moments that never saw a gradient; guess,
 # .014, Adadelta .027, NAdam .089, Rprop .11, Adamax .17, Adagrad .56, RMSprop .57.  Where second moments were lost and
 # first ones not, Adam divides by its epsilon alone.  The second limit is a guess
 LEAP, DEADLY_LEAP = 1.0, 10.0
+# Times what Adam can do.  Arithmetic gives 1; torch's own AdamW with moments in bfloat16 stays within that (1,500 steps
+# of six kinds of gradients), in float16 within 1.05, or hundreds beyond where squares vanish: that really ruins
+BEYOND = 2.0
 
 
 @rule("HN110", Severity.WARNING, needs="optimizers")
 def optimizer_state_unfit(vitals: Vitals) -> Iterator[Sign]:
     """The optimizer state is not fit to go on from.
 
-    Moments that are not finite, squares below zero, a rate or a step count that is no number, or moments that make the
-    next step longer than the weights are, ruin the network at once; a state that cannot be read is dropped by the web
-    UI without a word; moments that are all zero never saw a gradient; moments of other shapes are another network's, or
-    one's whose sizes stood in another order; and a state that has counted more steps than its network belongs to a
-    later one.  Resume from an earlier pair, or without the state and with a warm-up.
+    Moments that are not finite, squares below zero, a rate, a step count or a setting that no optimizer can use (a rate
+    below zero climbs, where it should descend), or moments that make the next step longer than the weights are, ruin
+    the network at once; a state that cannot be read is dropped by the web UI without a word, and so is one for another
+    number of parameters; moments that contradict each other were left behind by no gradients; moments that are all zero
+    never saw a gradient; moments of other shapes are another network's, or one's whose sizes stood in another order;
+    and a state that has counted more steps than its network belongs to a later one.  Resume from an earlier pair, or
+    without the state and with a warm-up.
     """
     for checkpoint in vitals.checkpoints:
         optimizer = checkpoint.optimizer
@@ -54,7 +59,7 @@ def _complaints(
             message = "1 of its mean squares is below zero: its root is no number"
         yield message, float(optimizer.negative), 0.0, Severity.ERROR
     if optimizer.wrong:
-        message = f"numbers in it that are not finite: {', '.join(optimizer.wrong)}"
+        message = f"numbers in it that no optimizer can use: {', '.join(optimizer.wrong)}"
         yield message, float(len(optimizer.wrong)), 0.0, Severity.ERROR
     if optimizer.tensors == 0:
         yield "it holds no moments at all", 0.0, None, Severity.INFO
@@ -66,13 +71,31 @@ def _complaints(
         times = optimizer.update_rms / size
         severity = Severity.ERROR if times >= DEADLY_LEAP else None
         yield f"its next step would move the weights by {times:.3g} times their own size", times, LEAP, severity
+    if optimizer.beyond > BEYOND and optimizer.zero_second_moment < ZERO_MOMENTS:  # else that was just said
+        far = f"{optimizer.beyond:.3g} times as far as Adam can"
+        yield f"its moments contradict each other: a weight would go {far}", optimizer.beyond, BEYOND, None
     if optimizer.misfits:
         misfits = optimizer.misfits
         told = f"the moments of {counted(misfits, 'parameter')} have another shape than the network's tensors"
         yield told, misfits, 0, None
+    yield from _of_other_parameters(checkpoint, optimizer)
     if optimizer.step is not None and optimizer.step > checkpoint.stored_step + 1 and not checkpoint.partial:
         message = f"it has counted {counted(optimizer.step, 'step')}, its network {checkpoint.stored_step:,}"
         yield message, float(optimizer.step), float(checkpoint.stored_step + 1), None
+
+
+def _of_other_parameters(
+    checkpoint: Checkpoint, optimizer: OptimizerVitals
+) -> Iterator[tuple[str, float | None, float | None, Severity | None]]:
+    """Of a plain network every tensor is a parameter; modules that the base model lacks never get a state."""
+    named, has = optimizer.parameters, len(checkpoint.tensors)
+    if named is None or checkpoint.partial or checkpoint.metadata.skip_connection:
+        return
+    if named != has:
+        yield f"it is for {counted(named, 'parameter')}, its network has {has}", named, has, None
+    elif 0 < optimizer.kept < named:
+        message = f"it holds moments of {optimizer.kept} of {named} parameters: the others begin anew"
+        yield message, optimizer.kept, named, Severity.INFO
 
 
 def is_unfit(checkpoint: Checkpoint) -> bool:

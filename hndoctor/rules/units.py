@@ -1,4 +1,4 @@
-"""Layers and units that hold a network back, or are out of proportion (HN109, HN111 to HN114, HN117)."""
+"""Layers and units that hold a network back (HN109, HN111 to HN114)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,6 @@ HALF_LIMIT = 65504.0  # the largest float16
 DEAD_UNITS = 0.7  # share; AutoTrainer's gamma for dying ReLU (ICSE 2021)
 NORM_STUCK = 0.02  # RMS of a layer norm's weight: it starts at 0.01 in the web UI, where torch starts at 1
 NORM_STEPS = 2000  # steps after which it should have left; guess, untested
-
-# RMS of a matrix over the largest of the same layer in the other modules.  In none of the 831 checkpoints of the lab's
-# 108 runs, sick ones too, is it over 1.45; Xavier and Kaiming make the smallest size's 1.41 times the next one's
-OUT_OF_LINE = 3.0
-OUT_OF_ALL = 10.0  # from here an error: seven times the most that any run of the lab has, whatever became of it
-PEERS = 3  # modules to compare with: with one size only there is but the other side
 
 
 @rule("HN109", Severity.WARNING, needs="checkpoints")
@@ -123,46 +117,11 @@ def _unknown(checkpoint: Checkpoint) -> list[ModuleVitals]:
     return [module for module in checkpoint.modules if module.gain is None and label(module) not in ill]
 
 
-@rule("HN117", Severity.WARNING, needs="checkpoints")
-def one_layer_out_of_line(vitals: Vitals) -> Iterator[Sign]:
-    """One layer is far larger than the same layer everywhere else.
-
-    All modules are drawn alike and trained at one rate, so that their layers stay of one size.  A single one many times
-    as large was scaled by something else than training, was damaged in a way that no checksum tells, or has run away
-    alone; what its module adds drowns the others.  Ten times is an error.  Go back to a checkpoint from before it, or
-    get the file again from where it came.
-    """
-    for stretch in stretches(networks(vitals), lambda c: bool(_out_of_line(c))):
-        found = _out_of_line(stretch.first)
-        times, name = max(found)
-        others = f", and {len(found) - 1} more like it" if len(found) > 1 else ""
-        message = f"{name} is {times:.3g} times as large as that layer of any other module {stretch.where}{others}"
-        severity = Severity.ERROR if times >= OUT_OF_ALL else None
-        yield Sign(message, stretch.first.step, stretch.first.path, times, OUT_OF_LINE, 0.85, severity)
-
-
-def _out_of_line(checkpoint: Checkpoint) -> list[tuple[float, str]]:
-    """Matrices beyond their peers, each with how many times the largest of these it is."""
-    layers: dict[str, list[TensorVitals]] = {}
-    for tensor in checkpoint.tensors:
-        if len(tensor.shape) == 2:
-            layers.setdefault(tensor.name.split(".", 2)[2], []).append(tensor)
-    found: list[tuple[float, str]] = []
-    for alike in layers.values():
-        if len(alike) <= PEERS:
-            continue
-        second, first = sorted(alike, key=lambda tensor: tensor.rms)[-2:]
-        if first.rms >= OUT_OF_LINE * second.rms > 0:
-            found.append((first.rms / second.rms, first.name))
-    return found
-
-
 RULES_UNITS: tuple[Rule, ...] = (
     layer_norm_holds_it_back,
     dead_last_activation,
     dead_hidden_units,
     too_large_for_half_precision,
     effect_not_examined,
-    one_layer_out_of_line,
 )
 """The rules on layers and units."""

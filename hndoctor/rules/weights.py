@@ -8,11 +8,13 @@ from statistics import median
 
 from hndoctor.records import Checkpoint, Severity, TensorVitals, Vitals
 from hndoctor.rules.alignment import is_by_chance
+from hndoctor.rules.continuity import RULES_CONTINUITY
 from hndoctor.rules.engine import Rule, Sign, rule
 from hndoctor.rules.idle import RULES_IDLE
 from hndoctor.rules.initial import initial_std
 from hndoctor.rules.optimizers import RULES_OPTIMIZERS
 from hndoctor.rules.pace import Pace, paces, rms_of
+from hndoctor.rules.proportions import RULES_PROPORTIONS
 from hndoctor.rules.sizes import RULES_SIZES
 from hndoctor.rules.stretches import (
     Stretch,
@@ -219,6 +221,8 @@ RULES_WEIGHTS: tuple[Rule, ...] = (
     ruined_by_its_initialisation,
     *RULES_UNITS,
     *RULES_SIZES,
+    *RULES_PROPORTIONS,
+    *RULES_CONTINUITY,
     *RULES_OPTIMIZERS,
 )
 """The rules on weights and optimizer states."""

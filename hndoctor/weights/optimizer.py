@@ -13,8 +13,9 @@ from hndoctor.formats.hashes import generation, old_hash
 from hndoctor.formats.plain import STEP_LIMIT
 from hndoctor.formats.types import Array, OptimizerFile
 from hndoctor.records import OptimizerVitals
+from hndoctor.weights.groups import finite
 from hndoctor.weights.tallies import Tally, blocks, rows_of, tally
-from hndoctor.weights.updates import finite, next_update
+from hndoctor.weights.updates import next_step
 
 WHOLE = frozenset(
     {
@@ -44,8 +45,10 @@ def measure_optimizer(
     `checkpoint_path`, its `sha256` and the `shapes` of its tensors, in their order, are the network it lies beside;
     `name` is the path to record.  Raises OSError only if the network vanished meanwhile.
     """
-    counted = [(key, tally(array)) for _, key, array in _arrays(file)]
+    measured = [(key, array, tally(array)) for _, key, array in _arrays(file)]
+    counted = [(key, one) for key, _, one in measured]
     matches, which = _hash(file.hash, checkpoint_path, sha256)
+    update, beyond = next_step(file)
     group: Mapping[str, Any] = file.param_groups[0] if file.param_groups else {}
     return OptimizerVitals(
         path=name or file.path.name,
@@ -58,11 +61,20 @@ def measure_optimizer(
         tensors=len(counted),
         nonfinite=sum(one.count - one.finite for _, one in counted),
         zero_second_moment=_zero_share([one for key, one in counted if key == "exp_avg_sq"]),
-        update_rms=next_update(file),
+        update_rms=update,
         misfits=0 if shapes is None else _misfits(file, shapes),
-        negative=sum(_negative(array) for _, key, array in _arrays(file) if key in SQUARES),
+        negative=sum(_negative(array) for key, array, one in measured if key in SQUARES and one.signed),
         wrong=_wrong(file),
+        parameters=_parameters(file),
+        kept=len(file.state),
+        beyond=beyond,
     )
+
+
+def _parameters(file: OptimizerFile) -> int | None:
+    """How many parameters its groups name together; torch loads no state that has another number."""
+    listed = [group.get("params") for group in file.param_groups]
+    return None if None in listed else sum(len(params) for params in listed if params is not None)
 
 
 def _negative(array: Array) -> int:
@@ -71,16 +83,19 @@ def _negative(array: Array) -> int:
 
 
 def _wrong(file: OptimizerFile) -> tuple[str, ...]:
-    """The names of numbers that are there and not finite."""
+    """The names of numbers that are there and with which nothing can be computed."""
     states = [(key, entry.get(key)) for entry in file.state.values() for key in COUNTS]
     settings = [(key, group.get(key)) for group in file.param_groups for key in SETTINGS]
-    return tuple(sorted({key for key, value in (*states, *settings) if _is_wrong(value)}))
+    return tuple(sorted({key for key, value in (*states, *settings) if _is_wrong(key, value)}))
 
 
-def _is_wrong(value: Any) -> bool:
+def _is_wrong(key: str, value: Any) -> bool:
+    """Not finite, or outside what torch's own optimizers take when they are created (loading checks nothing)."""
     if isinstance(value, (tuple, list)):
-        return any(_is_wrong(one) for one in value)
-    return isinstance(value, float) and not math.isfinite(value)
+        return any(_is_wrong(key, one) for one in value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return not math.isfinite(value) or value < 0 or (key == "betas" and value >= 1)
 
 
 def _misfits(file: OptimizerFile, shapes: Sequence[Shape]) -> int:

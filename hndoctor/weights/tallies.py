@@ -42,6 +42,7 @@ class Tally:
     zeros: int
     max_abs: float
     norm: float
+    signed: bool  # whether any has a minus sign: only then can one be below zero
 
     @property
     def finite(self) -> int:
@@ -60,12 +61,14 @@ class Counter:
     def __init__(self) -> None:
         self._count = self._nan = self._posinf = self._neginf = self._zeros = 0
         self._largest = 0.0
+        self._signed = False
         self._norms: list[float] = []
 
     def add(self, block: Array) -> None:
         """Count and measure some elements: float32 or float64, in native byte order."""
         self._count += len(block)
-        peak = _peak(block)
+        peak, signed = _peak(block)
+        self._signed |= signed
         self._zeros += _zeros_of(block)
         if not math.isfinite(peak):
             block = self._finite(block)
@@ -89,7 +92,7 @@ class Counter:
     def tally(self) -> Tally:
         """What was counted so far."""
         found = (self._count, self._nan, self._posinf, self._neginf, self._zeros)
-        return Tally(*found, self._largest, clamped(math.hypot(*self._norms)))
+        return Tally(*found, self._largest, clamped(math.hypot(*self._norms)), self._signed)
 
 
 class Tallies:
@@ -163,19 +166,19 @@ def _zeros_of(block: Array) -> int:
     return int(np.count_nonzero(_flags.array)) if 1 in _flags.raw else 0
 
 
-def _peak(block: Array) -> float:
-    """The largest magnitude of a block, not finite where anything in it is not.
+def _peak(block: Array) -> tuple[float, bool]:
+    """The largest magnitude of a block, not finite where anything in it is not; and whether anything has a minus sign.
 
     Single precision by its bits, which compare like integers of sign and magnitude: that is exact, and has no NaN to
     look out for.
     """
     if block.dtype != _SINGLE:
         with np.errstate(invalid="ignore"):  # of NaN
-            return max(float(block.max()), -float(block.min()))
+            return max(float(block.max()), -float(block.min())), bool(np.signbit(block).any())
     positive = int(_largest(block.view(_SIGNED)))
-    negative = int(_largest(block.view(_UNSIGNED))) & MAGNITUDE
-    peak: float = _FLOAT.unpack(_BITS.pack(max(positive, negative)))[0]
-    return peak
+    negative = int(_largest(block.view(_UNSIGNED)))
+    peak: float = _FLOAT.unpack(_BITS.pack(max(positive, negative & MAGNITUDE)))[0]
+    return peak, negative > MAGNITUDE
 
 
 def _norm_of(block: Array, peak: float) -> float:

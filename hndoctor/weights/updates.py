@@ -10,64 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from hndoctor.formats.types import Array, OptimizerFile
+from hndoctor.weights.groups import Settings, finite, share
 from hndoctor.weights.tallies import blocks, clamped, rows_of
 
+TELLING_EPS = 1e-12  # Adam's epsilon from which squares too small for single precision (1e-38) do not count
 State = Mapping[str, Array]  # blocks of the state's tensors, cut alike
-
-
-@dataclass(frozen=True)
-class Settings:
-    """A parameter group's numbers, and the parameter's step count.  ValueError for one that is missing or unfit."""
-
-    group: Mapping[str, Any]
-    step: float | None
-
-    def __getitem__(self, key: str) -> float:
-        return finite(self.group.get(key))
-
-    def pair(self, key: str) -> tuple[float, float]:
-        """Two numbers, as betas are."""
-        value = self.group.get(key)
-        if not (isinstance(value, (tuple, list)) and len(value) == 2):
-            raise ValueError(f"{key} is not a pair")
-        return finite(value[0]), finite(value[1])
-
-    @property
-    def betas(self) -> tuple[float, float]:
-        """How fast Adam's two moments decay."""
-        first, second = self.pair("betas")
-        return _share(first), _share(second)
-
-    @property
-    def eps(self) -> float:
-        """What keeps the division from zero; the default of Adam's family where it is not stored."""
-        return finite(self.group.get("eps", 1e-8))
-
-    @property
-    def done(self) -> float:
-        """Steps made, one at least."""
-        if self.step is None or self.step < 1:
-            raise ValueError("no step was made")
-        return self.step
-
-
-def finite(value: Any) -> float:
-    """A finite number.  Raises ValueError for anything else."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    raise ValueError("not a finite number")
-
-
-def _share(value: float) -> float:
-    if not 0 <= value < 1:
-        raise ValueError("not a decay rate")
-    return value
 
 
 def next_update(file: OptimizerFile) -> float | None:
@@ -76,9 +28,17 @@ def next_update(file: OptimizerFile) -> float | None:
     None too for those that find their rate themselves (Prodigy, D-Adaptation): they scale the moments in ways of their
     own.
     """
+    return next_step(file)[0]
+
+
+def next_step(file: OptimizerFile) -> tuple[float | None, float]:
+    """The same, and the longest way of any single weight as a multiple of the longest that Adam can make it go.
+
+    That is told of Adam's two moments only, 0 of others.  More than 1 is left behind by no gradients at all.
+    """
     if any("d" in group for group in file.param_groups):
-        return None
-    squares, count = 0.0, 0
+        return None, 0.0
+    squares, count, beyond = 0.0, 0, 0.0
     with np.errstate(all="ignore"):
         for group in file.param_groups:
             for index in group.get("params", ()):
@@ -86,26 +46,29 @@ def next_update(file: OptimizerFile) -> float | None:
                     found = _squares(file.state.get(index, {}), group, file.optimizer_name or "")
                 except (ValueError, OverflowError, ZeroDivisionError):
                     continue  # a setting is missing or no number
-                squares, count = squares + found[0], count + found[1]
+                squares, count, beyond = squares + found[0], count + found[1], max(beyond, found[2])
     if not count or not math.isfinite(squares):
-        return None
-    return clamped(math.sqrt(squares / count))
+        return None, clamped(beyond)
+    return clamped(math.sqrt(squares / count)), clamped(beyond)
 
 
-def _squares(entry: Mapping[str, Array | float | int], group: Mapping[str, Any], name: str) -> tuple[float, int]:
-    """The sum of the squares of one parameter's next step over its finite elements, and their number."""
+def _squares(entry: Mapping[str, Array | float | int], group: Mapping[str, Any], name: str) -> tuple[float, int, float]:
+    """The sum of the squares of one parameter's next step over its finite elements, their number, and `next_step`'s
+    multiple."""
     needed, step_of = _kind(entry, group, name)
     arrays = {key: value for key in needed if isinstance(value := entry.get(key), np.ndarray)}
     if len(arrays) < len(needed) or len({array.shape for array in arrays.values()}) != 1:
         raise ValueError("a moment is missing, or of another shape")
     made = entry.get("step")
     settings = Settings(group, None if made is None else finite(made))
-    squares, count = 0.0, 0
+    most = _most_of_adam(settings) if step_of is _adam else 0.0
+    squares, count, longest = 0.0, 0, 0.0
     for parts in zip(*(blocks(rows_of(array)) for array in arrays.values()), strict=True):
         step = step_of(dict(zip(arrays, parts, strict=True)), settings)
         known = step[np.isfinite(step)].astype(np.float64)
         squares, count = squares + float(np.dot(known, known)), count + len(known)
-    return squares, count
+        longest = max(longest, float(np.abs(known).max(initial=0)) if most else 0.0)
+    return squares, count, longest / most if most else 0.0
 
 
 StepOf = Callable[[State, Settings], Array]
@@ -161,6 +124,22 @@ def _adam(state: State, settings: Settings) -> Array:
     return settings["lr"] * mean / (root + settings.eps)
 
 
+def _most_of_adam(settings: Settings) -> float:
+    """The longest way of a weight, whatever gradients came; 0 where rounding could make it longer.
+
+    With w_i = beta^i, m = (1 - beta1) sum w1_i g_i and v = (1 - beta2) sum w2_i g_i^2; by Cauchy and Schwarz
+    m^2 <= (1 - beta1)^2 / (1 - beta2) * v * sum (beta1^2 / beta2)^i.  Kingma and Ba (2015), section 2.1, give the first
+    two factors.  It is 1 rate after one step, 7.3 after many with the usual betas.
+    """
+    (beta1, beta2), done = settings.betas, settings.done
+    if beta2 == 0 or settings.eps < TELLING_EPS or settings["lr"] <= 0:
+        return 0.0
+    ratio = beta1**2 / beta2
+    terms = done if ratio == 1 else (1 - ratio**done) / (1 - ratio)
+    first, second = (1 - beta1) / (1 - beta1**done), (1 - beta2**done) / (1 - beta2)
+    return float(settings["lr"] * first * math.sqrt(second * terms))
+
+
 def _nadam(state: State, settings: Settings, product: float) -> Array:
     (beta1, _), (mean, root) = settings.betas, _corrected(state, settings)
     next_one = settings.done + 1
@@ -192,7 +171,7 @@ def _adamax(state: State, settings: Settings) -> Array:
 def _rmsprop(state: State, settings: Settings) -> Array:
     if "momentum_buffer" in state:
         return _momentum(state, settings)
-    alpha, done = _share(settings["alpha"]), settings.done
+    alpha, done = share(settings["alpha"]), settings.done
     grown = (1 - alpha ** (done + 1)) / (1 - alpha**done)
     spread = grown * state["square_avg"]
     if "grad_avg" in state:
@@ -210,7 +189,7 @@ def _adagrad(state: State, settings: Settings) -> Array:
 
 
 def _adadelta(state: State, settings: Settings) -> Array:
-    rho, done, eps = _share(settings["rho"]), settings.done, settings.eps
+    rho, done, eps = share(settings["rho"]), settings.done, settings.eps
     square = state["square_avg"] / (1 - rho**done)
     ahead = square * (1 - rho ** (done + 1))
     step: Array = settings["lr"] * np.sqrt((state["acc_delta"] + eps) * square / (ahead + eps))

@@ -26,9 +26,10 @@ for _ in range(40):
 WRONG: dict[str, tuple[object, Refusal, str]] = {
     "one module": ({24: (STATE,)}, Refusal.DAMAGED, "does not hold two state dicts"),
     "three modules": ({24: (STATE, STATE, STATE)}, Refusal.DAMAGED, "does not hold two state dicts"),
+    "no width": ({0: (STATE, STATE)}, Refusal.DAMAGED, "size 0 is the width of no context"),
+    "a width below zero": ({-24: (STATE, STATE)}, Refusal.DAMAGED, "size -24 is the width of no context"),
     "an empty module": ({24: (STATE, {})}, Refusal.DAMAGED, "does not hold two state dicts"),
-    "no width": ({0: (STATE, STATE)}, Refusal.DAMAGED, "size 0 does not hold"),
-    "too wide": ({1 << 20: (STATE, STATE)}, Refusal.DAMAGED, "does not hold"),
+    "too wide": ({1 << 20: (STATE, STATE)}, Refusal.DAMAGED, "size 1048576 is the width of no context"),
     "sizes as text": ({"24": (STATE, STATE)}, Refusal.DAMAGED, "sizes are stored as text"),
     "a number for a tensor": ({24: (STATE, {"linear.0.weight": 1.0})}, Refusal.DAMAGED, "not a named tensor"),
     "a tensor without a name": ({24: (STATE, {0: torch.ones(2)})}, Refusal.DAMAGED, "not a named tensor"),

@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hndoctor.formats.rates import in_words, power
 from hndoctor.formats.schedule import (
     ScheduleError,
     Segment,
     dose,
     find_traps,
-    in_words,
     parse_schedule,
-    power,
     rate_at,
     step_at_dose,
     traps,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hndoctor.formats import losslog, schedule
+from hndoctor.formats import losslog, rates, schedule
 from hndoctor.records import LossPoint
 
 # --- loss logs --------------------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ def test_bounds_on_rates_go_with_the_scale():
     ("rate", "words"), [(5e-7, "5e-7 = 0.0000005"), (1.0, "1"), (0.0, "0"), (0.25, "2.5e-1 = 0.25"), (20.0, "20")]
 )
 def test_rates_in_words(rate, words):
-    assert schedule.in_words(rate) == words
+    assert rates.in_words(rate) == words
 
 
 @pytest.mark.parametrize(

@@ -304,3 +304,17 @@ def test_more_than_a_zip_holds_is_refused_before_anything_is_written(tmp_path, r
         write_hypernetwork(tmp_path / "x.pt", numpy_modules(rng), {"step": 1})
     assert list(tmp_path.iterdir()) == []
     assert containers.flat_bytes(np.arange(3, dtype="<i2")).tobytes() == b"\0\0\1\0\2\0"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        *((0, "K"), (255, "K"), (256, "M"), (65535, "M"), (65536, "J"), (-1, "J"), (2**31 - 1, "J"), (-(2**31), "J")),
+        *((2**31, "\x8a"), (-(2**31) - 1, "\x8a")),
+    ],
+)
+def test_an_integer_takes_the_shortest_code(number, code):
+    """As Python's own pickles: loaders that count bytes see nothing unusual."""
+    written, own = Emitter().pickled(number), pickle.dumps(number, 2)
+    assert written == own
+    assert written[2:3] == code.encode("latin-1")

@@ -101,6 +101,7 @@ def test_of_several_findings_one_that_is_grave_is_enough():
         ("HN116", "the same to every context"),
         ("HN117", "one of its layers is out of all proportion"),
         ("HN118", "next to nothing is left of it"),
+        ("HN119", "its weights are not what training makes"),
     ],
 )
 def test_what_never_did_anything_is_started_again_and_what_ceased_to_goes_back(code, why):

@@ -118,7 +118,7 @@ BOUNDS = [
     (weights.exploded, modules(0.1, 0.1, weights.GAIN_ODD - EPS), modules(0.1, 0.1, weights.GAIN_ODD)),
     (weights.exploded, gains(weights.MEDIAN_ODD - EPS), gains(weights.MEDIAN_ODD)),
     (weights.exploded, spoilt(max_abs=weights.WEIGHT_LARGE), spoilt(max_abs=weights.WEIGHT_LARGE + EPS)),
-    (weights.exploded, gains(0.1, rms=0.9), gains(0.1, rms=weights.RMS_EXPLODED)),
+    (weights.exploded, gains(0.1, rms=0.999), gains(0.1, rms=1.0)),  # not the constant, which could be any
     (weights.exploding, gains(0.1, weights.GAIN_LARGE), gains(0.1, weights.GAIN_LARGE + EPS)),
     (weights.exploding, gains(1.0, weights.GROWTH), gains(1.0, weights.GROWTH + EPS)),
     (weights.exploding, gains(0.0, 5.0), gains(0.5, 5.0)),

@@ -347,39 +347,6 @@ def test_an_unknown_gain_is_not_silent_unless_nan_explains_it():
     assert "768.k" not in sign.message
 
 
-def four_sizes(name="", times=1.0):
-    """A network of four sizes; the named tensor is scaled."""
-    parts = [
-        replace(tensor, name=f"{size}.{tensor.name.split('.', 1)[1]}", rms=tensor.rms * size**-0.5)
-        for size in (320, 640, 768, 1280)
-        for tensor in checkpoint(500).tensors
-    ]
-    scaled = [replace(part, rms=part.rms * times) if part.name == name else part for part in parts]
-    return vitals(replace(checkpoint(500), tensors=tuple(scaled)))
-
-
-def test_one_layer_out_of_line_is_named():
-    assert signs(units.one_layer_out_of_line, four_sizes()) == []
-    (sign,) = signs(units.one_layer_out_of_line, four_sizes("768.v.linear.1.weight", 10))
-    assert "768.v.linear.1.weight" in sign.message
-    assert sign.limit == units.OUT_OF_LINE < sign.value < 10
-    assert signs(units.one_layer_out_of_line, four_sizes("320.k.linear.0.weight", 2.9)) == []
-    assert len(signs(units.one_layer_out_of_line, four_sizes("320.k.linear.0.weight", 3.01))) == 1
-    assert signs(units.one_layer_out_of_line, four_sizes("320.k.linear.0.bias", 100)) == []
-
-
-@pytest.mark.parametrize(("times", "severity"), [(9.9, None), (10.1, Severity.ERROR), (1e30, Severity.ERROR)])
-def test_ten_times_is_beyond_all_that_was_seen(times, severity):
-    (sign,) = signs(units.one_layer_out_of_line, four_sizes("320.k.linear.0.weight", times))
-    assert sign.severity is severity
-
-
-def test_with_one_size_no_layer_is_out_of_line():
-    """There is only the other side to compare with."""
-    made = first_tensor(checkpoint(500), rms=1.0)
-    assert signs(units.one_layer_out_of_line, vitals(made)) == []
-
-
 @pytest.mark.parametrize(("apart", "told"), [(0.0, 1), (9e-4, 1), (1.2e-3, 0), (0.05, 0)])
 def test_k_and_v_are_the_same_to_a_thousandth(apart, told):
     made = checkpoint(500)
@@ -404,8 +371,12 @@ def test_k_and_v_are_the_same_to_a_thousandth(apart, told):
         ({"zero_second_moment": 1.0}, None, "no gradient ever came"),
         ({"tensors": 0}, Severity.INFO, "no moments"),
         ({"negative": 5}, Severity.ERROR, "5 of its mean squares are below zero"),
-        ({"wrong": ("lr", "step")}, Severity.ERROR, "not finite: lr, step"),
+        ({"wrong": ("lr", "step")}, Severity.ERROR, "no optimizer can use: lr, step"),
         ({"misfits": 3}, None, "the moments of 3 parameters have another shape than the network's tensors"),
+        ({"beyond": 2.1}, None, "its moments contradict each other: a weight would go 2.1 times as far as Adam can"),
+        ({"parameters": 0}, None, "it is for 0 parameters, its network has 8"),
+        ({"parameters": 9, "kept": 9}, None, "it is for 9 parameters, its network has 8"),
+        ({"parameters": 8, "kept": 7}, Severity.INFO, "it holds moments of 7 of 8 parameters: the others begin anew"),
         ({"step": 900}, None, "has counted 900 steps, its network 499"),
         ({"unreadable": "it was cut short"}, None, "a-500.pt.optim: it was cut short"),
     ],
@@ -415,6 +386,25 @@ def test_unfit_optimizer_states(changes, severity, words):
     assert sign.severity is severity
     assert words in sign.message
     assert sign.subject == "hypernetworks/a-500.pt.optim"
+
+
+def test_moments_may_go_as_far_as_adam_can_and_lost_ones_are_told_once():
+    for changes, told in (({"beyond": optimizers.BEYOND}, 0), ({"beyond": 99.0, "zero_second_moment": 1.0}, 1)):
+        state = optimizer(500, **changes)
+        assert len(signs(optimizers.optimizer_state_unfit, vitals(checkpoint(500, optimizer=state)))) == told
+
+
+@pytest.mark.parametrize("kept", [0, 8])
+def test_a_state_of_all_parameters_or_of_none_is_fit(kept):
+    """None of them: a state before its first step."""
+    state = optimizer(500, parameters=8, kept=kept)
+    assert signs(optimizers.optimizer_state_unfit, vitals(checkpoint(500, optimizer=state))) == []
+
+
+def test_a_network_with_parts_that_are_never_trained_has_fewer_parameters():
+    told = NetworkMetadata(skip_connection=True)
+    made = checkpoint(500, optimizer=optimizer(500, parameters=7, kept=7), metadata=told)
+    assert signs(optimizers.optimizer_state_unfit, vitals(made)) == []
 
 
 def test_a_reset_optimizer_is_not_unfit():

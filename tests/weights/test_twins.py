@@ -129,6 +129,15 @@ def test_every_number_of_a_module(trained):
     assert record.modules[0].dead_units > 0
 
 
+def reach(steps):
+    """The longest way of a weight after the gradients that make it longest: each beta1 / beta2 of the next."""
+    m = v = 0.0
+    for i in range(steps):
+        g = (BETAS[1] / BETAS[0]) ** i
+        m, v = BETAS[0] * m + (1 - BETAS[0]) * g, BETAS[1] * v + (1 - BETAS[1]) * g * g
+    return m / (1 - BETAS[0] ** steps) / math.sqrt(v / (1 - BETAS[1] ** steps))
+
+
 def test_every_number_of_an_optimizer_state(trained):
     record, _, optimizer, path = trained
     moments = [(s["exp_avg"].double(), s["exp_avg_sq"].double(), float(s["step"])) for s in optimizer.state.values()]
@@ -155,6 +164,9 @@ def test_every_number_of_an_optimizer_state(trained):
         "misfits": 0,
         "negative": 0,
         "wrong": (),
+        "parameters": len(moments),
+        "kept": len(moments),
+        "beyond": pytest.approx(max(float(s.abs().max()) for s in steps) / RATE / reach(12), rel=1e-5),
     }
     assert set(twins) == {field.name for field in dataclasses.fields(OptimizerVitals)}
     for field, twin in twins.items():

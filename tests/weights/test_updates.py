@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hndoctor.formats.types import OptimizerFile
-from hndoctor.weights.updates import next_update
+from hndoctor.weights.updates import next_step, next_update
 
 FEW, MANY = 7, 400  # steps before; many where the state has no step count and a buffer has to fill
 
@@ -104,3 +104,57 @@ def test_prodigys_distance_is_not_taken_for_a_rate():
     for group in file.param_groups:
         group["d"] = 1e-3
     assert next_update(file) is None
+
+
+# --- how far Adam can go ----------------------------------------------------------------------------------------------
+
+
+def adam_after(gradients, betas=(0.9, 0.999), **options):
+    """The state of torch's Adam after these gradients of some weights."""
+    weight = torch.nn.Parameter(torch.zeros(len(gradients[0]), dtype=torch.float64))
+    optimizer = torch.optim.Adam([weight], lr=1e-3, betas=betas, **options)
+    for gradient in gradients:
+        weight.grad = torch.as_tensor(gradient, dtype=torch.float64)
+        optimizer.step()
+    saved = optimizer.state_dict()
+    plain = {i: {k: _plain(v) for k, v in entry.items()} for i, entry in saved["state"].items()}
+    return OptimizerFile(None, "Adam", None, plain, tuple(saved["param_groups"]), "", 0)
+
+
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.9, 0.99), (0.95, 0.98), (0.0, 0.9), (0.9, 0.81), (0.9, 0.5)])
+@pytest.mark.parametrize("steps", [1, 2, 30, 300])
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_no_gradients_take_adam_beyond_its_reach(betas, steps, amsgrad):
+    """Heavy tails, long silences and single shocks."""
+    rng = np.random.default_rng(4)
+    wild = rng.standard_cauchy((steps, 200)) * (rng.random((steps, 200)) < rng.random(200))
+    assert 0 < next_step(adam_after(wild, betas, amsgrad=amsgrad))[1] <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.9, 0.99), (0.5, 0.9)])
+@pytest.mark.parametrize("steps", [1, 2, 30, 100])
+def test_the_reach_is_reached(betas, steps):
+    worst = [[(betas[1] / betas[0]) ** i] for i in range(steps)]
+    assert next_step(adam_after(worst, betas))[1] == pytest.approx(1, rel=1e-5)
+
+
+def test_moments_of_no_gradients_are_beyond():
+    file = adam_after(np.random.default_rng(4).normal(0, 1, (20, 50)))
+    file.state[0]["exp_avg"][7] *= 1000
+    assert next_step(file)[1] > 50
+    file.state[0]["exp_avg"][7] = np.inf
+    assert next_step(file)[1] <= 1, "what is not finite is counted elsewhere"
+
+
+@pytest.mark.parametrize("change", [{"eps": 0.0}, {"lr": 0.0}, {"lr": -1.0}, {"betas": (0.9, 0.0)}])
+def test_where_rounding_or_settings_leave_no_bound_none_is_told(change):
+    file = adam_after(np.random.default_rng(4).normal(0, 1, (20, 50)))
+    file.param_groups[0].update(change)
+    assert next_step(file)[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "steps"), [way for way in WAYS if way[0].__name__ not in ("Adam", "AdamW")]
+)
+def test_the_reach_is_told_of_adam_only(kind, options, steps):
+    assert next_step(after(kind, options, steps)[0])[1] == 0

@@ -554,6 +554,12 @@ def put(array, value):
         (lambda state, group: put(state[1]["exp_avg"], -1), 0, ()),  # a mean may be of any sign
         (lambda state, group: state[0].update(step=math.nan), 0, ("step",)),
         (lambda state, group: group.update(lr=math.nan, betas=(0.9, math.inf)), 0, ("betas", "lr")),
+        (lambda state, group: state[1].update(step=-5.0), 0, ("step",)),
+        (lambda state, group: group.update(lr=-1e-6), 0, ("lr",)),
+        (lambda state, group: group.update(lr=0, eps=0.0, weight_decay=0), 0, ()),
+        (lambda state, group: group.update(eps=-1e-8, weight_decay=-0.1), 0, ("eps", "weight_decay")),
+        (lambda state, group: group.update(betas=(0.9, 1.0)), 0, ("betas",)),
+        (lambda state, group: group.update(betas=(0.0, 0.9999999), momentum=1.5), 0, ()),
         (lambda state, group: group.update(growth_rate=math.inf, maximize=False), 0, ()),  # Prodigy's default
     ],
 )
@@ -562,3 +568,23 @@ def test_squares_below_zero_and_numbers_that_are_none_are_counted(tmp_path, spoi
     spoil(state, groups[0])
     found = measure_optimizer(optimizer_file(tmp_path / "a.optim", state, groups), tmp_path, "")
     assert (found.negative, found.wrong) == (negative, wrong)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize(
+    ("value", "signed"), [(0.0, False), (-0.0, True), (-1e-7, True), (1.0, False), (-math.inf, True)]
+)
+def test_a_minus_sign_is_seen_in_passing(dtype, value, signed):
+    array = np.linspace(0.1, 1, 200_000).astype(dtype)
+    array[150_000] = value
+    assert tally(array).signed is signed
+    assert tally(array).zeros == (value == 0)
+
+
+def test_the_parameters_of_a_state_are_counted(tmp_path):
+    _, _, state, groups = trained()
+    found = measure_optimizer(optimizer_file(tmp_path / "a.optim", state, groups), tmp_path, "")
+    assert (found.parameters, found.kept) == (len(groups[0]["params"]), len(state))
+    nameless = tuple({key: value for key, value in group.items() if key != "params"} for group in groups)
+    assert measure_optimizer(optimizer_file(tmp_path / "b.optim", state, nameless), tmp_path, "").parameters is None
+    assert measure_optimizer(optimizer_file(tmp_path / "c.optim", state, ()), tmp_path, "").parameters == 0

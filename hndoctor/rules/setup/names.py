@@ -48,8 +48,8 @@ def template_has_name(setup: Setup) -> bool:
 def common_first(setup: Setup) -> str | None:
     """The first tag on which nearly all captions agree: whatever the network is called, that is the name used."""
     first = Counter(spelling(c.tags[0]) for c in setup.captions if c.tags and c.source)
-    best = first.most_common(1)
-    return best[0][0] if best and best[0][1] > 1 and best[0][1] >= SHARED * first.total() else None
+    word, count = max(first.items(), key=lambda found: found[1], default=(None, 0))
+    return word if count > 1 and count >= SHARED * first.total() else None
 
 
 @rule("HN510", Severity.WARNING, needs="setup")

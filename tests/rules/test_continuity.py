@@ -1,0 +1,73 @@
+"""HN120: checkpoints of one run are of one network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import hndoctor
+from hndoctor.formats.write import write_hypernetwork
+from hndoctor.rules import continuity
+from tests.rules.makers import checkpoint, each_module, signs, vitals
+
+
+def moved(update, rms=0.01, before=0.01):
+    """Three checkpoints, the modules of the second having moved so far."""
+    first = each_module(checkpoint(500), rms=before, update_rms=None)
+    second = each_module(checkpoint(1000), rms=rms, update_rms=update)
+    return signs(continuity.another_network, vitals(first, second, each_module(checkpoint(1500), rms=rms)))
+
+
+def test_weights_that_forgot_where_they_were_are_told():
+    (sign,) = moved(0.0141)
+    assert (sign.step, sign.limit) == (1000, continuity.ELSEWHERE)
+    assert sign.message == "the weights of all modules have nothing in common with those before at step 1,000"
+    assert len(moved(0.012)) == 1
+    assert moved(0.0119) == []
+    assert moved(None) == []
+
+
+def test_whoever_blows_up_or_dies_is_still_the_same():
+    assert moved(1.03, rms=1.0) == [], "a hundred times as large"
+    assert moved(0.0099, rms=0.0001) == []
+    assert moved(0.0, rms=0.0, before=0.0) == []
+
+
+def test_one_module_alone_is_named():
+    first = checkpoint(500)
+    k, v = checkpoint(1000).modules
+    second = replace(checkpoint(1000), modules=(k, replace(v, update_rms=1.3 * v.rms)))
+    (sign,) = signs(continuity.another_network, vitals(first, second))
+    assert "the weights of 768.v have" in sign.message
+
+
+def test_other_layers_are_told():
+    made = checkpoint(1000)
+    for other in (made.tensors[:4], tuple(replace(t, shape=t.shape[::-1]) for t in made.tensors)):
+        (sign,) = signs(continuity.another_network, vitals(checkpoint(500), replace(made, tensors=other)))
+        assert sign.message == "its layers are not those of the checkpoint before at step 1,000"
+    partial = replace(made, tensors=(), partial="a LoRA")
+    assert signs(continuity.another_network, vitals(checkpoint(500), partial)) == []
+
+
+@pytest.mark.parametrize("fault", ["none", "swapped", "foreign", "narrower"])
+def test_real_files_of_two_networks_under_one_name(tmp_path, fault):
+    rng = np.random.default_rng(3)
+
+    def drawn(width=48):
+        shapes = {"linear.0.weight": (width, 24), "linear.0.bias": (width,), "linear.1.weight": (24, width)}
+        return {name: rng.normal(0, 0.02, shape).astype(np.float32) for name, shape in shapes.items()} | {
+            "linear.1.bias": rng.normal(0, 0.02, 24).astype(np.float32)
+        }
+
+    k, v = drawn(), drawn()
+    for step in (500, 1000, 1500):
+        for array in (*k.values(), *v.values()):
+            array += rng.normal(0, 0.002, array.shape).astype(np.float32)
+        last = {"swapped": (v, k), "foreign": (drawn(), v), "narrower": (drawn(36), drawn(36))}.get(fault, (k, v))
+        told = {"step": step - 1, "layer_structure": [1, 1.5 if fault == "narrower" and step == 1500 else 2, 1]}
+        write_hypernetwork(tmp_path / f"a-{step}.pt", [(24, *(last if step == 1500 else (k, v)))], told)
+    found = [finding.step for finding in hndoctor.scan(tmp_path)[0].findings if finding.code == "HN120"]
+    assert found == ([] if fault == "none" else [1500])
