@@ -69,7 +69,7 @@ class Counter:
         self._count += len(block)
         peak, signed = _peak(block)
         self._signed |= signed
-        self._zeros += _zeros_of(block)
+        self._zeros += zeros_of(block)
         if not math.isfinite(peak):
             block = self._finite(block)
             peak = float(np.abs(block).max()) if len(block) else 0.0
@@ -158,7 +158,7 @@ class _Flags(threading.local):
 _flags = _Flags()
 
 
-def _zeros_of(block: Array) -> int:
+def zeros_of(block: Array) -> int:
     """How many elements are zero.  Mostly none: that is found in half of the time that numpy's own search takes."""
     if len(block) != BLOCK:
         return int(np.count_nonzero(np.equal(block, _ZERO)))
