@@ -76,8 +76,13 @@ class Sayings:
 
     def _part(self, text: str, depth: int) -> str:
         """What stands in a place: a sentence, several parted by semicolons, or something that stays as it is."""
-        parts = [self.translate(part, depth - 1) or part for part in text.split("; ")]
+        parts = [self.translate(part, depth - 1) or self._list(part, depth) or part for part in text.split("; ")]
         return "；".join(parts)
+
+    def _list(self, text: str, depth: int) -> str | None:
+        """``the key network of size 320, the value network of size 768``: told where each of them can be."""
+        told = [self.translate(part, depth - 1) for part in text.split(", ")]
+        return None if None in told else "、".join(filter(None, told))
 
 
 def sayings_of(told: Mapping[str, str]) -> Sayings:

@@ -68,7 +68,7 @@ def _as_a_pair(layer: str, alike: Sequence[TensorVitals]) -> tuple[float, str] |
     size = max(sizes, key=lambda one: min(sizes[one]))
     rest = max(rms for other, found in sizes.items() if other != size for rms in found)
     beyond = min(sizes[size]) >= OUT_OF_LINE * rest > 0
-    return (min(sizes[size]) / rest, f"{size}.k/v.{layer}") if beyond else None
+    return (min(sizes[size]) / rest, f"{layer} of both networks of size {size}") if beyond else None
 
 
 @rule("HN119", Severity.WARNING, needs="checkpoints")

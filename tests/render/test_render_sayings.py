@@ -118,6 +118,15 @@ def test_a_name_before_a_sentence_stays(english: str, japanese: str) -> None:
     assert JAPANESE.told(english).text == japanese
 
 
+def test_a_list_is_told_one_by_one_or_stays() -> None:
+    both = "the key network of size 96, the value network of size 768 do nothing at step 3,000, others do"
+    assert JAPANESE.told(both).text.startswith(
+        "ステップ 3,000 で、サイズ 96 の key ネットワーク、サイズ 768 の value ネットワーク が"
+    )
+    odd = "the key network of size 96, betas do nothing at step 3,000, others do"
+    assert "the key network of size 96, betas" in JAPANESE.told(odd).text
+
+
 def test_no_manual_page_is_of_a_rule_that_is_gone() -> None:
     pages = tomllib.loads(asset("manual.ja.toml")) | tomllib.loads(asset("manual-check.ja.toml"))
     assert set(pages) == {law.code for law in RULES}

@@ -44,7 +44,7 @@ def test_one_layer_out_of_line_is_named():
 def test_both_sides_of_one_size_out_of_line_are_named_together():
     pair = ("1280.k.linear.0.weight", "1280.v.linear.0.weight")
     (sign,) = out_of_line(*pair, times=10)  # and 1280's are drawn half as large as 320's
-    assert sign.message.startswith("1280.k/v.linear.0.weight is 5 times as large")
+    assert sign.message.startswith("linear.0.weight of both networks of size 1280 is 5 times as large")
     assert out_of_line(*pair, times=4.9) == []
     assert out_of_line(pair[0], "640.k.linear.0.weight", times=4) == [], "no pair, and none alone"
 
