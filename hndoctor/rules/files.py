@@ -145,7 +145,8 @@ def optimizer_state_of_another_network(vitals: Vitals) -> Iterator[Sign]:
     if not pairs:
         return
     checkpoint, optimizer = pairs[0]
-    habit = all(_is_the_web_uis_habit(c) for c, _ in pairs) and len({one.hash for _, one in pairs}) == 1
+    others = [c.optimizer for c in vitals.checkpoints[:-1] if c.optimizer and c.optimizer.hash_matches]
+    habit = all(_is_the_web_uis_habit(c) for c, _ in pairs) and len({one.hash for _, one in pairs}) == 1 and not others
     more = f", and {len(pairs) - 1} more pairs like it" if len(pairs) > 1 else ""
     more += ": the web UI does that to all its intermediate checkpoints" if habit else ""
     message = f"{optimizer.path.rpartition('/')[2]} carries the hash of another file ({optimizer.hash}){more}"
@@ -154,7 +155,9 @@ def optimizer_state_of_another_network(vitals: Vitals) -> Iterator[Sign]:
 
 
 def _is_the_web_uis_habit(checkpoint: Checkpoint) -> bool:
-    return checkpoint.provenance.startswith("web UI") and checkpoint.step is not None
+    """One in the midst of a web UI's training, since January 2023: before, it hashed the file just written."""
+    later = checkpoint.optimizer is not None and checkpoint.optimizer.hash_generation == 2
+    return checkpoint.provenance.startswith("web UI") and checkpoint.step is not None and later
 
 
 @rule("HN009", Severity.INFO, needs="checkpoints")

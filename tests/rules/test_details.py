@@ -236,9 +236,10 @@ def test_reasons_of_loaders_are_told_once_with_their_files():
 
 
 def test_the_web_uis_habit_of_pairs_is_a_note():
-    def pairs(*hashes, provenance="web UI, 2022", final=False):
+    def pairs(*hashes, provenance="web UI, 2022", final=False, **more):
+        told = {"hash_matches": False, "hash_generation": 2} | more
         files = [
-            replace(a_checkpoint(500 * n), optimizer=an_optimizer(hash_matches=False, hash=one), provenance=provenance)
+            replace(a_checkpoint(500 * n), optimizer=an_optimizer(hash=one, **told), provenance=provenance)
             for n, one in enumerate(hashes, 1)
         ]
         files[-1] = replace(files[-1], step=None) if final else files[-1]
@@ -249,6 +250,22 @@ def test_the_web_uis_habit_of_pairs_is_a_note():
     assert pairs("a", "b") == (None, 2.0)
     assert pairs("a", "a", final=True) == (None, 2.0)
     assert pairs("a", provenance="kohya") == (None, 1.0)
+    assert pairs("a", "a", hash_generation=1) == (None, 2.0), "then it hashed the file that it had just written"
+
+
+@pytest.mark.parametrize(("matching", "severity"), [(500, None), (1500, Severity.INFO)])
+def test_where_an_earlier_pair_fits_it_is_no_habit(matching, severity):
+    """The last of a web UI's pairs fits, those before it do not."""
+    files = [
+        replace(
+            a_checkpoint(step),
+            optimizer=an_optimizer(hash_matches=step == matching, hash_generation=2),
+            provenance="web UI, 2023",
+        )
+        for step in (500, 1000, 1500)
+    ]
+    (sign,) = signs(filed.optimizer_state_of_another_network, Vitals("r", "x", checkpoints=tuple(files)))
+    assert (sign.severity, sign.value) == (severity, 2.0)
 
 
 def test_settings_that_are_equal_do_not_differ():

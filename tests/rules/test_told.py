@@ -23,7 +23,7 @@ from tests.rules.test_setup_bounds import BOUNDS as SETUP_BOUNDS
 
 GOLDEN = Path(__file__).parent / "golden"
 NAN = {step: 5 if step >= 4000 else 0 for step in STEPS}
-PAIR = an_optimizer(hash_matches=False)
+PAIR = an_optimizer(hash_matches=False, hash_generation=2)
 WORSE = {step: 0.09 + max(0, step - 3000) * 1e-5 for step in STEPS}
 BETTER = {step: 0.08 - 5e-6 * step for step in STEPS}
 
