@@ -18,6 +18,9 @@ DEAD_GAIN = 1e-4  # a fresh 24-wide network has .003, a fresh 768-wide one .1 (w
 # Relative difference of norms and largest weights below which k and v are one network, rounded at most (to half
 # precision: 5e-4).  Of 3,316 pairs of the lab's runs none differs by less than .07 in every tensor
 ALIKE = 1e-3
+# Of 222 modules of the lab that change their contexts by half or more, sick ones too, the part that differs from one
+# context to another is nowhere under .45 of that; below a tenth it is the biases that speak
+LOUD, MOSTLY = 0.5, 0.1
 UNCHANGED = 1e-7  # update over weights, RMS: below single precision's resolution
 # Of the largest so far: below both, a network fades.  In all runs of the lab, those that broke and mended included, the
 # weights' RMS never fell below .82 of it, and the median gain never below .59 (familiar-09)
@@ -135,7 +138,8 @@ def the_same_for_every_context(vitals: Vitals) -> Iterator[Sign]:
 
     Whatever the caption says, it is the same: a layer of zeros, or hidden units that are all dead, let only the biases
     through, so that nothing can be learned or told apart.  Go back to a checkpoint from before it; where the first one
-    is like this, start again.  Where later checkpoints are sound, or only some modules are like this, it is a warning.
+    is like this, start again.  Where later checkpoints are sound, or only some modules are like this, it is a warning;
+    and where the biases of a module drown what it learned, so that it adds nearly the same.
     """
     for stretch in stretches(networks(vitals), lambda c: bool(_constant(c))):
         first = stretch.first
@@ -145,10 +149,26 @@ def the_same_for_every_context(vitals: Vitals) -> Iterator[Sign]:
         severity = None if whole and stretch.to_the_end else Severity.WARNING
         value = max(module.varied or 0.0 for module in _constant(first))
         yield Sign(message, first.step, first.path, value, DEAD_GAIN, severity=severity)
+    for stretch in stretches(networks(vitals), lambda c: not _constant(c) and bool(_drowned(c))):
+        found = _drowned(stretch.first)
+        share = min((module.varied or 0.0) / (module.gain or 1.0) for module in found)
+        message = f"{', '.join(map(label, found))} add nearly the same to every context {stretch.where}"
+        message = message if len(found) > 1 else message.replace(" add ", " adds ", 1)
+        yield Sign(message, stretch.first.step, stretch.first.path, share, MOSTLY, 0.8, Severity.WARNING)
 
 
 def _constant(checkpoint: Checkpoint) -> list[ModuleVitals]:
     return [module for module in checkpoint.modules if _is_constant(module)]
+
+
+def _drowned(checkpoint: Checkpoint) -> list[ModuleVitals]:
+    """Modules whose large effect is nearly the same for every context."""
+    return [
+        module
+        for module in checkpoint.modules
+        if module.gain is not None and module.varied is not None
+        if module.gain >= LOUD and module.varied < MOSTLY * module.gain
+    ]
 
 
 def _is_constant(module: ModuleVitals) -> bool:

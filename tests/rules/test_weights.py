@@ -491,3 +491,18 @@ def test_sizes_that_do_not_fit(name, widths, said):
 )
 def test_sizes_that_fit_or_say_nothing(name, widths):
     assert signs(sizes.sizes_do_not_fit_the_base_model, vitals(of_sizes(*widths, sd_checkpoint_name=name))) == []
+
+
+@pytest.mark.parametrize(
+    ("gain", "varied", "told"),
+    [(0.5, 0.0499, True), (0.5, 0.0501, False), (0.499, 0.01, False), (20.0, 1.9, True), (20.0, None, False)],
+)
+def test_biases_that_drown_what_was_learned(gain, varied, told):
+    k, v = checkpoint(500).modules
+    made = replace(checkpoint(500), modules=(k, replace(v, gain=gain, varied=varied)))
+    found = signs(idle.the_same_for_every_context, vitals(made))
+    assert [sign.message for sign in found] == ["768.v adds nearly the same to every context at step 500"] * told
+    assert [sign.severity for sign in found] == [Severity.WARNING] * told
+    both = each_module(checkpoint(500), gain=gain, varied=varied)
+    found = signs(idle.the_same_for_every_context, vitals(both))
+    assert [sign.message.partition(" nearly")[0] for sign in found] == ["768.k, 768.v add"] * told
