@@ -247,6 +247,7 @@ class Preview:
     fingerprint: tuple[float, ...] = ()  # a small colour thumbnail (0..1), to compare previews with each other
     thumbnail: str | None = None  # base64 JPEG for the report
     unreadable: str | None = None
+    gone: bool = False  # unreadable because it was removed or renamed while its run was read: no fault of the picture
     bytes: int = 0
     modified: float = 0.0
 

@@ -30,6 +30,10 @@ class PictureError(ValueError):
     """A picture that cannot be read, with what, where and why in one line."""
 
 
+class PictureGoneError(PictureError):
+    """There is no such picture (any more)."""
+
+
 def load(path: Path) -> Pixels:
     """The pixels of a picture file: upright (EXIF orientation), RGB, alpha over white, first frame.
 
@@ -59,7 +63,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
     except Image.DecompressionBombError:
         raise PictureError(f"{path.name}: too large for a preview (over {LARGEST // 10**6} million pixels)") from None
     except FileNotFoundError:
-        raise PictureError(f"{path.name}: no such file") from None
+        raise PictureGoneError(f"{path.name}: no such file") from None
     except UnidentifiedImageError:
         raise PictureError(f"{path.name}: not a picture that Pillow can read") from None
     except Exception as error:  # noqa: BLE001 - a decoder's failures have no common type (struct, zlib, syntax ...)

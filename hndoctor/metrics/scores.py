@@ -8,12 +8,22 @@ from typing import Any
 
 from hndoctor.calibration import Judged, judge, judged_again, log_odds
 from hndoctor.metrics.measures import METRICS
-from hndoctor.metrics.picture import PictureError, fingerprint, load, opened, pixels_of, shrunk_to, thumbnail
+from hndoctor.metrics.picture import (
+    PictureError,
+    PictureGoneError,
+    fingerprint,
+    load,
+    opened,
+    pixels_of,
+    shrunk_to,
+    thumbnail,
+)
 from hndoctor.metrics.pixels import Pixels
 from hndoctor.metrics.tiles import tile_map
 from hndoctor.metrics.why import reasons_of
 from hndoctor.records import PictureJudgement, Preview, PreviewPath
 
+GONE = "it was removed or renamed while its run was read: look again later"
 TILE_NOISE = 0.5  # probability from which a tile counts as noise
 
 
@@ -60,6 +70,8 @@ def measure_preview(where: PreviewPath, root: Path) -> Preview:
     try:
         with opened(where.path) as image:
             pixels = pixels_of(image)
+    except PictureGoneError:
+        return Preview(path=path, step=where.step, unreadable=GONE, gone=True)
     except PictureError as error:
         return Preview(path=path, step=where.step, unreadable=str(error), bytes=size, modified=modified)
     measured = replace(_measured(pixels), path=path, step=where.step, bytes=size, modified=modified)

@@ -87,8 +87,10 @@ def unreadable_preview(vitals: Vitals) -> Iterator[Sign]:
     """A preview picture cannot be read.
 
     The file is truncated or no picture: the disk was full, or the run stopped while it was written.  It was left out
-    of every other judgement.  Make it again from its checkpoint.
+    of every other judgement.  Make it again from its checkpoint.  One that was removed while its run was read is only
+    a note.
     """
     for preview in vitals.previews:
         if preview.unreadable is not None:
-            yield Sign(preview.unreadable, preview.step, preview.path)
+            severity = Severity.INFO if preview.gone else None
+            yield Sign(preview.unreadable, preview.step, preview.path, severity=severity)

@@ -15,8 +15,9 @@ from PIL import Image, ImageOps
 
 from hndoctor.formats.infotext import from_picture
 from hndoctor.formats.upright import upright
-from hndoctor.metrics import PictureError, load, thumbnail
+from hndoctor.metrics import PictureError, load, measure_preview, thumbnail
 from hndoctor.metrics import picture as reading
+from hndoctor.records import PreviewPath
 from tests.metrics.drawings import drawing
 
 
@@ -90,6 +91,14 @@ def test_what_is_no_picture_is_refused(tmp_path, content):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(PictureError, match="no such file"):
         load(tmp_path / "none.png")
+
+
+def test_a_preview_that_went_away_is_told_from_a_damaged_one(tmp_path):
+    (tmp_path / "damaged.png").write_bytes(b"hello")
+    gone, damaged = (measure_preview(PreviewPath(tmp_path / f"{n}.png", 5), tmp_path) for n in ("gone", "damaged"))
+    assert (gone.gone, damaged.gone) == (True, False)
+    assert "removed" in (gone.unreadable or "")
+    assert "removed" not in (damaged.unreadable or "")
 
 
 @pytest.mark.parametrize("side", [9_000, 10_000, 20_000, 2**30])

@@ -339,7 +339,12 @@ def test_unusual_sampling(setting):
 def test_unreadable_preview():
     broken = replace(Preview("images/n-9.png", 9), unreadable="n-9.png: damaged picture; make it again")
     (finding,) = found(law("HN312"), preview(0), broken)
-    assert finding.subject == "images/n-9.png"
+    assert (finding.subject, finding.severity) == ("images/n-9.png", Severity.WARNING)
+
+
+def test_a_preview_that_went_away_while_its_run_was_read_is_only_a_note():
+    (finding,) = found(law("HN312"), preview(0), replace(Preview("images/n-9.png", 9), unreadable="gone", gone=True))
+    assert finding.severity is Severity.INFO
 
 
 def test_pictures_without_a_fingerprint_are_not_compared() -> None:
