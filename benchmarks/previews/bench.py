@@ -24,6 +24,7 @@ from hndoctor.calibration import TILE, WHOLE, Compared, compare, compare_kind, g
 
 HEALTHY = ("photo", "art", "pocket")
 DECEPTIVE = "deceptive"
+LAST = ("unseen fresh", "unseen strange")  # pieces drawn when everything else was settled
 NOISE = 0.5
 
 
@@ -132,12 +133,14 @@ def beside_table(table: Table, odds: Floats, title: str) -> None:
 
 
 def fresh_table(table: Table, odds: Floats, grey: Floats) -> None:
-    """Kinds of pictures that were drawn last of all, to try the table as a stranger would."""
-    say("\nFresh kinds, the table as it stands in the code: called noise, of either kind")
-    for family in np.unique(table.family):
-        rows = (table.family == family) & (table.pair < 0) & (table.group == "art")
-        called = (odds[rows] > 0) | (grey[rows] > 0)
-        say(f"  {family:22s} {int(called.sum())} of {int(rows.sum())}")
+    """Kinds of pictures, and of noise, that were drawn last of all, to try the table as a stranger would."""
+    for title, groups in (("pictures", HEALTHY), ("noise", ("noise",))):
+        say(f"\nFresh kinds of {title}, the table as it stands in the code: called noise, of either kind")
+        kept = np.isin(table.group, groups) & (table.pair < 0)
+        for family in np.unique(table.family[kept]):
+            rows = kept & (table.family == family)
+            called = (odds[rows] > 0) | (grey[rows] > 0)
+            say(f"  {family:22s} {int(called.sum())} of {int(rows.sum())}")
 
 
 def map_table(table: Table, odds: Floats, title: str) -> None:
@@ -199,7 +202,7 @@ def main() -> None:
     tuned = tuning_rows(whole)
     unseen = np.char.startswith(whole.piece.astype(str), "unseen") | (whole.piece == "dying report")
     everything, held = whole.rows(unseen), np.array(known.held_out)
-    fresh = np.char.startswith(everything.piece.astype(str), "unseen fresh")
+    fresh = np.logical_or.reduce([np.char.startswith(everything.piece.astype(str), name) for name in LAST])
     table, kinds = everything.rows(~fresh), everything.rows(fresh)
     values = shipped(table)
     held_out_table(tuned, known)

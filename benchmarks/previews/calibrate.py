@@ -189,7 +189,7 @@ def tile_branch(table: Table, odds: Floats) -> Branch:
     x = np.concatenate([table.tiles, whole], axis=2)[known]
     truth = table.noisy[known]
     fit = logistic(x, truth, weight[known])
-    names = ("tile_chroma", "tile_luma", "tile_entropy", "tile_kurtosis", "whole")
+    names = ("tile_chroma", "tile_luma", "tile_entropy", "tile_kurtosis", "tile_alignment", "whole")
     middles = [[float(v) for v in np.median(x[rows], axis=0)] for rows in (truth < 0.5, truth > 0.5)]
     return branch(names, fit, None, *middles)
 

@@ -2,7 +2,8 @@
 
 Rates and initialisations that ruin it, and some that do not.  How ruined a network is, is known by its validation
 loss, held-out pictures on fixed noise, as a multiple of the bare model's: severity 1 is the model itself.
-What a preview is evidence for follows from that alone, never from its looks.
+What a preview is evidence for follows from that; only whether the noise of a dead network has colours or one tint
+is asked of the picture.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from PIL import Image
 
 from benchmarks.previews.measuring import measured, save
 from benchmarks.previews.samples import Bytes, Sample
+from hndoctor.metrics.colour import hue_entropy
 
 SOUND, DEAD = 1.25, 1.5  # multiples of the bare model's validation loss: sound below, dead above (looked at: all noise)
+ONE_TINT = 0.5  # hue entropy below which a dead network's preview has one tint: that of washed noise ends at .46
 EVERY, STEPS = 8, 49  # previews and validations of a run
 PROMPTS = (
     "a red house on a meadow under a blue sky",
@@ -83,7 +86,7 @@ def _run(death: Death, home: Path, base_model: str, look: Path | None) -> Iterat
         shown = {step: picture for step, picture in shown.items() if picture is not None}
         _keep(look, f"{death.name}-{which}", {f"{s}-{losses.get(s, 1):.2f}": p for s, p in shown.items()})
         family = f"dying {death.name}"
-        twins = tuple(Sample(_group(losses[s]), family, p, severity=losses[s]) for s, p in shown.items() if s)
+        twins = tuple(_preview(family, losses[s], p) for s, p in shown.items() if s)
         yield Sample("bare", family, shown[0], twins, severity=1.0)
 
 
@@ -101,6 +104,13 @@ def _config(death: Death, home: Path, base_model: str, **more: object) -> object
         "preview_sampler": "DDIM", "preview_prompts": list(PROMPTS), "save_optimizer_state": False,
     }  # fmt: skip
     return load_config(None, wanted | more)
+
+
+def _preview(family: str, loss: float, picture: Bytes) -> Sample:
+    group = _group(loss)
+    if group == "dying" and hue_entropy(picture) < ONE_TINT:
+        return Sample("grey noise", f"grey {family}", picture, severity=loss)
+    return Sample(group, family, picture, severity=loss)
 
 
 def _group(loss: float) -> str:

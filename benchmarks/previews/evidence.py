@@ -28,7 +28,8 @@ GREY = ("broad_gradient_kurtosis", "gradient_kurtosis", "calm_tile_rms", "spectr
         "local_grey_entropy", "long_lag_autocorrelation", "coherence", "colourfulness", "saturation", "repetition",
         "coarse_energy", "fine_gradient_kurtosis", "cell_energy", "high_frequency_ratio",
         "spectral_slope", "tile_rms_variation")  # fmt: skip
-TINTED = ("grey tinted", "grey faint", "grey wash")  # families of noise in the shades of one colour
+#: families of noise in the shades of one colour
+TINTED = ("grey tinted", "grey faint", "grey wash", "grey dying")
 #: what a tint itself moves is left out, and what tells one colour from many is taken in its place
 TINT = (
     *(m for m in GREY if m not in ("colourfulness", "saturation")),

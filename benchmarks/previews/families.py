@@ -17,10 +17,12 @@ from benchmarks.previews import (
     drawn_fresh,
     drawn_over,
     drawn_patterns,
+    drawn_strange,
     drawn_textures,
     makers,
     makers_noise,
     noises,
+    noises_strange,
 )
 from benchmarks.previews.samples import Sample
 
@@ -68,6 +70,11 @@ def tuning(places: Places) -> dict[str, Maker]:
         "steady": lambda: makers.steady(2),
         "fresh": lambda: makers.art(drawn_fresh.FRESH, "art", False, 6, 14),
         "fresh small": lambda: makers.art(drawn_fresh.FRESH, "art", True, 4, 14),
+        "strange": lambda: makers.art(drawn_strange.STRANGE, "art", False, 6, 33),
+        "strange small": lambda: makers.art(drawn_strange.STRANGE, "art", True, 4, 33),
+        "strange noise": lambda: makers_noise.through(
+            decoders.TUNING, dict.fromkeys(noises_strange.TUNING, 0), noises_strange.latents, 34
+        ),
         "pasted": lambda: makers_noise.pasted(_BENEATH, tuple(noises.KINDS)[:5], noises.latents, 90, 18),
         "toned": lambda: makers.toned(_TONED, 2, 30),
         "toned ramps": lambda: makers.toned({"even ramp": makers.even_ramp}, 12, 31),

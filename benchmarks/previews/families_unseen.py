@@ -8,7 +8,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.previews import decoders, drawn_over, noises, unseen, unseen_art, unseen_fresh, unseen_textures
+from benchmarks.previews import (
+    decoders,
+    drawn_over,
+    noises,
+    noises_strange,
+    unseen,
+    unseen_art,
+    unseen_fresh,
+    unseen_strange,
+    unseen_textures,
+)
 from benchmarks.previews.families import Maker, Places
 from benchmarks.previews.makers import art, beside, crop, grey_art, grey_photographs, public, toned
 from benchmarks.previews.makers_noise import grey_decoded, ladders_through, pasted, pixels, through, tinted, washed
@@ -50,6 +60,14 @@ def report(places: Places) -> dict[str, Maker]:
         "unseen noise 128": lambda: _unseen_noise("linear", noises.linear_decoder, 128, 4),
         "unseen fresh": lambda: art(unseen_fresh.FRESH, "art", False, 4, 79),
         "unseen fresh small": lambda: art(unseen_fresh.FRESH, "art", True, 3, 79),
+        "unseen strange": lambda: art(unseen_strange.STRANGE, "art", False, 4, 84),
+        "unseen strange small": lambda: art(unseen_strange.STRANGE, "art", True, 3, 84),
+        "unseen strange noise": lambda: through(
+            noises_strange.DECODERS,
+            {kind: noises_strange.LEAST.get(kind, 0) for kind in noises_strange.REPORT},
+            noises_strange.latents,
+            85,
+        ),
         "unseen pasted": lambda: pasted(unseen_art.ART, tuple(unseen.KINDS), unseen.latents, 64, 80),
         "unseen toned": lambda: toned({**unseen_art.ART, **unseen_textures.TEXTURES}, 2, 82),
         "unseen washed": lambda: washed(decoders.REPORT, 83),

@@ -16,7 +16,10 @@ from benchmarks.previews.measuring import Table, joined, load, measured, save
 from benchmarks.previews.peers import peers as all_peers
 
 #: pieces of which no table has the peers
-WITHOUT_PEERS = ("ladders", "pasted", "faint", "fresh", "fresh small", "toned", "washed")
+WITHOUT_PEERS = (
+    "ladders", "pasted", "faint", "fresh", "fresh small", "strange", "strange small", "strange noise", "toned",
+    "washed",
+)  # fmt: skip
 PACKED = Path(__file__).with_name("measured.npz")
 
 

@@ -33,7 +33,7 @@ class Table:
     pair: NDArray[np.int64]  # row of the picture that this one is a changed copy of; -1: none
     severity: NDArray[np.float64]  # of a ladder or a dying run; NaN elsewhere
     scores: NDArray[np.float64]  # (n, len(NAMES))
-    tiles: NDArray[np.float64]  # (n, TILES, 4)
+    tiles: NDArray[np.float64]  # (n, TILES, 5)
     noisy: NDArray[np.float64]  # (n, TILES): 1 a tile of noise, 0 of a picture, NaN neither
     peers: NDArray[np.float64]  # (n, number of peers); no columns where they were not asked for
 
@@ -71,7 +71,7 @@ def _row(piece: str, sample: Sample, pair: int, peers: Sequence[Peer]) -> tuple[
     theirs = [peer.of(sample.picture) if pair < 0 else float("nan") for peer in peers]
     return (
         piece, sample.group, sample.family, pixels.block == 1, pair, sample.severity,
-        [m(pixels) for m in METRICS], features.reshape(-1, 4)[some], noisy, theirs,
+        [m(pixels) for m in METRICS], features.reshape(-1, features.shape[2])[some], noisy, theirs,
     )  # fmt: skip
 
 

@@ -25,7 +25,8 @@ MEASURES = (
     "tile_rms_variation", "tile_chroma_variation", "tile_colour_dimensions", "local_colour_entropy",
     "local_grey_entropy", "lossless_size", "spectral_flatness", "spectral_entropy", "spectral_slope", "coarse_energy",
     "cell_energy", "high_frequency_ratio", "long_lag_autocorrelation", "coherence", "channel_correlation",
-    "chroma_ratio", "colourfulness", "hue_entropy", "saturation",
+    "chroma_ratio", "broad_colour_alignment", "colour_alignment", "fine_colour_alignment", "colourfulness",
+    "hue_entropy", "saturation",
 )  # fmt: skip
 STEADY = 0.05  # of the mean square by which harmless changes move the log odds, against the loss: see README
 UNSURE = 3.0  # times that for a picture at even odds, where the same movement moves its probability most

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hndoctor.metrics.alignment import broad_colour_alignment, colour_alignment, fine_colour_alignment
 from hndoctor.metrics.colour import (
     channel_correlation,
     chroma_ratio,
@@ -72,6 +73,9 @@ METRICS: tuple[Measure, ...] = (
     edge_overshoot,
     channel_correlation,
     chroma_ratio,
+    broad_colour_alignment,
+    colour_alignment,
+    fine_colour_alignment,
     colourfulness,
     hue_entropy,
     saturation,

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hndoctor.calibration import TILE, WHOLE, clipped
+from hndoctor.metrics.alignment import fine_alignment
 from hndoctor.metrics.entropy import tile_colour_entropies
 from hndoctor.metrics.grids import tile_side
 from hndoctor.metrics.pixels import Pixels
@@ -18,7 +19,7 @@ _INTERCEPT = TILE.intercept - float(sum(t.weight / t.spread * t.middle for t in 
 def tile_map(pixels: Pixels, odds: float) -> NDArray[np.float64]:
     """Probability that each tile is colourful noise, (rows, columns).  `odds`: log odds that the whole picture is.
 
-    A logistic of the four features of `tile_features` and of the whole: one tile alone has few values, and what looks
+    A logistic of the five features of `tile_features` and of the whole: one tile alone has few values, and what looks
     a little like noise in a picture that is noise all over is more likely noise than the same in a sound one.
     """
     seen = tile_features(pixels) @ _WEIGHTS[:-1] + _WEIGHTS[-1] * clipped(odds, WHOLE)
@@ -26,17 +27,26 @@ def tile_map(pixels: Pixels, odds: float) -> NDArray[np.float64]:
 
 
 def tile_features(pixels: Pixels) -> NDArray[np.float64]:
-    """What is known of each tile, (rows, columns, 4).
+    """What is known of each tile, (rows, columns, 5).
 
-    Log RMS of chroma, log RMS of luma, joint RGB entropy (bits), and the log kurtosis of first differences over the
-    tile and its eight neighbours (one tile alone has too few values).
+    Log RMS of chroma, log RMS of luma, joint RGB entropy (bits), the log kurtosis of first differences over the
+    tile and its eight neighbours (one tile alone has too few values), and how far its colours change together.
     """
     variance = pixels.tile_variances
     rows, columns = variance.shape[:2]
     chroma = np.log(np.sqrt(variance[:, :, 1] + variance[:, :, 2]) + 0.01)
     luma = np.log(np.sqrt(variance[:, :, 0]) + 0.01)
     entropy = tile_colour_entropies(pixels).reshape(rows, columns)
-    return np.stack((chroma, luma, entropy, np.log(_neighbourhood_kurtosis(pixels))), axis=-1)
+    return np.stack((chroma, luma, entropy, np.log(_neighbourhood_kurtosis(pixels)), _alignment(pixels)), axis=-1)
+
+
+def _alignment(pixels: Pixels) -> NDArray[np.float64]:
+    """`fine_colour_alignment` of each tile, (rows, columns)."""
+    height, width = pixels.fine_opponent.shape[1:]
+    parts = np.stack(fine_alignment(pixels))
+    padded = np.pad(parts, ((0, 0), (0, height - parts.shape[1]), (0, width - parts.shape[2])), mode="edge")
+    apart, whole = _tile_sums(padded, tile_side((height, width)))
+    return np.asarray(apart / whole)
 
 
 def _neighbourhood_kurtosis(pixels: Pixels) -> NDArray[np.float64]:

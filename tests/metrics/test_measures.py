@@ -8,9 +8,10 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 from scipy.stats import kurtosis
 
-from hndoctor.metrics import METRICS, Pixels, colour, entropy, local, noise, spectrum, structure
+from hndoctor.metrics import METRICS, Pixels, alignment, colour, entropy, local, noise, spectrum, structure
 from hndoctor.metrics.grids import averaged
 from hndoctor.metrics.pixels import DETAIL
 from tests.metrics.drawings import drawing, latent_noise, odd_pictures
@@ -230,6 +231,18 @@ def test_channels_of_grey_go_together_and_of_noise_apart():
     assert colour.channel_correlation(RANDOM[:, :, 0]) == pytest.approx(1, abs=1e-3)
     assert colour.channel_correlation(RANDOM) == pytest.approx(0, abs=0.05)
     assert colour.chroma_ratio(RANDOM) > 5
+
+
+def test_bands_of_all_hues_have_one_outline_and_noise_one_for_each_colour():
+    turns = np.hypot(*np.mgrid[-1:1:128j, -1:1:128j]) * 9
+    film = np.stack([np.cos(turns * k) for k in (1.0, 1.2, 1.45)], axis=-1) * 127 + 127
+    fields = gaussian_filter(np.random.default_rng(4).normal(0, 1, (128, 128, 3)), (3, 3, 0), mode="wrap")
+    noise = fields / fields.std() * 40 + 127
+    for measure in (alignment.fine_colour_alignment, alignment.colour_alignment):
+        assert measure(film.clip(0, 255).astype(np.uint8)) > 0.95
+        assert measure(noise.clip(0, 255).astype(np.uint8)) < 0.85
+        assert measure(np.full((64, 64, 3), 90, np.uint8)) == 1
+    assert alignment.colour_alignment(RANDOM[:, :, 0]) == pytest.approx(1, abs=1e-4)
 
 
 # --- structure

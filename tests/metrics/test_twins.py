@@ -16,7 +16,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.signal import convolve2d
 
-from hndoctor.metrics import Pixels, colour, entropy, local, noise, spectrum, structure
+from hndoctor.metrics import Pixels, alignment, colour, entropy, local, noise, spectrum, structure
 from tests.metrics.drawings import drawing, latent_noise
 
 PICTURES = {
@@ -202,6 +202,34 @@ def test_coherence_is_that_of_the_structure_tensor(picture):
             above += (a + b) * ((a - b) ** 2 + 4 * c * c) / (a + b) ** 2
             below += a + b
     assert structure.coherence(picture) == pytest.approx(above / below, rel=1e-3)
+
+
+def test_colour_alignment_is_that_of_the_colour_tensor(picture):
+    fine, coarse, broad = grids(picture)
+    for measure, grid in (
+        (alignment.fine_colour_alignment, fine),
+        (alignment.colour_alignment, coarse),
+        (alignment.broad_colour_alignment, broad),
+    ):
+        assert measure(picture) == pytest.approx(_slow_alignment(opponent(grid)), rel=1e-3)
+
+
+def _slow_alignment(channels):
+    """Corner by corner: gradients from a plane through four values, eigenvalues by numpy."""
+    count, rows, columns = channels.shape
+    slopes = np.zeros((rows - 1, columns - 1, count, 2))
+    for y, x, c in product(range(rows - 1), range(columns - 1), range(count)):
+        four = channels[c, y : y + 2, x : x + 2]
+        slopes[y, x, c] = (four[1].mean() - four[0].mean(), four[:, 1].mean() - four[:, 0].mean())
+    energy = (slopes**2).sum(axis=3).mean(axis=(0, 1))
+    rounding = (2 / 255) ** 2
+    weight = 1 / (energy + 0.1 * energy.max() + rounding)
+    apart = whole = (rows - 1) * (columns - 1) * rounding * weight.sum()
+    for y, x in product(range(rows - 1), range(columns - 1)):
+        tensor = sum(w * np.outer(slope, slope) for w, slope in zip(weight, slopes[y, x], strict=True))
+        low, high = np.linalg.eigvalsh(tensor)
+        apart, whole = apart + high - low, whole + high + low
+    return apart / whole
 
 
 def test_brightness_contrast_and_saturation_are_plain_statistics(picture):

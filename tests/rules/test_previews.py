@@ -217,7 +217,7 @@ def test_several_previews_of_a_step_are_one_finding():
 
 
 def test_growing_noise_warns_before_the_collapse():
-    course = [preview(500 * k, share) for k, share in enumerate((0, 0, 0, 0.4, 0.5, 0.55, 0.65, 1.0))]
+    course = [preview(500 * k, share) for k, share in enumerate((0, 0, 0, 0.4, 0.5, 0.58, 0.65, 1.0))]
     (finding,) = found(law("HN302"), *course)
     assert finding.step < 3500
 
