@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hndoctor.records import Checkpoint, Vitals
 from hndoctor.render.axis import step_of
 from hndoctor.render.lanes import WILD, Point, rate_points, relative, running_mean, thinned
+from hndoctor.rules._previews_relative import noise_seen
 
 BUCKETS = 150  # points a line is drawn with, twice: so that a dozen runs stay a small page
 SPARK = 60  # the same of the small line in a run's row
@@ -60,9 +61,10 @@ def _held(vitals: Vitals) -> list[Point]:
 
 def _noise(vitals: Vitals) -> list[Point]:
     worst: dict[int, float] = {}
+    noise = noise_seen(vitals)
     for p in vitals.previews:
-        if p.step is not None and p.noise is not None:
-            worst[p.step] = max(worst.get(p.step, 0.0), p.noise)
+        if p.step is not None and p.path in noise:
+            worst[p.step] = max(worst.get(p.step, 0.0), noise[p.path])
     return sorted(worst.items())
 
 

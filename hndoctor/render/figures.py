@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from urllib.parse import quote
 
 # Controls, marks that turn the direction of writing, line and paragraph separators, lone surrogates.
 _ACTS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
@@ -93,3 +94,8 @@ def size(count: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     return f"{value:.1f} GiB"
+
+
+def link(path: str) -> str:
+    """A relative link that can only be a file below the report: percent-encoded, and never a scheme."""
+    return "./" + quote(path.replace("\\", "/").lstrip("/").encode("utf-8", "surrogatepass"), safe="/")

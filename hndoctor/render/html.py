@@ -23,11 +23,11 @@ from hndoctor.render.compare import Comparison, compare, sparkline
 from hndoctor.render.course import LETTERS, Band, Course, bands_of, course_of
 from hndoctor.render.digest import Digest, digest_of
 from hndoctor.render.facts import findings_of, headline, treatment
-from hndoctor.render.figures import clean, steps
+from hndoctor.render.figures import clean, link, steps
 from hndoctor.render.heat import Heat, heat_of
 from hndoctor.render.lanes import Lane, lanes
 from hndoctor.render.made import files_of, made_of
-from hndoctor.render.strip import link, strip_of
+from hndoctor.render.strip import strip_of
 from hndoctor.render.templates import Words, asset, environment
 from hndoctor.rules.engine import Rule
 

@@ -11,6 +11,7 @@ from hndoctor.records import LossPoint, ModuleVitals, Vitals
 from hndoctor.render.axis import Axis, Scale, Tick, dots, log_scale, nice, path, step_of
 from hndoctor.render.figures import number, percent, portion, rate
 from hndoctor.render.templates import Words
+from hndoctor.rules._previews_relative import noise_seen
 
 CAP = 0.3  # loss; the guide's line (G30)
 WINDOW = 32  # points of the running mean, as the loss rules take it
@@ -118,7 +119,8 @@ def _about(t: Words, key: str, series: Iterable[Series]) -> str:
 
 
 def _noise(vitals: Vitals, axis: Axis, t: Words) -> Lane:
-    points = sorted((p.step, p.noise) for p in vitals.previews if p.step is not None and p.noise is not None)
+    noise = noise_seen(vitals)
+    points = sorted((p.step, noise[p.path]) for p in vitals.previews if p.step is not None and p.path in noise)
     if not points:
         return Lane("noise", t["lane.noise"], 0, "", empty=t["lane.noise_empty"])
     scale = Scale(0.0, 1.0, 64)

@@ -11,14 +11,14 @@ import binascii
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import quote
 
 from hndoctor.records import Diagnosis, Preview, Vitals
-from hndoctor.render.figures import clean, number, percent, steps
+from hndoctor.render.figures import clean, link, number, percent, steps
 from hndoctor.render.lanes import NOISE_LINE
 from hndoctor.render.templates import Told, Words
+from hndoctor.rules._previews_relative import noise_seen
 from hndoctor.rules.spoken import spoken
 
 BUDGET = 1_100_000  # base64 bytes of thumbnails in a report of up to FEW previews, so that it stays below 2 MB
@@ -62,7 +62,8 @@ class Strip:
 def strip_of(diagnosis: Diagnosis, vitals: Vitals, t: Words, beside: bool) -> Strip:
     """The previews as the page shows them; `beside`: the page lies in the run folder, so files can be linked."""
     shown = sorted(vitals.previews, key=lambda p: (p.step is None, p.step or 0, p.path))
-    alike = Counter(map(_made, shown))
+    made = [_made(p) for p in shown]
+    alike = Counter(made)
     usual = _usual(alike)
     sources = thumbnails(shown, _telling(diagnosis, shown))
     states = {s.step: s.state.value for s in diagnosis.course}
@@ -71,10 +72,11 @@ def strip_of(diagnosis: Diagnosis, vitals: Vitals, t: Words, beside: bool) -> St
         if finding.subject is not None:
             said.setdefault(finding.subject, []).append(spoken(finding.message))
     keep = [i for i, source in enumerate(sources) if source is not None or len(shown) <= FEW]
-    series = {made: i for i, made in enumerate(alike)}
-    odd = [_odd(_made(p), usual, alike[_made(p)] == 1, t) for p in shown]
+    series = {how: i for i, how in enumerate(alike)}
+    noise = noise_seen(vitals)
+    odd = [_odd(how, usual, alike[how] == 1, t) for how in made]
     frames = tuple(
-        replace(_frame(shown[i], sources[i], states, said, t, beside), odd=odd[i], series=series[_made(shown[i])])
+        replace(_frame(shown[i], sources[i], noise, states, said, t, beside), odd=odd[i], series=series[made[i]])
         for i in keep
     )
     return Strip(frames, len(shown) - len(frames), None if usual else _none_alike(shown, t))
@@ -124,6 +126,7 @@ def _named(keys: Sequence[str], t: Words) -> str:
 def _frame(
     preview: Preview,
     source: str | None,
+    noises: Mapping[str, float],
     states: dict[int, str],
     said: dict[str, list[str]],
     t: Words,
@@ -132,7 +135,7 @@ def _frame(
     why = [t.told(message) for message in dict.fromkeys(said.get(preview.path, ()))]
     if preview.unreadable is not None:
         why.insert(0, Told(t("strip.unreadable", why=t.told(preview.unreadable).text), t.language))
-    noise = preview.noise
+    noise = noises.get(preview.path)
     return Frame(
         preview.step,
         t["strip.no_step"] if preview.step is None else steps(preview.step),
@@ -148,11 +151,6 @@ def _frame(
         link(preview.path) if beside else None,
         _facts(preview, t),
     )
-
-
-def link(path: str) -> str:
-    """A relative link that can only be a file below the report: percent-encoded, and never a scheme."""
-    return "./" + quote(path.replace("\\", "/").lstrip("/").encode("utf-8", "surrogatepass"), safe="/")
 
 
 def _range(preview: Preview) -> str | None:

@@ -8,7 +8,7 @@ training pictures, whether it is what the network was to learn.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 
 from hndoctor.calibration import Compared, Probability, compare, compare_kind, log_odds
@@ -119,6 +119,13 @@ def judged_noise(preview: Preview, references: References) -> Probability:
     if references.kind:
         judged.append(compare_kind(_compared(preview, references.kind), _deviation(alone)))
     return min(judged, key=lambda p: p.value)
+
+
+def noise_seen(vitals: Vitals) -> dict[str, float]:
+    """The probability that findings tell of, by the path of the preview: beside its references where it has any."""
+    ordered = replace(vitals, previews=readable(vitals.previews))  # once, not for every preview
+    known = (p for p in vitals.previews if p.noise is not None)
+    return {p.path: judged_noise(p, references_of(p, ordered)).value for p in known}
 
 
 def noise_probability(preview: Preview, references: Sequence[Preview] = ()) -> float:

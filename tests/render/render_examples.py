@@ -632,9 +632,8 @@ def large(checkpoints: int, previews: int, name: str = "large", side: int = 256)
     shown = tuple(replace(p, thumbnail=thumb) for p in shown)
     one = checkpoint(1000, name=name)
     files = tuple(replace(one, path=f"hypernetworks/{name}-{s}.pt", step=s, stored_step=s - 1) for s in steps)
-    made = Vitals(
-        vitals.run, name, files, (), shown, losses(100 * checkpoints, 5e-6, every=5), settings=vitals.settings
-    )
+    log = losses(100 * checkpoints, 5e-6, every=5)
+    made = Vitals(vitals.run, name, files, (), shown, losses=log, settings=vitals.settings)
     return replace(diagnosis, course=course), made
 
 

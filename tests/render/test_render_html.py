@@ -18,9 +18,10 @@ from hndoctor.render import digest_of, render_html, render_index
 from hndoctor.render.axis import Axis, Scale, axis_of, log_scale, nice, path
 from hndoctor.render.compare import MOST, compare
 from hndoctor.render.course import guide_band, step_at
+from hndoctor.render.figures import link
 from hndoctor.render.heat import heat_of, runs_of
 from hndoctor.render.lanes import running_mean, thinned
-from hndoctor.render.strip import BUDGET, link, smaller, strip_of, thumbnails
+from hndoctor.render.strip import BUDGET, smaller, strip_of, thumbnails
 from hndoctor.render.templates import LANGUAGES, Words, asset
 from hndoctor.rules.dose import Clock
 
