@@ -273,6 +273,9 @@ class ValidationPoint:
     train_base: float | None = None
     items: tuple[float, ...] = ()  # held-out items one by one, for paired comparison
     base_items: tuple[float, ...] = ()
+    # ln(loss under another picture's caption / under its own) of each picture, held-out ones first
+    caption_gaps: tuple[float, ...] = ()
+    base_caption_gaps: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -458,7 +461,7 @@ class Station:
     checkpoint: str | None
     state: State
     p: dict[str, float]  # "starting", "healthy", "overtrained", "broken"; sums to 1 (empty when unreadable)
-    channels: tuple[str, ...] = ()  # "weights", "previews", "losses", "validation", "prior"
+    channels: tuple[str, ...] = ()  # "weights", "previews", "losses", "validation", "captions", "prior"
 
 
 @dataclass(frozen=True)

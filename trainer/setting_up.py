@@ -174,8 +174,18 @@ def _training(
 
 
 def _validation(course: Course, material: Material, base: BaseModel, folder: RunFolder) -> Validation:
+    return Validation(
+        Objective(base.unet, base.schedule, course.config.precision),
+        course.injection,
+        *validated(material, course.config.seed, len(base.schedule.alphas)),
+        folder.root / VALIDATION_BASE,
+        base.hash,
+    )
+
+
+def validated(material: Material, seed: int, timesteps: int) -> tuple[list[Batch], list[Batch]]:
     """Held-out pictures, and as many training pictures, by their mean latents and plain captions."""
-    data, seed, timesteps = material.data, course.config.seed, len(base.schedule.alphas)
+    data = material.data
 
     def made(
         pictures: Sequence[Picture], latents: Sequence[Tensor], weights: Sequence[Tensor | None]
@@ -184,11 +194,7 @@ def _validation(course: Course, material: Material, base: BaseModel, folder: Run
         return items(latents, context, [picture.name for picture in pictures], timesteps, seed, weights)
 
     count = min(len(material.held_out), len(data.pictures))
-    return Validation(
-        Objective(base.unet, base.schedule, course.config.precision),
-        course.injection,
+    return (
         made(material.held_out, material.held_out_latents.mean, material.held_out_weights),
         made(data.pictures[:count], data.latents.mean[:count], data.weights[:count]),
-        folder.root / VALIDATION_BASE,
-        base.hash,
     )

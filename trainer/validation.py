@@ -17,6 +17,7 @@ from torch import Tensor
 
 from hndoctor.records import ValidationPoint
 from trainer import seeding
+from trainer.caption_gap import Swapped, gaps
 from trainer.data import Batch
 from trainer.diffusion import Injection
 from trainer.interrupts import NEVER, Stop
@@ -54,18 +55,20 @@ def items(
 
 @dataclass(frozen=True)
 class Baseline:
-    """The losses of the bare base model on the fixed items: they never change, so they are kept in the run."""
+    """The bare base model on the fixed items: its losses never change, so they are kept in the run."""
 
     key: str  # hash of everything they follow from
     held_out: tuple[float, ...]
     train: tuple[float, ...]
+    caption_gaps: tuple[float, ...]
 
     @classmethod
     def read(cls, path: Path, key: str) -> Baseline | None:
         """What an earlier start of the same run has measured; None if it was of other items, or cannot be read."""
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
-            found = cls(str(told["key"]), tuple(map(float, told["held_out"])), tuple(map(float, told["train"])))
+            losses = (tuple(map(float, told[name])) for name in ("held_out", "train", "caption_gaps"))
+            found = cls(str(told["key"]), *losses)
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return found if found.key == key else None
@@ -85,6 +88,7 @@ class Validation:
     ) -> None:
         self.objective, self.injection = objective, injection
         self.held_out, self.train = tuple(held_out), tuple(train)
+        self.swapped = Swapped.of(self.held_out, self.train)
         key = self._key(base_hash)
         known = Baseline.read(cache, key) if cache is not None else None
         self.known = known is not None
@@ -92,15 +96,18 @@ class Validation:
 
     def measure(self, number: int, stop: Stop = NEVER) -> ValidationPoint:
         """The point of the checkpoint that is numbered so.  Raises `LeftError` when `stop` is set."""
-        held_out, train = self._losses(self.held_out, stop), self._losses(self.train, stop)
+        held_out, train, captions = self._measured(stop)
+        base = self.base
         return ValidationPoint(
             step=number,
             held_out=_mean(held_out),
-            held_out_base=_mean(self.base.held_out),
+            held_out_base=_mean(base.held_out),
             train=_mean(train),
-            train_base=_mean(self.base.train),
+            train_base=_mean(base.train),
             items=held_out,
-            base_items=self.base.held_out,
+            base_items=base.held_out,
+            caption_gaps=captions,
+            base_caption_gaps=base.caption_gaps if captions else (),
         )
 
     def held_out_of(self, network: Hypernetwork, stop: Stop = NEVER) -> float:
@@ -110,7 +117,13 @@ class Validation:
 
     def _bare(self, key: str) -> Baseline:
         with self.injection.disabled():
-            return Baseline(key, self._losses(self.held_out), self._losses(self.train))
+            return Baseline(key, *self._measured())
+
+    def _measured(self, stop: Stop = NEVER) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+        """The losses of the held-out and of the training items, and the caption gaps of both."""
+        sets = (self.held_out, self.train, self.swapped.items)
+        held_out, train, swapped = (self._losses(items_, stop) for items_ in sets)
+        return held_out, train, gaps(self.swapped.own((*held_out, *train), DRAWS), swapped)
 
     def _key(self, base_hash: str | None) -> str:
         """A hash of the items, the base model and the precision."""

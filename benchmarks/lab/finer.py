@@ -14,6 +14,7 @@ from pathlib import Path
 from time import monotonic
 
 from benchmarks.lab import material, store
+from benchmarks.lab.halves import work_parser
 from benchmarks.lab.oracle import HELD_OUT, Lab, one_thread
 from benchmarks.lab.run import JUDGE
 from benchmarks.lab.store import Kept
@@ -42,12 +43,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure the oracle's held-out losses on more pictures.")
-    parser.add_argument("--work", type=Path, required=True, help="where the runs' checkpoints lie")
-    parser.add_argument("--runs", type=Path, default=store.RUNS)
+    parser = work_parser("Measure the oracle's held-out losses on more pictures.")
     parser.add_argument("--model", type=Path, default=pocket.path())
     parser.add_argument("--judge", type=Path, default=JUDGE)
-    parser.add_argument("--only", nargs="+", help="names of runs")
     return parser.parse_args(argv)
 
 

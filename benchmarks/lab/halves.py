@@ -19,6 +19,15 @@ def parser_of(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def work_parser(description: str) -> argparse.ArgumentParser:
+    """Of programs that measure kept runs once more, from what they left."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--work", type=Path, required=True, help="where the runs' checkpoints lie")
+    parser.add_argument("--runs", type=Path, default=store.RUNS)
+    parser.add_argument("--only", nargs="+", help="names of runs")
+    return parser
+
+
 def by_half(args: argparse.Namespace) -> Iterator[tuple[str, list[Kept]]]:
     """The name of each half asked for, with its runs; all are read once."""
     kept = list(store.all_kept(args.runs))

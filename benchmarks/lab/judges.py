@@ -10,16 +10,33 @@ from benchmarks.lab.store import Kept
 from hndoctor import judge
 from hndoctor.diagnose.channels import is_finite
 from hndoctor.diagnose.stations import step_of
-from hndoctor.records import Vitals
+from hndoctor.records import ValidationPoint, Vitals
 from hndoctor.rules.windows import smoothed
 
 CHANNELS: Mapping[str, Callable[[Vitals], Vitals]] = {
     "weights": lambda vitals: replace(vitals, checkpoints=(), unreadable=()),
     "previews": lambda vitals: replace(vitals, previews=()),
     "losses": lambda vitals: replace(vitals, losses=()),
-    "validation": lambda vitals: replace(vitals, validation=()),
+    "validation": lambda vitals: replace(vitals, validation=tuple(map(_gaps_only, _with_gaps(vitals)))),
+    "captions": lambda vitals: replace(vitals, validation=tuple(map(_losses_only, vitals.validation))),
 }
 """How to take a channel away."""
+
+
+def _with_gaps(vitals: Vitals) -> list[ValidationPoint]:
+    return [point for point in vitals.validation if point.caption_gaps]
+
+
+def _gaps_only(point: ValidationPoint) -> ValidationPoint:
+    """Losses of 0 are none that were measured."""
+    return ValidationPoint(
+        point.step, 0.0, 0.0, caption_gaps=point.caption_gaps, base_caption_gaps=point.base_caption_gaps
+    )
+
+
+def _losses_only(point: ValidationPoint) -> ValidationPoint:
+    return replace(point, caption_gaps=(), base_caption_gaps=())
+
 
 Judge = Callable[[Kept], Opinion]
 LOSS_CAP = 0.3  # G30

@@ -1,4 +1,7 @@
-"""What is kept of a run: `runs/<name>/vitals.json.gz` and `oracle.json.gz`, small enough for the repository."""
+"""What is kept of a run: `runs/<name>/vitals.json.gz` and `oracle.json.gz`, small enough for the repository.
+
+Beside them, where it was measured afterwards, `finer.json.gz` and `captions.json.gz`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from hndoctor.records import Vitals
 from hndoctor.vitals.stored import from_json, to_json
 
 RUNS = Path(__file__).parent / "runs"
-VITALS, ORACLE, FINER = "vitals.json.gz", "oracle.json.gz", "finer.json.gz"
+VITALS, ORACLE, FINER, CAPTIONS = "vitals.json.gz", "oracle.json.gz", "finer.json.gz", "captions.json.gz"
 VERSION = 1  # of oracle.json; what another one measured is measured again
 
 
@@ -62,9 +65,9 @@ def load(folder: Path) -> Kept:
     return Kept(
         msgspec.convert(told["configuration"], Configuration),
         msgspec.convert(told["oracle"], Oracle),
-        from_json(gzip.decompress((folder / VITALS).read_bytes())),
+        captioned(from_json(gzip.decompress((folder / VITALS).read_bytes())), _by_number(folder / CAPTIONS)),
         told["notes"],
-        _more(folder),
+        _by_number(folder / FINER),
     )
 
 
@@ -73,11 +76,27 @@ def save_finer(folder: Path, losses: Mapping[int, Sequence[float]]) -> None:
     write_whole(folder / FINER, [gzip.compress(json.dumps(losses).encode(), 9, mtime=0)])
 
 
-def _more(folder: Path) -> dict[int, tuple[float, ...]]:
-    """Nothing where the run was not measured so, or has other checkpoints by now."""
-    file = folder / FINER
+def save_captions(folder: Path, gaps: Mapping[int, Sequence[float]]) -> None:
+    """Write the caption gaps by checkpoint, the bare base model's as 0."""
+    rounded = {number: [round(gap, 5) for gap in each] for number, each in gaps.items()}
+    write_whole(folder / CAPTIONS, [gzip.compress(json.dumps(rounded).encode(), 9, mtime=0)])
+
+
+def _by_number(file: Path) -> dict[int, tuple[float, ...]]:
+    """Nothing where the run was not measured so."""
     told = json.loads(gzip.decompress(file.read_bytes())) if file.exists() else {}
-    return {int(number): tuple(losses) for number, losses in told.items()}
+    return {int(number): tuple(values) for number, values in told.items()}
+
+
+def captioned(vitals: Vitals, gaps: Mapping[int, tuple[float, ...]]) -> Vitals:
+    """With the caption gaps that were measured afterwards, where the trainer did not write them yet."""
+    if not gaps:
+        return vitals
+    points = (
+        replace(point, caption_gaps=gaps[point.step], base_caption_gaps=gaps[0]) if point.step in gaps else point
+        for point in vitals.validation
+    )
+    return replace(vitals, validation=tuple(points))
 
 
 def finer(oracle: Oracle, more: Mapping[int, tuple[float, ...]]) -> Oracle:

@@ -14,8 +14,8 @@ from hndoctor.diagnose.stations import Stop
 from hndoctor.diagnose.validation import spoils, validation_row
 from hndoctor.records import Checkpoint, Vitals
 from hndoctor.rules.alignment import is_by_chance
+from hndoctor.rules.captioned import Followed, followed_along
 from hndoctor.rules.paired import drifts
-from hndoctor.rules.stretches import gains_of
 from hndoctor.rules.windows import lasting_nan, mean_of, rises
 
 STARTING, HEALTHY, OVERTRAINED, BREAKING, BROKEN = range(5)  # BREAKING: the first stop after breakage, where signs lag
@@ -46,6 +46,7 @@ def _without_breakage(row: Row) -> Row:
 def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]) -> tuple[Seen, ...]:
     """What is seen at every stop.  `noise`: probability of noise by the path of the preview."""
     drift = {one.step: one for one in drifts(vitals.validation, from_base=True)}
+    followed = {one.step: one for one in followed_along(vitals.validation)}
     layouts = layouts_of(vitals)
     shown = sum(bool(_noises(stop, noise)) for stop in stops)
     risen = {one.now.step: one.times for one in rises(vitals.losses)}
@@ -54,11 +55,14 @@ def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]
     spoilt = False
     found = []
     for stop in stops:
+        captions = _captions(stop, followed)
+        lost = captions is not None and captions[BROKEN] >= believed.LOST_SPOILS
         parts = {
             "weights": _weights(stop, gain),
             "previews": _previews(stop, noise, layouts, shown),
             "losses": _losses(stop, risen, dead),
-            "validation": validation_row(stop, drift, spoilt),
+            "validation": validation_row(stop, drift, spoilt or lost),
+            "captions": captions,
         }
         found.append(Seen({name: row for name, row in parts.items() if row is not None}))
         spoilt = spoilt or any(spoils(point, drift.get(point.step)) for point in stop.validation)
@@ -70,8 +74,10 @@ def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]
 
 
 def gain_of(checkpoint: Checkpoint) -> float | None:
-    """The gain that counts: all modules' where they agree, less of a module that stands alone; None: not computed."""
-    gains = gains_of(checkpoint)
+    """The gain that counts: all modules' where they agree, less of a module that stands alone, of a key up to where its
+    attention is settled; None: not computed."""
+    known = [(module.side, module.gain) for module in checkpoint.modules if module.gain is not None]
+    gains = [min(gain, believed.GAIN_KEY) if side == "k" else gain for side, gain in known]
     return max(math.sqrt(median(gains) * max(gains)), believed.GAIN_ALONE * max(gains)) if gains else None
 
 
@@ -142,6 +148,20 @@ def _noise_sign(noise: float) -> float:
     broken = noise * believed.NOISE_SEEN + (1 - noise) * (1 - believed.NOISE_SEEN)
     sound = noise * believed.NOISE_FALSE + (1 - noise) * (1 - believed.NOISE_FALSE)
     return math.log(broken / sound)
+
+
+# --- captions ---------------------------------------------------------------------------------------------------------
+
+
+def _captions(stop: Stop, followed: Mapping[int, Followed]) -> Row | None:
+    """What is left of the caption gap, as far as it is sure that there was one."""
+    told = next((followed[point.step] for point in reversed(stop.validation) if point.step in followed), None)
+    if told is None:
+        return None
+    least, full = believed.CAPTIONS_SURE
+    sure = min(1.0, max(0.0, (told.errors - least) / (full - least)))
+    sign = sure * interpolate(believed.CAPTIONS, told.share)
+    return (0.0, 0.0, 0.0, sign, sign)
 
 
 # --- losses -----------------------------------------------------------------------------------------------------------

@@ -143,11 +143,11 @@ def transition(
 
 def onsets_seen(stops: Sequence[Stop]) -> Iterator[float | None]:
     """The chance at each stop that overtraining begins there: where held-out pictures are measured, alike at each."""
-    count, place = sum(bool(stop.validation) for stop in stops), 0
-    for stop in stops:
-        each = believed.ONSET_SEEN / max(1, count)
-        yield each / (1 - place * each) if stop.validation else None
-        place += bool(stop.validation)
+    measured = [any(point.held_out > 0 for point in stop.validation) for stop in stops]
+    each, place = believed.ONSET_SEEN / max(1, sum(measured)), 0
+    for here in measured:
+        yield each / (1 - place * each) if here else None
+        place += here
 
 
 def _row(*values: float) -> Row:

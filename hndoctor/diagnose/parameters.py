@@ -68,6 +68,10 @@ GAIN: Curve = (
 # from .6 to 8.9 (benchmarks/lab/chance): sound to .9, worse but not broken at 1.5 to 1.8, broken from 2.5 on
 GAIN_BY_CHANCE: Curve = ((0.2, -4.0), (0.5, -3.0), (1.0, -1.5), (1.8, 0.5), (2.5, 5.0), (8.0, 12.0))
 GAIN_CERTAIN, GAIN_LIKELY, GAIN_HARMLESS = 8.0, 2.0, 0.5  # science.md §E
+# A key's gain says only how sharply attention chooses among values: beyond this more of it changes nothing.  Lab,
+# tuning half: by-heart-07 and -13 follow captions and keep their benefit while one key's gain goes from 31 to 1,550 and
+# from 19 to 310, all values' staying below 7; in other sound runs keys reach 17
+GAIN_KEY = 16.0
 GAIN_UNKNOWN = -0.5  # finite weights whose gain cannot be computed say little; guess
 GAIN_ALONE = 0.5  # a single module counts as if all had this share of its gain, or the mean with the median; guess
 RMS_EXPLODED, RMS_WEIGHT = 1.0, 6.0  # RMS of a module: 100 times the web UI's Normal initialisation; guess
@@ -133,7 +137,8 @@ HARM_BROKEN: Curve = (
 # at 200, and its captions are lost at both
 HARM_SPOILS = 0.05
 # the same from this sign of a lost benefit on.  Lab, tuning half: memorised-03 loses 45 % of it at 1,250 steps, and its
-# captions with it, and has most of its loss back at 2,500; sound runs lose up to 11 %, which is no sign
+# captions with it, and has most of its loss back at 2,500; sound runs lose up to 11 %, which is no sign.
+# A caption gap that is lost does so where its own sign is as large
 LOST_SPOILS = 1.0
 # share of that weight where training items are not told: of 22 public curves one rises by half and is no breakage
 HARM_UNSHARED = 0.5
@@ -143,6 +148,13 @@ HARM_OVERTRAINED: Curve = (
     (0.2, 2.5),
 )  # the same -> overtrained: benefit gone (science.md §0.4)
 IMPROVED_STARTING: Curve = ((1.0, 0.4), (3.0, -1.5), (6.0, -4.0))  # improvement in standard errors -> still starting
+
+# share of the caption gap that is left -> broken.  Lab, tuning half: of 235 sound checkpoints that tell it one in fifty
+# lies below .6 (slow-05 at .3, a stop before it breaks), of 29 broken ones whose loss is like the base model's nine in
+# ten below .32
+CAPTIONS: Curve = ((0.1, 4.0), (0.3, 2.0), (0.5, 0.0), (0.7, -1.5), (1.0, -3.0))
+# standard errors by which the gap must have been above nothing for that to count: not at all, and in full
+CAPTIONS_SURE = 1.0, 3.0
 
 # --- what is not seen -------------------------------------------------------------------------------------------------
 

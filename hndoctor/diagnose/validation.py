@@ -22,6 +22,8 @@ def validation_row(stop: Stop, drift: Mapping[int, Drift], spoilt: bool) -> Row 
     if not stop.validation:
         return None
     point = stop.validation[-1]
+    if point.held_out <= 0:
+        return None  # no loss was measured
     change, risen = against_base(point), drift.get(point.step)
     overtrained = believed.RISE_WEIGHT * (_unshared_sign(risen, point) if risen else 0.0) + _gap_sign(point)
     starting, broken = 0.0, _lost_sign(risen) if risen else 0.0

@@ -19,6 +19,7 @@ MAX_BYTES = 8 << 20  # of a settings file or a validation log; real ones are kil
 MAX_ITEMS = 4096  # held-out items of one validation; more are cut, they add nothing to a paired test
 MAX_STEP = 10**9
 MAX_LOSS = 1e12  # of a validation: a mean square of predictions; more is a damaged number, and its square no float
+MAX_GAP = 60.0  # logarithm of a ratio of two losses, each of them from 1e-12 to `MAX_LOSS`
 
 
 def read(path: Path) -> Settings:
@@ -161,6 +162,7 @@ def _point(given: Mapping[str, Any]) -> ValidationPoint | None:
     if step is None or held_out is None or base is None:
         return None
     items, base_items = _items(given.get("items")), _items(given.get("base_items"))
+    gaps, base_gaps = _gaps(given.get("caption_gaps")), _gaps(given.get("base_caption_gaps"))
     return ValidationPoint(
         step=step,
         held_out=held_out,
@@ -169,6 +171,8 @@ def _point(given: Mapping[str, Any]) -> ValidationPoint | None:
         train_base=_loss(given.get("train_base")),
         items=items,
         base_items=base_items if len(base_items) == len(items) else (),
+        caption_gaps=gaps if len(base_gaps) == len(gaps) else (),
+        base_caption_gaps=base_gaps if len(base_gaps) == len(gaps) else (),
     )
 
 
@@ -176,6 +180,13 @@ def _items(value: object) -> tuple[float, ...]:
     """All items or none: an item that is not a number would shift its neighbours in a paired comparison."""
     items = tuple(_loss(one) for one in _list(value)[:MAX_ITEMS])
     return tuple(one for one in items if one is not None) if None not in items else ()
+
+
+def _gaps(value: object) -> tuple[float, ...]:
+    """All logarithms or none, as with items."""
+    gaps = tuple(_finite(one) for one in _list(value)[:MAX_ITEMS])
+    known = tuple(one for one in gaps if one is not None and abs(one) <= MAX_GAP)
+    return known if len(known) == len(gaps) else ()
 
 
 def _list(value: object) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hndoctor.records import LossPoint, ModuleVitals, Vitals
@@ -61,6 +61,7 @@ def lanes(vitals: Vitals, axis: Axis, t: Words) -> tuple[Lane, ...]:
         _noise(vitals, axis, t),
         _loss(vitals, axis, t),
         _validation(vitals, axis, t),
+        *_captions(vitals, axis, t),
         _rate(vitals, axis, t),
         _modules(vitals, axis, t, "gain", 124, lambda m: m.gain),
         _modules(vitals, axis, t, "norm", 96, lambda m: m.rms),
@@ -168,6 +169,25 @@ def _validation(vitals: Vitals, axis: Axis, t: Words) -> Lane:
     ticks = tuple(Tick(scale.y(v), against(v)) for v in nice(scale.low, scale.high, 3))
     mark = Mark(scale.y(1.0), t["lane.validation_base"])
     return Lane("validation", t["lane.validation"], 96, _about(t, "validation", drawn), ticks, tuple(drawn), (mark,))
+
+
+def _captions(vitals: Vitals, axis: Axis, t: Words) -> Iterator[Lane]:
+    """How much worse pictures are predicted under another's caption; no lane where no validation tells it."""
+    told = sorted((one for one in vitals.validation if one.caption_gaps), key=lambda one: one.step)
+    if told:
+        bare = _times(told[0].base_caption_gaps or (0.0,))
+        ratios = [_times(point.caption_gaps) for point in told]
+        scale = Scale(min(1.0, bare, *ratios) - 0.005, 1.02 * max(bare, *ratios), 64)
+        points = [(point.step, ratio) for point, ratio in zip(told, ratios, strict=True)]
+        line = series_of(t["lane.captions_gap"], "held", points, axis, scale, against)
+        ticks = tuple(Tick(scale.y(v), against(v)) for v in nice(scale.low, scale.high, 3))
+        mark = Mark(scale.y(bare), t["lane.validation_base"])
+        yield Lane("captions", t["lane.captions"], 64, _about(t, "captions", (line,)), ticks, (line,), (mark,))
+
+
+def _times(gaps: Sequence[float]) -> float:
+    """The ratio that the mean logarithm stands for, as far as a scale can hold it."""
+    return math.exp(max(-5.0, min(5.0, math.fsum(gaps) / len(gaps))))
 
 
 def against(share: float) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from hndoctor.formats.counted import counted
 from hndoctor.formats.schedule import Segment
 from hndoctor.records import Severity, Vitals
+from hndoctor.rules.captioned import RULES_CAPTIONS
 from hndoctor.rules.dose import base_of, same_rate, schedule_of
 from hndoctor.rules.engine import Sign, rule
 from hndoctor.rules.paired import Drift, against_base, drifts, gap
@@ -185,4 +186,5 @@ RULES_LOSSES = (
     validation_got_worse,
     worse_than_no_network,
     learns_by_heart,
+    *RULES_CAPTIONS,
 )

@@ -91,7 +91,8 @@ def gain_of(checkpoint: Checkpoint) -> float | None:
     return max(gains_of(checkpoint), default=None)
 
 
-def largest_gain(checkpoint: Checkpoint) -> tuple[str, float] | None:
-    """The module of the largest gain, and that gain."""
-    known = [(module.gain, label(module)) for module in checkpoint.modules if module.gain is not None]
+def largest_gain(checkpoint: Checkpoint, side: str = "kv") -> tuple[str, float] | None:
+    """The module of the largest gain, of keys or of values only if `side` says so, and that gain."""
+    of_side = (module for module in checkpoint.modules if module.side in side)
+    known = [(module.gain, label(module)) for module in of_side if module.gain is not None]
     return (max(known)[1], max(known)[0]) if known else None

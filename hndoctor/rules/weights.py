@@ -34,7 +34,8 @@ GAIN_LARGE = 1.7  # objects drift (science.md §E); below it no jump of the gain
 # Random weights of a gain of 2 in all modules lose the caption, of 8 and 32 make colourful noise (science.md §E), but
 # what is learned may reach further: in the lab's tuning half sound checkpoints have single modules up to 17 and medians
 # up to 4.1 (slow-03, by-heart-01), broken ones single modules from 7.4 and medians from 3.5 on.  So up to there it is
-# a warning, and an error from where nothing sound has been seen: explosions pass it at once (sudden-02: 61, median 20)
+# a warning, and an error from where nothing sound has been seen: explosions pass it at once (sudden-02: 61, median 20).
+# A key alone is none, however large: it only says how sharply attention chooses (sound by-heart-07: one key at 1,550)
 GAIN_ODD, MEDIAN_ODD = 8.0, 2.0
 GAIN_NOISE, MEDIAN_NOISE = 32.0, 8.0
 # Weights that are as good as random: on the pocket model all 22 networks of median gains from 2.5 on were broken by the
@@ -77,7 +78,8 @@ def exploded(vitals: Vitals) -> Iterator[Sign]:
     """The network changes its contexts far too much.
 
     A sound network mostly adds less than a context's own length; a few of its modules may add several times that.
-    Eight times in most modules, or thirty in one, leaves nothing of the prompt: every picture is colourful noise (G29).
+    Eight times in most modules, or thirty in one of values (v), leaves nothing of the prompt: every picture is
+    colourful noise (G29).  One of keys (k) only sharpens attention: it may reach hundreds while the network works.
     Of weights that point nowhere, as if drawn by chance, twice is enough.
     Go back to a checkpoint from before the rise and lower the rate; where the very first checkpoint is like this, start
     again.  A warning is no reason to stop while previews still follow their prompts.
@@ -104,7 +106,7 @@ def _explosion(stretch: Stretch, excess: Excess | None, sure: float, severity: S
 
 def _ruinous(checkpoint: Checkpoint) -> Excess | None:
     """Beyond doubt: a gain in the range of noise, of one module or of most; random weights; or of another order."""
-    found = largest_gain(checkpoint)
+    found = largest_gain(checkpoint, side="v")
     gains = gains_of(checkpoint)
     if found and found[1] >= GAIN_NOISE:
         return f"the gain of {found[0]} is", found[1], GAIN_NOISE

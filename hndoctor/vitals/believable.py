@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from hndoctor.formats.settings import MAX_LOSS
+from hndoctor.formats.settings import MAX_GAP, MAX_LOSS
 from hndoctor.records import Checkpoint, ModuleVitals, Preview, Settings, TensorVitals, ValidationPoint, Vitals
 
 MOST = 10**9  # steps, and pixels of a side: beyond this, a number is a mistake
@@ -77,7 +77,8 @@ FINGERPRINT = 192  # numbers of a colour thumbnail: 8 x 8 pixels
 
 def _of_point(point: ValidationPoint) -> bool:
     losses = (point.held_out, point.held_out_base, point.train, point.train_base, *point.items, *point.base_items)
-    return not (0 <= point.step <= MOST and all(loss is None or 0 <= loss <= MAX_LOSS for loss in losses))
+    sound = 0 <= point.step <= MOST and all(loss is None or 0 <= loss <= MAX_LOSS for loss in losses)
+    return not sound or not all(abs(gap) <= MAX_GAP for gap in (*point.caption_gaps, *point.base_caption_gaps))
 
 
 def _of_settings(settings: Settings) -> tuple[int, ...]:

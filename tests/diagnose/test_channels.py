@@ -40,6 +40,47 @@ def modules(checkpoint, *changes):
     return replace(checkpoint, modules=(*made, *checkpoint.modules[len(made) :]))
 
 
+# --- captions ---------------------------------------------------------------------------------------------------------
+
+
+def captioned(share, spread=0.0, held_out=0.09):
+    """A validation whose caption gap was 1 under the bare base model, with an error of `spread` / sqrt(2)."""
+    (point,) = validation({500: held_out})
+    bare = (1 - 2 * spread, 1.0, 1 + 2 * spread) if spread else (0.99, 1.0, 1.01)
+    return replace(point, caption_gaps=tuple(share + one - 1 for one in bare), base_caption_gaps=bare)
+
+
+def captions_sign(*points):
+    return [row and row[BROKEN] for row in said("captions", validation=points)]
+
+
+def test_what_is_left_of_the_caption_gap_speaks_for_and_against_breakage():
+    for share in (0.0, 0.2, 0.6, 1.0, 2.0):
+        assert captions_sign(captioned(share)) == [pytest.approx(interpolate(believed.CAPTIONS, share))]
+    assert captions_sign(*validation({500: 0.09})) == [None], "not measured"
+    (row,) = said("captions", validation=(captioned(0.0),))
+    assert row[:BREAKING] == (0.0, 0.0, 0.0)
+    assert row[BREAKING] == row[BROKEN]
+
+
+def test_a_caption_gap_counts_as_far_as_it_was_sure():
+    least, full = believed.CAPTIONS_SURE
+    (whole,) = captions_sign(captioned(0.0))
+    errors = [1 / (2 * spread * math.sqrt(2 / 3)) for spread in (0.3, 0.5, 0.9)]
+    signs = [captions_sign(captioned(0.0, spread))[0] for spread in (0.3, 0.5, 0.9)]
+    expected = [whole * min(1, max(0, (one - least) / (full - least))) for one in errors]
+    assert signs == [pytest.approx(one) for one in expected]
+    assert signs[-1] == 0 < signs[0] < whole
+
+
+def test_where_captions_are_lost_a_low_loss_no_longer_speaks_against_breakage():
+    def sign(share):
+        return said("validation", validation=(captioned(share, held_out=0.05),))[-1][BROKEN]
+
+    assert sign(1.0) < -1
+    assert sign(0.1) == 0
+
+
 # --- weights ----------------------------------------------------------------------------------------------------------
 
 
@@ -50,6 +91,14 @@ def test_the_gain_that_counts_is_all_modules_where_they_agree_and_less_of_one_th
     most = modules(a_checkpoint(500, 8.0), {"gain": 10.0}, {"gain": None})
     assert gain_of(most) == pytest.approx(math.sqrt(80))
     assert gain_of(a_checkpoint(500, None)) is None
+
+
+def test_of_a_key_no_gain_counts_beyond_where_attention_is_settled():
+    def counted(side, gain):
+        return gain_of(modules(a_checkpoint(500, 0.1), {"gain": gain, "side": side}))
+
+    assert counted("k", 1000.0) == counted("k", believed.GAIN_KEY) > counted("k", believed.GAIN_KEY / 2)
+    assert counted("v", 1000.0) == pytest.approx(believed.GAIN_ALONE * 1000)
 
 
 @pytest.mark.parametrize("field", ["nan", "posinf", "neginf"])

@@ -93,6 +93,19 @@ def test_validation_lines(tmp_path):
     assert points[0] == ValidationPoint(100, 0.1, 0.2, 0.3, 0.4, (0.1,), (0.2,))
 
 
+def test_caption_gaps_are_read_whole_or_not_at_all(tmp_path):
+    def read(**more):
+        line = {"step": 1, "held_out": 0.1, "held_out_base": 0.2, **more}
+        (point,) = read_validation(written(tmp_path, "validation.jsonl", json.dumps(line)))
+        return point.caption_gaps, point.base_caption_gaps
+
+    assert read() == ((), ())
+    assert read(caption_gaps=[0.1, -0.2], base_caption_gaps=[0, 0.3]) == ((0.1, -0.2), (0.0, 0.3))
+    for bad in ([0.1, None], [0.1, 1e3], [0.1, "x"], [0.1], 3, [0.1, float("nan")]):
+        assert read(caption_gaps=bad, base_caption_gaps=[0.1, 0.2])[0] == ()
+    assert read(caption_gaps=[0.1, 0.2]) == ((), ()), "with nothing to compare them with"
+
+
 def test_items_that_cannot_be_paired_are_dropped(tmp_path):
     line = {"step": 1, "held_out": 0.1, "held_out_base": 0.2, "items": [0.1, None], "base_items": [0.2, 0.3]}
     assert read_validation(written(tmp_path, "validation.jsonl", json.dumps(line)))[0].items == ()

@@ -14,8 +14,8 @@ from benchmarks.lab.judges import CHANNELS, JUDGES, diagnosed, loss_over_the_cap
 from benchmarks.lab.population import population
 from benchmarks.lab.store import Kept
 from benchmarks.lab.truth import Measures, Oracle
-from hndoctor.records import LossPoint
-from tests.makers import a_run
+from hndoctor.records import LossPoint, ValidationPoint
+from tests.makers import a_run, validation
 
 STEPS = (500, 1000, 1500, 2000)
 
@@ -92,8 +92,27 @@ def test_the_diagnosis_and_the_baselines_find_this_breakage(kept: Kept) -> None:
 @pytest.mark.parametrize("channel", list(CHANNELS))
 def test_a_channel_that_is_taken_away_is_gone(kept: Kept, channel: str) -> None:
     missing = CHANNELS[channel](kept.vitals)
-    assert not getattr(missing, {"weights": "checkpoints"}.get(channel, channel))
     assert missing.settings == kept.vitals.settings
+    if channel != "captions":
+        assert not getattr(missing, {"weights": "checkpoints"}.get(channel, channel))
+
+
+def test_losses_and_caption_gaps_of_a_validation_are_taken_away_one_without_the_other(kept: Kept) -> None:
+    (point,) = validation({500: 0.09})
+    both = replace(point, caption_gaps=(0.1, 0.2, 0.3), base_caption_gaps=(0.1, 0.1, 0.2))
+    vitals = replace(kept.vitals, validation=(point, both))
+    assert CHANNELS["captions"](vitals).validation == (point, point)
+    (gaps,) = CHANNELS["validation"](vitals).validation
+    assert gaps == ValidationPoint(500, 0.0, 0.0, caption_gaps=(0.1, 0.2, 0.3), base_caption_gaps=(0.1, 0.1, 0.2))
+
+
+def test_caption_gaps_that_were_measured_afterwards_are_read_with_the_run(kept: Kept, tmp_path: Path) -> None:
+    vitals = replace(kept.vitals, validation=validation({500: 0.09, 1000: 0.08}))
+    store.save(tmp_path / "x", kept.configuration, kept.oracle, vitals, kept.notes)
+    store.save_captions(tmp_path / "x", {0: (0.1, 0.2), 1000: (0.3, -0.4)})
+    first, second = store.load(tmp_path / "x").vitals.validation
+    assert first == vitals.validation[0], "not measured there"
+    assert (second.base_caption_gaps, second.caption_gaps) == ((0.1, 0.2), (0.3, -0.4))
 
 
 def test_the_report_has_a_row_for_each_judge_and_names_failures(kept: Kept) -> None:
@@ -118,7 +137,7 @@ def test_the_fit_sees_each_checkpoint_with_its_true_state_and_scores_a_right_dia
 
     seen = list(seen_of(kept))
     assert [(one.number, one.state) for one in seen][2:] == [(1500, "broken"), (2000, "broken")]
-    assert [round(one.values["gain"], 2) for one in seen] == [0.1, 0.3, 20.0, 60.0]
+    assert [round(one.values["gain"], 2) for one in seen] == [0.1, 0.3, 18.97, 47.75]
     before, score = parameters.GAIN, log_score([kept])
     with believing("GAIN", ((0.1, 8.0), (60.0, -8.0))):
         assert log_score([kept]) < score

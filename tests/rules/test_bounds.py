@@ -203,8 +203,9 @@ def test_at_both_sides_of_the_bound(law, silent, fires):
 @pytest.mark.parametrize(
     ("evidence", "severity", "value", "limit", "sure"),
     [
-        (modules(0.1, 0.1, weights.GAIN_NOISE), Severity.ERROR, weights.GAIN_NOISE, weights.GAIN_NOISE, 0.95),
-        (modules(0.1, 0.1, weights.GAIN_NOISE - 1), Severity.WARNING, weights.GAIN_NOISE - 1, weights.GAIN_ODD, 0.7),
+        (modules(0.1, weights.GAIN_NOISE, 0.1), Severity.ERROR, weights.GAIN_NOISE, weights.GAIN_NOISE, 0.95),
+        (modules(0.1, weights.GAIN_NOISE - 1, 0.1), Severity.WARNING, weights.GAIN_NOISE - 1, weights.GAIN_ODD, 0.7),
+        (modules(1000, 0.1, 0.1), Severity.WARNING, 1000, weights.GAIN_ODD, 0.7),  # a key
         (gains(weights.MEDIAN_NOISE), Severity.ERROR, weights.MEDIAN_NOISE, weights.MEDIAN_NOISE, 0.95),
         (gains(3.0), Severity.WARNING, 3.0, weights.MEDIAN_ODD, 0.7),
     ],

@@ -248,6 +248,9 @@ def test_validation_changes_nothing_and_is_paired_with_the_bare_model(changed: C
     assert len({point.base_items for point in points}) == 1
     assert len({point.items for point in points}) == 3
     assert all(p.held_out == pytest.approx(sum(p.items) / 16) for p in points)
+    assert {len(point.caption_gaps) for point in points} == {len(points[0].base_caption_gaps)} != {0}
+    assert len({point.base_caption_gaps for point in points}) == 1
+    assert len({point.caption_gaps for point in points}) == 3
     silent = changed(validation=2, validate_every=10**6, learn_rate="1e-2", name="silent")
     done(train(silent))
     weights = [

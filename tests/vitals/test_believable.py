@@ -55,6 +55,7 @@ FORGED = {
     "a picture's fingerprint": replace(SOUND, previews=(Preview("a.png", 1, fingerprint=(0.5,)),)),
     "a loss's step": replace(SOUND, losses=(LossPoint(10**12, 0.1),)),
     "a validation": replace(SOUND, validation=(ValidationPoint(1, -1.0, 0.1),)),
+    "a caption gap": replace(SOUND, validation=(ValidationPoint(1, 0.1, 0.1, caption_gaps=(1e9,)),)),
     "settings": replace(SOUND, settings=Settings(batch_size=-2)),
 }
 

@@ -1,0 +1,76 @@
+"""How far a network still goes by captions, against the best that it was."""
+
+from dataclasses import replace
+
+import pytest
+
+from hndoctor.records import Severity, Vitals
+from hndoctor.rules import captioned as rules
+from hndoctor.rules.captioned import followed_along
+from tests.makers import validation
+
+
+def gaps(mean, spread=0.02, count=6):
+    return tuple(mean + spread * (at - (count - 1) / 2) for at in range(count))
+
+
+def run(*means, bare=0.1, spread=0.02):
+    """Validations every 500 steps whose caption gap is as given; `None`: not measured."""
+    steps = [500 * at for at in range(1, len(means) + 1)]
+    points = validation(dict.fromkeys(steps, 0.09))
+    told = (
+        point if mean is None else replace(point, caption_gaps=gaps(mean, spread), base_caption_gaps=gaps(bare, spread))
+        for point, mean in zip(points, means, strict=True)
+    )
+    return Vitals("r", "x", validation=tuple(told))
+
+
+def shares(vitals):
+    return [pytest.approx(one.share) for one in followed_along(vitals.validation)]
+
+
+def of(vitals):
+    return list(rules.captions_are_lost.look(vitals))
+
+
+def test_the_share_is_of_the_largest_gap_so_far_the_bare_base_models_included():
+    assert shares(run(0.05, 0.2, 0.1, 0.3, 0.03)) == [0.5, 2.0, 0.5, 1.5, 0.1]
+
+
+def test_a_gap_that_was_never_sure_is_told_as_such():
+    (sure,) = followed_along(run(0.0).validation)
+    (vague,) = followed_along(run(0.0, spread=0.2).validation)
+    assert sure.errors > rules.SURE > vague.errors > 0
+
+
+def test_what_is_not_measured_is_passed_over():
+    assert not followed_along(run(None, None).validation)
+    assert [one.step for one in followed_along(run(0.1, None, 0.1).validation)] == [500, 1500]
+    few = replace(run(0.1).validation[0], caption_gaps=(0.1, 0.2), base_caption_gaps=(0.1, 0.2))
+    assert not followed_along([few]), "two pictures have no spread"
+    alike = replace(few, caption_gaps=(0.0,) * 6, base_caption_gaps=(0.0,) * 6)
+    assert not followed_along([alike]), "captions that are all alike, or a base model that does not go by them"
+
+
+def test_where_other_pictures_are_held_out_it_begins_anew():
+    before, after = run(0.4, 0.1).validation
+    other = replace(after, base_items=tuple(2 * item for item in after.base_items))
+    assert [one.share for one in followed_along((before, after))] == [pytest.approx(4.0), pytest.approx(0.25)]
+    assert [one.share for one in followed_along((before, other))] == [pytest.approx(4.0), pytest.approx(1.0)]
+
+
+def test_captions_are_lost_fires():
+    (found,) = of(run(0.2, 0.3, 0.05, 0.02))
+    assert (found.step, found.limit) == (1500, rules.LOST)
+    assert found.value == pytest.approx(0.02 / 0.3)
+    assert "7% of the difference that captions made is left" in found.message
+    (against,) = of(run(0.2, -0.1))
+    assert against.message.startswith("0% of"), "a gap below nothing is none"
+    assert rules.captions_are_lost.severity is Severity.WARNING
+
+
+def test_captions_are_lost_is_silent():
+    assert not of(Vitals("r", "x"))
+    assert not of(run(0.2, 0.3, 0.15)), "half of it is there"
+    assert not of(run(0.2, 0.01, 0.2)), "it has come back"
+    assert not of(run(0.1, 0.01, spread=0.2)), "it was never sure that there was one"
