@@ -109,7 +109,8 @@ def test_a_checkpoint_that_the_trainer_removes_meanwhile_fails_no_gate(run: Path
     out, err = process.communicate()
     (judged,) = json.loads(out)["runs"]
     assert process.returncode == 0, judged["findings"]
-    assert {finding["code"] for finding in judged["findings"]} <= {"HN004"}
+    ours = {"HN120"}  # each of these files is drawn anew: of another network than the one before
+    assert {finding["code"] for finding in judged["findings"]} - ours <= {"HN004"}
     assert "Traceback" not in err
 
 
