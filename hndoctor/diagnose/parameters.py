@@ -95,7 +95,7 @@ CLEAN_OVERTRAINED = -0.7
 # mean loss -> broken (G30: over 0.3 it may be); guess
 LOSS: Curve = ((0.1, -2.5), (0.15, -1.5), (0.2, 0.0), (0.3, 1.2), (0.5, 3.0), (1.0, 5.0))
 # ln of the typical loss over the lowest before, where it rose more than noise explains (HN203) -> broken.  Lab, tuning
-# half: 8 of 18 broken runs show such a rise (.69 to 4.0), of the 39 others none.  From twice on only: with less the
+# half: 9 of 21 broken runs show such a rise (.69 to 4.0), of the 42 others none.  From twice on only: with less the
 # last sound checkpoint of drilled-01 is given up.  Height: guess
 LOSS_RISEN: Curve = ((0.7, 0.0), (1.4, 8.0))
 LOSS_FULL = 16  # points at which a mean has its full weight; guess
