@@ -102,7 +102,8 @@ def _told(course: tuple[Checkpoint, ...], fault: Callable[[TensorVitals], Fault 
 def _is_matrix(tensor: TensorVitals) -> bool:
     """A finite one that is trained, not zero throughout (that is HN116's) and stored in a format that keeps it."""
     trained = len(tensor.shape) == 2 and "upsample" not in tensor.name and not tensor.dtype.startswith("float8")
-    return trained and tensor.count >= MANY and tensor.max_abs > 0 and not nonfinite(tensor)
+    spread = tensor.max_abs > 0 and tensor.rms > 0  # a forged record may have one without the other
+    return trained and tensor.count >= MANY and spread and not nonfinite(tensor)
 
 
 def _of_one_number(tensor: TensorVitals) -> Fault | None:

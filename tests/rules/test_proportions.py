@@ -101,6 +101,7 @@ def test_one_weight_alone_is_named():
     (sign,) = not_made(max_abs=1.0, rms=0.0099)
     assert sign.message == "a weight of 768.k.linear.0.weight is 101 times the usual at step 500"
     assert not_made(max_abs=1.0, rms=0.0101) == []
+    assert not_made(max_abs=1.0, rms=0.0) == [], "a forged record"
 
 
 def test_several_are_counted():
