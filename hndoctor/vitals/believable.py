@@ -50,7 +50,8 @@ def _of_checkpoint(checkpoint: Checkpoint) -> Iterator[bool]:
 
 
 def _of_tensor(tensor: TensorVitals, *, named: bool) -> bool:
-    counts = (tensor.count, tensor.nan, tensor.posinf, tensor.neginf, tensor.zeros, tensor.dead_rows or 0)
+    kinds = (tensor.nan, tensor.posinf, tensor.neginf, tensor.zeros)  # an element is one of these at most
+    counts = (tensor.count, *kinds, tensor.dead_rows or 0, tensor.count - sum(kinds))
     sizes = (tensor.max_abs, tensor.rms, tensor.frobenius, tensor.stable_rank, tensor.effective_rank)
     measured = _positive((*sizes, *(tensor.spectral or ()))) and min((0, *counts, *tensor.shape)) == 0
     return not measured or (named and not _NAME.fullmatch(tensor.name))

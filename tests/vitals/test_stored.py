@@ -84,6 +84,15 @@ def test_a_forged_thumbnail_is_dropped():
     assert from_json(json.dumps(forged).encode()).previews[0].thumbnail is None
 
 
+def test_more_elements_of_a_kind_than_there_are_elements_are_a_forgery():
+    sound = json.loads(to_json(a_run((500,), loss=None)))
+    tensor = sound["checkpoints"][0]["tensors"][0]
+    assert from_json(json.dumps(sound).encode()).checkpoints
+    tensor.update(nan=tensor["count"], zeros=1)
+    with pytest.raises(VitalsError, match="the numbers of checkpoint"):
+        from_json(json.dumps(sound).encode())
+
+
 def test_no_such_file_is_said_in_one_line(tmp_path):
     with pytest.raises(VitalsError, match=r"vitals\.json: cannot be read"):
         load(tmp_path / "vitals.json")
