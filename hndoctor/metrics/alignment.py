@@ -30,8 +30,7 @@ def fine_colour_alignment(pixels: Pixels) -> float:
 
     Photographs .86 / .96 / 1.0; decoded latent noise .75 / .82 / .89.
     """
-    apart, whole = fine_alignment(pixels)
-    return float(apart.sum(dtype=np.float64) / whole.sum(dtype=np.float64))
+    return _ratio(*fine_alignment(pixels))
 
 
 @measure
@@ -50,7 +49,10 @@ def fine_alignment(pixels: Pixels) -> tuple[Floats, Floats]:
 
 
 def _alignment(channels: Floats) -> float:
-    apart, whole = _parts(channels)
+    return _ratio(*_parts(channels))
+
+
+def _ratio(apart: Floats, whole: Floats) -> float:
     return float(apart.sum(dtype=np.float64) / whole.sum(dtype=np.float64))
 
 

@@ -29,6 +29,7 @@ from hndoctor.render.lanes import Lane, lanes
 from hndoctor.render.made import files_of, made_of
 from hndoctor.render.strip import strip_of
 from hndoctor.render.templates import Words, asset, environment
+from hndoctor.rules._previews_relative import noise_seen
 from hndoctor.rules.engine import Rule
 
 _SPOKEN = ("heat.", "advice.cop", "dialog.", "course.", "strip.")  # the words that the script needs
@@ -42,7 +43,8 @@ def render_html(
     link to the pictures there.  The same input gives the same bytes."""
     t = Words(language)
     course = course_of(diagnosis, vitals, t)
-    tracks = lanes(vitals, course.axis, t) if course else ()
+    noise = noise_seen(vitals)
+    tracks = lanes(vitals, noise, course.axis, t) if course else ()
     heat = heat_of(vitals, t)
     return page(
         "report.html.j2",
@@ -54,7 +56,7 @@ def render_html(
         lanes=[lane for lane in tracks if lane.empty is None],
         lacking=[lane for lane in tracks if lane.empty is not None],
         heat=heat,
-        strip=strip_of(diagnosis, vitals, t, beside),
+        strip=strip_of(diagnosis, vitals, noise, t, beside),
         findings=findings_of(diagnosis, rules, t),
         not_examined=[(t.told(s.what), t.told(s.why)) for s in diagnosis.not_examined],
         made=made_of(vitals, t),

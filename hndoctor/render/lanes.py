@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hndoctor.records import LossPoint, ModuleVitals, Vitals
 from hndoctor.render.axis import Axis, Scale, Tick, dots, log_scale, nice, path, step_of
 from hndoctor.render.figures import number, percent, portion, rate
 from hndoctor.render.templates import Words
-from hndoctor.rules._previews_relative import noise_seen
 
 CAP = 0.3  # loss; the guide's line (G30)
 WINDOW = 32  # points of the running mean, as the loss rules take it
@@ -55,10 +54,13 @@ class Lane:
     empty: str | None = None
 
 
-def lanes(vitals: Vitals, axis: Axis, t: Words) -> tuple[Lane, ...]:
-    """All lanes, in the order in which people ask: what it looks like, what it loses, how fast, what it became."""
+def lanes(vitals: Vitals, noise: Mapping[str, float], axis: Axis, t: Words) -> tuple[Lane, ...]:
+    """All lanes, in the order in which people ask: what it looks like, what it loses, how fast, what it became.
+
+    `noise`: as it is judged, by the path of the preview.
+    """
     return (
-        _noise(vitals, axis, t),
+        _noise(vitals, noise, axis, t),
         _loss(vitals, axis, t),
         _validation(vitals, axis, t),
         *_captions(vitals, axis, t),
@@ -119,8 +121,7 @@ def _about(t: Words, key: str, series: Iterable[Series]) -> str:
     return t(f"lane.{key}_about") + " " + "; ".join(told)
 
 
-def _noise(vitals: Vitals, axis: Axis, t: Words) -> Lane:
-    noise = noise_seen(vitals)
+def _noise(vitals: Vitals, noise: Mapping[str, float], axis: Axis, t: Words) -> Lane:
     points = sorted((p.step, noise[p.path]) for p in vitals.previews if p.step is not None and p.path in noise)
     if not points:
         return Lane("noise", t["lane.noise"], 0, "", empty=t["lane.noise_empty"])

@@ -18,7 +18,6 @@ from hndoctor.records import Diagnosis, Preview, Vitals
 from hndoctor.render.figures import clean, link, number, percent, steps
 from hndoctor.render.lanes import NOISE_LINE
 from hndoctor.render.templates import Told, Words
-from hndoctor.rules._previews_relative import noise_seen
 from hndoctor.rules.spoken import spoken
 
 BUDGET = 1_100_000  # base64 bytes of thumbnails in a report of up to FEW previews, so that it stays below 2 MB
@@ -59,8 +58,13 @@ class Strip:
     note: str | None = None  # what holds for all of them: that no two can be compared
 
 
-def strip_of(diagnosis: Diagnosis, vitals: Vitals, t: Words, beside: bool) -> Strip:
-    """The previews as the page shows them; `beside`: the page lies in the run folder, so files can be linked."""
+def strip_of(
+    diagnosis: Diagnosis, vitals: Vitals, noise: Mapping[str, float], t: Words, beside: bool
+) -> Strip:
+    """The previews as the page shows them.
+
+    `noise`: as it is judged, by their paths; `beside`: the page lies in the run folder, so files can be linked.
+    """
     shown = sorted(vitals.previews, key=lambda p: (p.step is None, p.step or 0, p.path))
     made = [_made(p) for p in shown]
     alike = Counter(made)
@@ -73,7 +77,6 @@ def strip_of(diagnosis: Diagnosis, vitals: Vitals, t: Words, beside: bool) -> St
             said.setdefault(finding.subject, []).append(spoken(finding.message))
     keep = [i for i, source in enumerate(sources) if source is not None or len(shown) <= FEW]
     series = {how: i for i, how in enumerate(alike)}
-    noise = noise_seen(vitals)
     odd = [_odd(how, usual, alike[how] == 1, t) for how in made]
     frames = tuple(
         replace(_frame(shown[i], sources[i], noise, states, said, t, beside), odd=odd[i], series=series[made[i]])

@@ -13,10 +13,8 @@ from itertools import takewhile
 
 from hndoctor.records import Severity, ValidationPoint, Vitals
 from hndoctor.rules.engine import Sign, rule
-from hndoctor.rules.paired import comparable
+from hndoctor.rules.paired import FEWEST_ITEMS, comparable
 from hndoctor.rules.windows import normal
-
-FEWEST = 3  # pictures from which a spread over them means something
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ def followed_along(points: Iterable[ValidationPoint]) -> tuple[Followed, ...]:
     before: ValidationPoint | None = None
     for point in sorted(points, key=lambda one: one.step):
         gaps = point.caption_gaps
-        if len(gaps) < FEWEST or len(gaps) != len(point.base_caption_gaps):
+        if len(gaps) < FEWEST_ITEMS or len(gaps) != len(point.base_caption_gaps):
             continue
         if before is None or len(best) != len(gaps) or not comparable(point, before):
             best = point.base_caption_gaps

@@ -344,7 +344,7 @@ def test_a_thumbnail_that_is_no_picture_is_not_shown() -> None:
 
 
 def test_the_strip_says_what_cannot_be_compared(runs: Runs) -> None:
-    strip = strip_of(*runs["dying"], ENGLISH, beside=True)
+    strip = strip_of(*runs["dying"], {}, ENGLISH, beside=True)
     odd = [frame.odd for frame in strip.frames if frame.odd]
     assert odd == ["not comparable: other seed, prompt, negative prompt"]
     assert [f.step for f in strip.frames] == sorted(f.step or 0 for f in strip.frames)
@@ -353,17 +353,17 @@ def test_the_strip_says_what_cannot_be_compared(runs: Runs) -> None:
 def test_previews_of_which_no_two_are_alike_are_told_once(runs: Runs) -> None:
     diagnosis, vitals = runs["healthy"]
     random = tuple(replace(p, seed=i, prompt=f"caption {i}") for i, p in enumerate(vitals.previews))
-    strip = strip_of(diagnosis, replace(vitals, previews=random), ENGLISH, beside=True)
+    strip = strip_of(diagnosis, replace(vitals, previews=random), {}, ENGLISH, beside=True)
     assert [f.odd for f in strip.frames if f.odd] == []
     assert strip.note is not None
     assert "(seed, prompt differ)" in strip.note
-    assert strip_of(diagnosis, vitals, ENGLISH, beside=True).note is None
+    assert strip_of(diagnosis, vitals, {}, ENGLISH, beside=True).note is None
 
 
 def test_two_prompts_a_step_are_two_series_that_can_each_be_compared(runs: Runs) -> None:
     diagnosis, vitals = runs["healthy"]
     both = tuple(replace(p, path=f"{p.path}.{i}", prompt=f"prompt {i}") for p in vitals.previews for i in (1, 2))
-    strip = strip_of(diagnosis, replace(vitals, previews=both), ENGLISH, beside=True)
+    strip = strip_of(diagnosis, replace(vitals, previews=both), {}, ENGLISH, beside=True)
     assert [f.odd for f in strip.frames if f.odd] == []
     assert {f.series for f in strip.frames} == {0, 1}
 
