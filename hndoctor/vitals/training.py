@@ -10,6 +10,7 @@ from hndoctor.records import Preview
 
 SAMPLE = 12  # pictures measured: enough for a median and a spread, a third of a second (guess, untested)
 MOST = 20_000  # files of a folder that are looked at
+ABOVE = 4  # folders above a run: webui/textual_inversion/2023-01-01/name/hypernetworks is the deepest of the web UI's
 
 
 def training_pictures(
@@ -20,29 +21,28 @@ def training_pictures(
     `known`: the record of a picture that was measured before and has not changed.
     """
     sides = sorted(min(p.width, p.height) for p in previews if p.width)
-    folder = _folder(told, root)
-    if folder is None or not sides:
+    if not sides:
         return
     from hndoctor.metrics.scores import measure_training
 
-    for path in _some(folder):
+    for path in next(filter(None, map(_some, _folders(told, root))), ()):
         name = f"training/{path.name}"
         found = known(name, path) or measure_training(path, name, sides[len(sides) // 2])
         if found is not None:
             yield found
 
 
-def _folder(told: str | None, root: Path) -> Path | None:
-    """The folder, absolute or beside the run.  Never a network share: a run from elsewhere must not make us call it."""
+def _folders(told: str | None, root: Path) -> Iterator[Path]:
+    """Where the folder may be.  Never a network share: a run from elsewhere must not make us call it.
+
+    A relative path counts from where the trainer was started, which is above the run, and is told nowhere: where the
+    doctor is started must not change what it says, so that place comes last.
+    """
     if not told or told.startswith(("\\\\", "//")) or "\0" in told:
-        return None
-    try:
-        for folder in (Path(told), root / told):
-            if folder.is_dir():
-                return folder
-    except OSError:
-        pass
-    return None
+        return
+    root = root.absolute()
+    for base in (root, *root.parents[:ABOVE], Path()):
+        yield base / told
 
 
 def _some(folder: Path) -> list[Path]:

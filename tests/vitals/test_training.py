@@ -40,6 +40,18 @@ def test_a_folder_beside_the_run_is_found(pictures, tmp_path):
     assert list(training_pictures("data", tmp_path, PREVIEWS, _nothing_known))
 
 
+def test_a_relative_folder_counts_from_where_the_trainer_was_started(pictures, tmp_path, monkeypatch):
+    """The web UI's and our own runs lie below it; where the doctor is started changes nothing."""
+    run = tmp_path / "textual_inversion" / "2023-01-01" / "name" / "hypernetworks"
+    run.mkdir(parents=True)
+    (run / "data").mkdir()  # holds no pictures: not the one that was meant
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for here in (tmp_path, elsewhere, run):
+        monkeypatch.chdir(here)
+        assert len(list(training_pictures("data", run, PREVIEWS, _nothing_known))) >= SAMPLE - 1
+
+
 @pytest.mark.parametrize("told", [None, "", "gone", "//server/share", "\\\\server\\share", "a\0b"])
 def test_what_is_not_here_is_left_alone(told, tmp_path):
     assert list(training_pictures(told, tmp_path, PREVIEWS, _nothing_known)) == []
