@@ -115,7 +115,7 @@ def _head(diagnosis: Diagnosis, laws: Sequence[Law], t: Words) -> Head:
 def _facts(setup: Setup, needing: int, tags: int, t: Words) -> Pairs:
     written = len({c.source for c in setup.captions if c.source})
     told = ((len(setup.pictures), "pictures"), (written, "captions"), (tags, "different"), (needing, "needing"))
-    return tuple((steps(value), t[f"check.{key}"]) for value, key in told)
+    return tuple((steps(value), t(f"check.{key}", n=value)) for value, key in told)
 
 
 def _tags_hint(setup: Setup, tags: Mapping[str, int], t: Words) -> str:

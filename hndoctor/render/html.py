@@ -85,7 +85,7 @@ def render_index(
     measured = {v.run: v if isinstance(v, Digest) else digest_of(v) for v in vitals}
     axis = axis_of(s.step for d in diagnoses for s in d.course)
     rows = [_row(d, measured.get(d.run), where.get(d.run), axis, t) for d in ordered]
-    summary = t("index.summary_one") if len(rows) == 1 else t("index.summary", n=len(rows), counts=_counts(ordered, t))
+    summary = t("index.summary", n=len(rows), counts=_counts(ordered, t))
     both = compare(ordered, measured, t)
     title, data = t["index.title"], _compared(both, t)
     return page("index.html.j2", t, title=title, rows=rows, summary=summary, both=both, data=data)

@@ -59,7 +59,7 @@ def render_pictures(pictures: Sequence[PictureJudgement], *, language: str = "en
         ),
         verdict=t("pictures.wrong", n=steps(len(wrong))) if wrong else t["pictures.none_wrong"],
         word=t["pictures.look"] if wrong else t["pictures.fine"],
-        facts=[(steps(len(seen)), t["pictures.pictures"])]
+        facts=[(steps(len(seen)), t("check.pictures", n=len(seen)))]
         + [(steps(counts[look]), _named(look, t)) for look in _LOOKS if look and counts[look]],
         wrong=wrong,
         sound=sound,

@@ -34,11 +34,14 @@ class Told:
 
 
 class Words(Mapping[str, str]):
-    """The catalogue of one language: ``t["verdict.broken"]``; calling it fills in values: ``t("step", n="3,000")``."""
+    """The catalogue of one language: ``t["verdict.broken"]``; calling it fills in values: ``t("step", n="3,000")``.
+
+    A text may have another form for one, as in CLDR's plural rules: ``{ one = "1 run", other = "{n} runs" }``.
+    """
 
     def __init__(self, language: str) -> None:
         self.language = language
-        self._words = {**_catalogue("en"), **_catalogue(language)}
+        self._words, self._one = {**_catalogue("en"), **_catalogue(language)}, _catalogue(language, "one")
 
     def __getitem__(self, key: str) -> str:
         return self._words[key]
@@ -50,8 +53,9 @@ class Words(Mapping[str, str]):
         return len(self._words)
 
     def __call__(self, key: str, **values: object) -> str:
-        """The text of `key` with its ``{names}`` filled in.  KeyError: no such text."""
-        return self._words[key].format(**values)
+        """The text of `key` with its ``{names}`` filled in, in the form for ``n`` of them.  KeyError: no such text."""
+        one = self._one.get(key) if str(values.get("n")) == "1" else None
+        return (one or self._words[key]).format(**values)
 
     def told(self, text: str) -> Told:
         """A sentence that was made in English, in this language where the catalogue has it; safe to print."""
@@ -98,11 +102,14 @@ def asset(name: str) -> str:
 
 
 @cache
-def _catalogue(language: str) -> dict[str, str]:
+def _catalogue(language: str, form: str = "other") -> dict[str, str]:
+    """The texts in one form; those without forms of their own are ``other``."""
     if language not in LANGUAGES:
         raise ValueError(f"no language {language!r}; there are {', '.join(LANGUAGES)}")
     tables = tomllib.loads(asset(f"words.{language}.toml"))
-    return {f"{table}.{key}": text for table, texts in tables.items() for key, text in texts.items()}
+    told = {f"{table}.{key}": text for table, texts in tables.items() for key, text in texts.items()}
+    forms = {key: text if isinstance(text, dict) else {"other": text} for key, text in told.items()}
+    return {key: texts[form] for key, texts in forms.items() if form in texts}
 
 
 @cache

@@ -191,6 +191,13 @@ def test_translations_fill_in_the_same_values() -> None:
             assert set(re.findall(r"{(\w+)}", words[key])) == set(re.findall(r"{(\w+)}", text)), key
 
 
+def test_one_thing_is_told_as_one() -> None:
+    english, japanese = Words("en"), Words("ja")
+    assert english("check.left_out", n="1") == "1 more picture is not shown."
+    assert english("check.left_out", n="2") == "2 more pictures are not shown."
+    assert japanese("check.left_out", n="1") == japanese("check.left_out", n="2").replace("2", "1")
+
+
 def test_every_language_renders(runs: Runs) -> None:
     for language in LANGUAGES:
         for diagnosis, vitals in runs.values():
