@@ -65,6 +65,10 @@ def watch(path: Path, interval: float, alarm: Alarm, *, once: bool = False, lang
     if (far := url_of(path)) is not None:
         raise UsageError(f"{far}: only runs on this machine are followed; use scan with --out DIR")
     console, known = error_console(), Watched(reports=Reports(lang=lang))
+    if reason := empty_because(path):
+        if path.is_file():
+            raise UsageError(reason)
+        say(console, f"{escape(reason)}" + ("" if once else "; waiting for one"))
     with Live(view(known, interval), console=console, auto_refresh=False, transient=True) as live:
         try:
             while True:
@@ -122,6 +126,17 @@ def runs_below(path: Path) -> tuple[Run, ...]:
         return find_runs(path)
     except (CollectError, OSError):
         return ()
+
+
+def empty_because(path: Path) -> str:
+    """Why there is nothing to follow; empty where there is.  A mistyped path must not be waited for in silence."""
+    from hndoctor.collect import CollectError, find_runs
+
+    try:
+        find_runs(path)
+    except (CollectError, OSError) as reason:
+        return str(reason)
+    return ""
 
 
 def examined(run: Run, known: Watched, lang: str) -> Diagnosis | None:

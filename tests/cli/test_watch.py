@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hndoctor.cli import watching
-from hndoctor.cli.console import error_console
+from hndoctor.cli.console import UsageError, error_console
 from hndoctor.cli.stopping import STOPPING
 from hndoctor.cli.telling import say
 from tests.cli.conftest import write_network
@@ -143,6 +143,18 @@ def test_the_alarm_sounds_once_and_waits_for_nobody(known: watching.Watched, dyi
     assert time.monotonic() - begun < 60
     assert said.read_text(encoding="utf-8") == str(dying)  # once
     assert "dying" in (tmp_path / "deep" / "stop").read_text(encoding="utf-8")
+
+
+def test_what_can_never_be_followed_is_refused(tmp_path: Path) -> None:
+    picture = tmp_path / "a-500.png"
+    picture.write_bytes(b"")
+    with pytest.raises(UsageError, match=r"a-500\.png: a picture, not a run; give its run's folder"):
+        watching.watch(picture, 1, watching.Alarm(), once=True)
+
+
+def test_a_folder_that_is_not_there_is_not_waited_for_in_silence(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    watching.watch(tmp_path / "mistyped", 1, watching.Alarm(), once=True)
+    assert "mistyped: no such file or folder" in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_live_view_says_what_there_is(known: watching.Watched, dying: Path) -> None:
