@@ -62,7 +62,7 @@ class ScanFormat(StrEnum):
 
 
 class GateFormat(StrEnum):
-    """What `gate` and `check` can print."""
+    """What `gate` can print."""
 
     TEXT = "text"
     JSON = "json"
