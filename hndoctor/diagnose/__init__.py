@@ -9,7 +9,7 @@ from hndoctor.diagnose.course import Judged, judge_course
 from hndoctor.diagnose.noise import noise_of
 from hndoctor.diagnose.stations import living
 from hndoctor.diagnose.words import missing_evidence, skipped_of, summary_of, verdict_of
-from hndoctor.records import Diagnosis, Finding, Skipped, State, Vitals
+from hndoctor.records import Diagnosis, Finding, Severity, Skipped, State, Vitals
 from hndoctor.rules import RULES
 from hndoctor.rules.course import Course
 from hndoctor.rules.dose import last_step
@@ -57,9 +57,16 @@ def _examined(vitals: Vitals, judged: Judged) -> tuple[tuple[Finding, ...], tupl
     for needs, evidence in (("course", _course(vitals, judged)), ("setup", vitals.setup), (None, vitals)):
         laws = [law for law in RULES if (law.needs == needs if needs else law.needs not in ("course", "setup"))]
         some, less = examine(laws, evidence, missing)
-        found += some
+        found += [_outlived(finding, judged.recovered) for finding in some]
         lacking += less
     return sorted_by_need(found), tuple(sorted(lacking, key=lambda skip: list(missing).index(skip.what)))
+
+
+def _outlived(finding: Finding, recovered: int | None) -> Finding:
+    """Pictures of a network that has recovered since are no error any more; files stay as they are."""
+    past = recovered is not None and finding.step is not None and finding.step < recovered
+    gone = past and finding.code.startswith("HN3") and finding.severity is Severity.ERROR
+    return replace(finding, severity=Severity.WARNING) if gone else finding
 
 
 def _course(vitals: Vitals, judged: Judged) -> Course:

@@ -42,6 +42,14 @@ class Judged:
         return Onset(first[State.OVERTRAINED] if sure is None else sure, first[State.BROKEN])
 
 
+    @property
+    def recovered(self) -> int | None:
+        """The step from which on no station is broken any more, where one was."""
+        told = [station for station in self.stations if station.p]
+        broken = [at for at, station in enumerate(told) if station.state is State.BROKEN]
+        return told[broken[-1] + 1].step if broken and broken[-1] + 1 < len(told) else None
+
+
 def judge_course(vitals: Vitals, noise: Mapping[str, float]) -> Judged:
     """The course of a run.  `noise`: probability of noise by the path of the preview."""
     prior, stops = prior_of(vitals), stops_of(vitals)
@@ -58,7 +66,8 @@ def _rows(vitals: Vitals, prior: Prior, stops: Sequence[Stop], seen: Sequence[Se
     before: Stop | None = None
     for stop, onset in zip(stops, onsets_seen(stops), strict=True):
         resumed = before is not None and (_is_told(vitals, before, stop) or _must_be(before, stop))
-        steps.append(transition(prior, before, stop, resumed, onset))
+        mended = believed.RECOVERY if resumed else believed.RECOVERY_ALONE / len(stops)
+        steps.append(transition(prior, before, stop, mended, onset))
         before = stop
     rows = _over_blindness(at_the_start(vitals), steps, seen)
     return tuple(_with_doubt(row, _missing(seen, at)) for at, row in enumerate(rows))

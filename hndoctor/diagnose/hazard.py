@@ -11,7 +11,7 @@ from hndoctor.diagnose.chain import Row
 from hndoctor.diagnose.stations import Stop
 from hndoctor.formats.counted import counted
 from hndoctor.records import Vitals
-from hndoctor.rules.dose import Base, Clock, base_of, clock_of
+from hndoctor.rules.dose import Base, Clock, base_of, clock_of, has_adams_rates, optimizer_of
 from hndoctor.rules.windows import normal
 
 RATES = 1e-12, 1e12  # between them powers of a rate stay numbers; no network is trained beyond
@@ -27,6 +27,7 @@ class Prior:
     spread: float  # of its logarithm
     ceiling: float  # the most that dose alone may say
     pictures: int | None
+    stranger: str = ""  # an optimizer whose rates are not on Adam's scale
 
     def overtrained_by(self, dose: float) -> float:
         """P(overtraining has begun by this dose), nothing else being known."""
@@ -70,6 +71,8 @@ class Prior:
         }[self.base.kind]
         pictures = counted(self.pictures, "picture") if self.pictures else "an unknown number of pictures"
         rate = f"rates from {self.clock.told}" if self.clock.told else "no file tells the rate, so dose says little"
+        if self.stranger:
+            rate = f"the rates of {self.stranger} are on a scale of their own, so dose says little"
         return f"{source}; {pictures}; {band}; {rate}"
 
 
@@ -89,14 +92,14 @@ def prior_of(vitals: Vitals) -> Prior:
         * ((pictures or believed.ONSET_PICTURES) / believed.ONSET_PICTURES) ** believed.ONSET_POWER
     )
     spread = believed.ONSET_SPREAD if pictures else believed.SPREAD_PICTURES_UNKNOWN
-    optimizer = (vitals.settings.optimizer or "AdamW").lower()
-    if "adam" not in optimizer or max(clock.rates) > believed.FAST_RATE * base.scale:
+    optimizer = optimizer_of(vitals)
+    if "adam" not in optimizer.lower() or max(clock.rates) > believed.FAST_RATE * base.scale:
         spread = max(spread, believed.SPREAD_FAST)
     spread = max(spread, believed.SPREAD_OTHER_BASE[base.kind])
     ceiling = (
         believed.CEILING[base.kind] if clock.told else min(believed.CEILING[base.kind], believed.CEILING_RATE_UNKNOWN)
     )
-    return Prior(base, clock, median, spread, ceiling, pictures)
+    return Prior(base, clock, median, spread, ceiling, pictures, "" if has_adams_rates(vitals) else optimizer)
 
 
 def at_the_start(vitals: Vitals) -> Row:
@@ -108,9 +111,9 @@ def at_the_start(vitals: Vitals) -> Row:
 
 
 def transition(
-    prior: Prior, before: Stop | None, stop: Stop, resumed: bool, seen: float | None = None
+    prior: Prior, before: Stop | None, stop: Stop, mended: float, seen: float | None = None
 ) -> tuple[Row, ...]:
-    """From each state to each, between two stops.  `resumed`: the run went back and on in between.
+    """From each state to each, between two stops.  `mended`: chance that a broken network is sound at the second.
 
     `seen`: chance that overtraining begins here as far as held-out pictures are measured, None where they are not.
     """
@@ -121,10 +124,9 @@ def transition(
     soon = 0.0  # overtrained without ever having been sound, as where the base model knows the style already
     if seen is not None:  # held-out pictures tell more than any clock
         learn, over, soon = max(learn, believed.LEARNT_SEEN), max(over, seen), seen
-    breaks = prior.breaks_between(begun, stop.step)
-    sooner = prior.breaks_between(begun, stop.step, believed.BREAK_OVERTRAINED)
+    breaks = min(believed.BREAK_MOST, prior.breaks_between(begun, stop.step))
+    sooner = min(believed.BREAK_MOST, prior.breaks_between(begun, stop.step, believed.BREAK_OVERTRAINED))
     first_dead = 1.0 if before is None else 0.0  # dead from the start is seen as breaking at the first stop
-    mended = believed.RECOVERY if resumed else 0.0
     stay = (1 - mended) * (1 - first_dead)
     return (
         _row(

@@ -43,6 +43,11 @@ BREAK_RUINOUS = {"sd1": 0.04, "sd2": 0.04, "pocket": 0.01, "unknown": 0.04}
 BREAK_RATE_UNKNOWN = 8.0  # times that of the usual rate where no file tells it: it may be the web UI's 5e-3; guess
 BREAK_OVERTRAINED = 2.0  # times that when overtrained: it "starts to kill the network" (G21); guess
 DEAD_AT_START = {"Normal": 0.002, "other": 0.3}  # by initialisation, without layer norm (G18); guess
+# The most that the prior alone may say of a breakage between two stops: a rate can be told wrongly; guess
+BREAK_MOST = 0.999
+# Chance in a whole run that a broken network is sound again although nobody went back, alike at each stop: lab, tuning
+# half, 3 of 26 (guided-01, memorised-03, worn-04); and where an optimizer's own steps grow smaller (RMSprop, Adagrad)
+RECOVERY_ALONE = 0.12
 RECOVERY = 0.5  # chance that going back and lowering the rate mends it, at a resumption only; guess
 
 # --- what is seen -----------------------------------------------------------------------------------------------------

@@ -51,7 +51,13 @@ def summary_of(verdict: Verdict, judged: Judged, vitals: Vitals, findings: Seque
     sure = last.p[State.STARTING.value] + last.p[State.HEALTHY.value]
     tail = _reservations(verdict, vitals, findings)
     when = ", after an unknown number of steps" if is_ageless_at(vitals, last) else f" at step {last.step:,}"
-    return f"{state}{when} (probability {sure:.2f}){tail}."
+    return f"{state}{when} (probability {sure:.2f}){tail}{_past(judged)}."
+
+
+def _past(judged: Judged) -> str:
+    if judged.recovered is None:
+        return ""
+    return f"; it was broken at step {judged.onset.broken:,} and has recovered by step {judged.recovered:,}"
 
 
 def is_ageless_at(vitals: Vitals, station: Station) -> bool:

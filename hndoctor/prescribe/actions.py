@@ -81,7 +81,7 @@ def resume(
         free_remedies=_remedies(case, chosen),
         rejected=rejected,
         how_hndoctor=(how.train_command(case.vitals, chosen.file, text, end),),
-        how_webui=tuple(how.webui_resume(chosen.file, text, end, changes)),
+        how_webui=tuple(how.webui_resume(chosen.file, text, end, changes)) if case.rates.fit_the_webui else (),
     )
 
 
@@ -97,7 +97,7 @@ def restart(case: Case, rate: float, sentence: str, rejected: tuple[Alternative,
         because=case.because,
         rejected=rejected,
         how_hndoctor=(how.train_command(case.vitals, None, text, end, *more),),
-        how_webui=tuple(how.webui_restart(text, end)),
+        how_webui=tuple(how.webui_restart(text, end)) if case.rates.fit_the_webui else (),
     )
 
 

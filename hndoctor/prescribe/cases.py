@@ -82,7 +82,7 @@ def dead_at_the_start(case: Case, onset: int) -> Prescription:
     harsh = next((m.weight_initialization for m in made if m.weight_initialization != "Normal"), None)
     rates = case.rates
     old = rates.known(onset)
-    fast = old is not None and old > rates.usual * FAST
+    fast = old is not None and rates.is_fast(old)
     rate = rates.divided(onset, REPEATED_DIVISOR, at_most=rates.usual) if fast else rates.usual
     pace = "the rate was far too high" if old else "its rate, which no file tells, was probably far too high"
     why = f"the weight initialisation {harsh} kills networks at once (G18)" if harsh else pace
@@ -140,7 +140,7 @@ def overtrained(case: Case) -> Prescription:
         return use(case, chosen, NO_GAIN if nothing_gained(case.candidates, case.vitals) else why)
     old = case.rates.known(chosen.step) or case.rates.usual
     ahead = CHECKPOINTS_AHEAD * _interval(case)
-    rate = max(case.rates.floor, rounded(min(old / GRADUAL_DIVISOR, budget / (ahead * case.rates.root))))
+    rate = max(case.rates.floor, rounded(min(old / GRADUAL_DIVISOR, case.rates.rate_for(budget, ahead))))
     end = min(planned, chosen.step + max(ahead, case.rates.steps_for(budget, rate)))
     sentence = f"Go back to step {chosen.step:,} and train on at {how.rate_words(rate)}, to step {end:,} at most."
     stay = Alternative("continue as it is", "overtraining starts to kill the network (G21)")

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from hndoctor.diagnose.hazard import Prior, prior_of
 from hndoctor.formats.rates import power
 from hndoctor.records import Vitals
-from hndoctor.rules.dose import GUIDE_RATE, Clock, effective_batch, last_step
+from hndoctor.rules.dose import (
+    GUIDE_RATE,
+    Clock,
+    effective_batch,
+    finds_its_rate,
+    has_adams_rates,
+    last_step,
+    lasting_rate,
+    rates_asked,
+)
 
 FLOOR = 5e-7  # rate on SD1; below it training is needless and has little effect (G24)
 FIRST_DIVISOR, REPEATED_DIVISOR = (
@@ -28,27 +37,37 @@ class Rates:
     """The run's own scale of rates and doses."""
 
     prior: Prior
+    asked: Clock  # the rates as its optimizer was given them
+    unit: float | None  # of these, in Adam's rates; None: they are Adam's
     root: float  # sqrt of the pictures per step
     end: int  # the step that was planned as the last, or the last seen
 
     @property
-    def clock(self) -> Clock:
-        """Dose and rate by step."""
-        return self.prior.clock
-
-    @property
     def floor(self) -> float:
         """The lowest rate worth training at on this base model."""
-        return rounded(FLOOR / GUIDE_RATE * self.prior.base.usual)
+        return rounded(FLOOR / GUIDE_RATE * self.prior.base.usual * self._scale)
 
     @property
     def usual(self) -> float:
-        """The guide's rate carried to this base model (G20)."""
-        return rounded(self.prior.base.usual)
+        """The guide's rate carried to this base model (G20); of another scale than Adam's, the run's own."""
+        return rounded(self.prior.base.usual * self._scale)
+
+    @property
+    def _scale(self) -> float:
+        return self.unit or 1.0
+
+    @property
+    def fit_the_webui(self) -> bool:
+        """Whether they can be typed there: it trains with AdamW alone."""
+        return self.unit is None
 
     def known(self, step: int) -> float | None:
-        """The rate at a step, if any file tells it."""
-        return self.clock.rate(step) if self.clock.told else None
+        """The rate that was asked for at a step, if any file tells it."""
+        return self.asked.rate(step) if self.asked.told else None
+
+    def is_fast(self, rate: float) -> bool:
+        """Whether it is well above the usual one; where nobody knows a usual one, what the run had is suspect."""
+        return self.unit is not None or rate > self.usual * FAST
 
     def divided(self, step: int, divisor: float, at_most: float = math.inf) -> float:
         """The rate at a step over `divisor`, rounded, never below the floor; the floor where the rate is not known."""
@@ -58,17 +77,25 @@ class Rates:
     def budget(self, step: int) -> float:
         """Dose left after a step until overtraining becomes likely (one in ten) by dose alone; may be negative."""
         early = self.prior.median * math.exp(-1.2816 * self.prior.spread)  # the 10 % quantile of the onset
-        return early - self.clock.at(step)
+        return early - self.prior.clock.at(step)
 
     def steps_for(self, dose: float, rate: float) -> int:
         """Steps at a rate that make up a dose."""
-        return max(0, int(dose / (rate * self.root)))
+        return max(0, int(dose * self._scale / (rate * self.root)))
+
+    def rate_for(self, dose: float, steps: int) -> float:
+        """The rate at which so many steps make up a dose."""
+        return dose * self._scale / (steps * self.root)
 
 
 def rates_of(vitals: Vitals) -> Rates:
     """Read from the run's settings and logs."""
+    prior, last = prior_of(vitals), last_step(vitals)
+    asked, unit = rates_asked(vitals, prior.base.usual), None
+    if asked.told and (finds_its_rate(vitals) or not has_adams_rates(vitals)):
+        unit = lasting_rate(asked, last) / prior.base.usual
     planned = vitals.settings.steps or 0
-    return Rates(prior_of(vitals), math.sqrt(effective_batch(vitals.settings)), max(planned, last_step(vitals)))
+    return Rates(prior, asked, unit, math.sqrt(effective_batch(vitals.settings)), max(planned, last))
 
 
 def rounded(rate: float) -> float:

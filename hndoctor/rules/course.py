@@ -74,12 +74,13 @@ def broken(course: Course) -> Iterator[Sign]:
     if station is None:
         return
     sure = max(later.p.get(State.BROKEN.value, 0.0) for later in course.stations if later.step >= station.step)
-    if broke_at_the_start(course.vitals, course.stations, station.step):
+    over = _last_state(course) not in (State.BROKEN, None)
+    if over:
+        message = f"broke at step {station.step:,}; it has recovered since"
+    elif broke_at_the_start(course.vitals, course.stations, station.step):
         message = f"dead from the start: broken at step {station.step:,}, the first that was saved"
     else:
         message = f"broke at step {station.step:,}"
-    over = _last_state(course) not in (State.BROKEN, None)
-    message += "; it has recovered since" if over else ""
     severity = Severity.WARNING if over else None
     yield Sign(message, station.step, station.checkpoint, value=sure, limit=0.5, confidence=sure, severity=severity)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from hndoctor.formats.schedule import ScheduleError, Segment, effective_ends, parse_schedule, rate_at
@@ -24,6 +25,8 @@ RUINOUS_RATE = 5e-3  # on SD1; reaches NaN very quickly (G20)
 POCKET_RUINOUS = 1.5e-2  # objects and captions lost after 200 steps; colourful noise at 2e-1 (benchmarks/pocket)
 POCKET_RATE = 1e-3  # learns a style in 200 steps, captions still followed (benchmarks/pocket)
 AGREEMENT = 0.8  # share of logged rates that must equal the schedule's for it to be believed; guess, untested
+ADAMS_RATES = ("adam", "lion", "rmsprop", "prodigy")  # these move a weight by about the rate in a step
+OWN_RATES = ("prodigy", "dadapt")  # these find the rate by themselves and multiply it by the one that is asked for
 SAME_RATE = 1.02  # ratio of rates that count as the same: logs print them with few digits
 
 
@@ -40,7 +43,7 @@ class Base:
 
 @dataclass(frozen=True)
 class Clock:
-    """Dose by step.  `told` is False where no file says the rate and the guide's was assumed."""
+    """Dose by step.  `told` is None where no file says the rate, on Adam's scale, and the guide's was assumed."""
 
     steps: tuple[int, ...]  # ends of stretches of one rate
     doses: tuple[float, ...]  # at those ends
@@ -74,10 +77,60 @@ def base_of(vitals: Vitals) -> Base:
 
 
 def clock_of(vitals: Vitals, base: Base | None = None) -> Clock:
-    """The dose of a run: from its schedule where the loss log agrees with it, else the log, else the `.optim` files."""
+    """The dose of a run, on the scale of Adam's rates: from its schedule where the loss log agrees with it, else the
+    log, else the `.optim` files.
+
+    Rates of other optimizers (SGD, Adafactor) are on scales of their own: the one that lasted longest stands for the
+    usual rate, and the clock counts as untold.
+    """
+    usual = (base or base_of(vitals)).usual
+    if has_adams_rates(vitals):
+        return _rates_used(vitals, usual)
+    asked = rates_asked(vitals, usual)
+    unit = lasting_rate(asked, last_step(vitals)) / usual if asked.told else 1.0
+    if unit <= 0:
+        return _clock([(max(1, last_step(vitals)), usual)], 1.0, None)
+    return Clock(asked.steps, tuple(d / unit for d in asked.doses), tuple(r / unit for r in asked.rates), None)
+
+
+def rates_asked(vitals: Vitals, usual: float) -> Clock:
+    """The rates as the optimizer was given them, whatever their scale; `usual` where no file tells them."""
+    if not finds_its_rate(vitals):
+        return _rates_used(vitals, usual)
+    return _rates_used(replace(vitals, losses=()), usual, own=True)  # the log tells what it made of them
+
+
+def lasting_rate(clock: Clock, end: int) -> float:
+    """The rate at which most of the first `end` steps were made."""
+    spans, begun = Counter[float](), 0
+    for step, rate in zip(clock.steps, clock.rates, strict=True):
+        spans[rate] += max(0, min(step, max(1, end)) - begun)
+        begun = min(step, max(1, end))
+    return spans.most_common(1)[0][0]
+
+
+def optimizer_of(vitals: Vitals) -> str:
+    """Its class name, from the settings or from an `.optim`; the web UI's AdamW where nothing tells it."""
+    stored = (checkpoint.optimizer.optimizer_name for checkpoint in vitals.checkpoints if checkpoint.optimizer)
+    return vitals.settings.optimizer or next(filter(None, stored), None) or "AdamW"
+
+
+def has_adams_rates(vitals: Vitals) -> bool:
+    """Whether the rates of its optimizer can be compared with those of Adam, on which all experience rests."""
+    name = optimizer_of(vitals).lower()
+    return any(part in name for part in ADAMS_RATES) and "dadapt" not in name
+
+
+def finds_its_rate(vitals: Vitals) -> bool:
+    """Whether its optimizer multiplies a rate of its own finding by the one that is asked for (Prodigy)."""
+    return any(part in optimizer_of(vitals).lower() for part in OWN_RATES)
+
+
+def _rates_used(vitals: Vitals, usual: float, own: bool = False) -> Clock:
     root = math.sqrt(effective_batch(vitals.settings))
     logged = [(point.step, point.learn_rate) for point in vitals.losses if point.learn_rate is not None and point.step]
-    planned = _planned(vitals)
+    asked = own or not finds_its_rate(vitals)
+    planned = _planned(vitals) if asked else ()
     if planned and _agrees(planned, logged):
         ends = effective_ends(planned)
         return _clock([(end, part.rate) for end, part in zip(ends, planned, strict=True)], root, "the schedule")
@@ -88,10 +141,9 @@ def clock_of(vitals: Vitals, base: Base | None = None) -> Clock:
         for checkpoint in vitals.checkpoints
         if checkpoint.step and checkpoint.optimizer and checkpoint.optimizer.learning_rate is not None
     ]
-    if stated:
+    if stated and asked:
         return _clock(stated, root, "the optimizer's state")
-    assumed = (base or base_of(vitals)).usual
-    return _clock([(max(1, last_step(vitals)), assumed)], root, None)
+    return _clock([(max(1, last_step(vitals)), usual)], root, None)
 
 
 def effective_batch(settings: Settings) -> int:

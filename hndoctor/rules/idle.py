@@ -198,13 +198,20 @@ def fading(vitals: Vitals) -> Iterator[Sign]:
 
 
 def _shares(course: tuple[Checkpoint, ...]) -> Iterator[float | None]:
-    """What is left of the largest median gain so far, one by one; None where the weights have not shrunk."""
-    most = large = 0.0
+    """What is left of each module's largest gain so far where most is left; None where the weights have not shrunk.
+
+    What pulls at the weights pulls at all of them; a network that comes back from an explosion keeps some modules.
+    """
+    large = 0.0
+    most: dict[tuple[int, str], float] = {}
     for checkpoint in course:
         gains, rms = gains_of(checkpoint), rms_of(checkpoint)
-        gain = median(gains) if gains else 0.0
-        most, large = max(most, gain if gain <= ALIVE else 0.0), max(large, rms if gain <= ALIVE else 0.0)
-        yield gain / most if gains and most > DEAD_GAIN and rms < FADED_WEIGHTS * large else None
+        sane = bool(gains) and median(gains) <= ALIVE
+        large = max(large, rms if sane else 0.0)
+        now = {(module.size, module.side): module.gain for module in checkpoint.modules if module.gain is not None}
+        most |= {at: max(most.get(at, 0.0), gain) for at, gain in now.items() if sane}
+        left = [gain / most[at] for at, gain in now.items() if most.get(at, 0.0) > DEAD_GAIN]
+        yield max(left) if left and rms < FADED_WEIGHTS * large else None
 
 
 def _fall(stretch: Stretch, least: float) -> str:

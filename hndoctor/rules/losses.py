@@ -9,7 +9,7 @@ from hndoctor.formats.counted import counted
 from hndoctor.formats.schedule import Segment
 from hndoctor.records import Severity, Vitals
 from hndoctor.rules.captioned import RULES_CAPTIONS
-from hndoctor.rules.dose import base_of, same_rate, schedule_of
+from hndoctor.rules.dose import base_of, finds_its_rate, has_adams_rates, same_rate, schedule_of
 from hndoctor.rules.engine import Sign, rule
 from hndoctor.rules.paired import Drift, against_base, drifts, gap
 from hndoctor.rules.windows import RISE, WINDOW, Mean, above, normal, rises, smoothed
@@ -102,13 +102,13 @@ def rate_is_not_what_was_asked(vitals: Vitals) -> Iterator[Sign]:
     5e-6 or 5e-7; to resume at another rate in the web UI, leave the .optim file out.
     """
     logged = [(point.step, point.learn_rate) for point in vitals.losses if point.learn_rate]
-    limit = base_of(vitals).ruinous
+    limit = base_of(vitals).ruinous if has_adams_rates(vitals) else math.inf
     ruinous = [(step, rate) for step, rate in logged if rate and rate >= limit * 0.999]
     if ruinous:
         step, rate = ruinous[0]
         message = f"the rate {rate:g} is ruinous for {base_of(vitals).name} (from about {limit:g} on)"
         yield Sign(message, step=step, value=rate, limit=limit, confidence=0.9)
-    planned = schedule_of(vitals)
+    planned = () if finds_its_rate(vitals) else schedule_of(vitals)
     since = max(vitals.settings.resumed_at, default=0)  # the schedule that is known is the last one that was asked for
     logged = [(step, rate) for step, rate in logged if step > since]
     other = [(step, rate) for step, rate in logged if planned and not _asked(rate, step, planned)]

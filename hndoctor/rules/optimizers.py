@@ -62,7 +62,8 @@ def _complaints(
         message = f"numbers in it that no optimizer can use: {', '.join(optimizer.wrong)}"
         yield message, float(len(optimizer.wrong)), 0.0, Severity.ERROR
     if optimizer.tensors == 0:
-        yield "it holds no moments at all", 0.0, None, Severity.INFO
+        if optimizer.optimizer_name != "SGD":  # which has none unless it is given momentum
+            yield "it holds no moments at all", 0.0, None, Severity.INFO
     elif optimizer.zero_second_moment >= ZERO_MOMENTS:
         share, why = optimizer.zero_second_moment, "they were lost" if optimizer.update_rms else "no gradient ever came"
         yield f"{share:.0%} of its second moments are zero: {why}", share, ZERO_MOMENTS, None

@@ -49,7 +49,8 @@ def slow(vitals):
             any(before.step <= at < stop.step for at in vitals.settings.resumed_at)
             or (any(map(is_nan, before.checkpoints)) and stop.checkpoints and not any(map(is_nan, stop.checkpoints)))
         )
-        steps.append(transition(prior, before, stop, back, each / left if stop.validation else None))
+        mended = believed.RECOVERY if back else believed.RECOVERY_ALONE / len(stops)
+        steps.append(transition(prior, before, stop, mended, each / left if stop.validation else None))
         before, left = stop, left - (each if stop.validation else 0.0)
     channels = [name for name in believed.BLIND if any(name in one.rows for one in seen)]
     totals = [[0.0] * 5 for _ in stops]
@@ -191,17 +192,22 @@ def test_finite_weights_after_nan_ones_are_no_longer_broken():
 def test_a_resumption_counts_between_the_stop_at_or_before_it_and_the_one_after():
     files = tuple(a_checkpoint(step, 50.0 if step == 1000 else 0.1) for step in (500, 1000, 1500))
 
-    def mended(*resumed_at):
-        return (
-            judged(checkpoints=files, settings=Settings(resumed_at=resumed_at)).stations[-1].state is not State.BROKEN
-        )
+    def broken(*resumed_at):
+        return judged(checkpoints=files, settings=Settings(resumed_at=resumed_at)).stations[-1].p["broken"]
 
-    assert mended(1000)
-    assert mended(1499)
-    assert mended(0, 1200)
-    assert not mended(999)
-    assert not mended(1500)
-    assert not mended()
+    within, beside = (broken(1000), broken(1499), broken(0, 1200)), (broken(), broken(999), broken(1500))
+    assert max(within) < min(beside) / 2
+
+
+def test_what_looks_sound_again_has_recovered_and_what_is_not_seen_again_has_not():
+    """One broken stop among twelve: at the end everything speaks for health, or nothing speaks at all."""
+    steps = range(500, 6500, 500)
+    gains = {step: 50.0 if step == 1000 else 0.1 for step in steps}
+    again = judged(checkpoints=tuple(a_checkpoint(step, gain) for step, gain in gains.items()))
+    assert again.onset.broken == 1000
+    assert again.recovered == 1500
+    lost = judged(checkpoints=(a_checkpoint(500), a_checkpoint(1000, 50.0)), losses=losses(range(1010, 6010, 10)))
+    assert lost.recovered is None
 
 
 def test_a_missing_channel_withholds_its_share_of_health():

@@ -147,10 +147,10 @@ def test_in_larger_batches_a_step_counts_for_more():
 # --- transitions ------------------------------------------------------------------------------------------------------
 
 
-@given(st.integers(0, 9000), st.integers(1, 9000), st.booleans(), st.booleans(), st.sampled_from([None, POCKET]))
-def test_every_row_of_a_transition_is_a_distribution(begun, more, first, resumed, sizes):
+@given(st.integers(0, 9000), st.integers(1, 9000), st.booleans(), st.floats(0, 1), st.sampled_from([None, POCKET]))
+def test_every_row_of_a_transition_is_a_distribution(begun, more, first, mended, sizes):
     prior = of(sizes)
-    rows = transition(prior, None if first else Stop(begun), Stop(begun + more), resumed)
+    rows = transition(prior, None if first else Stop(begun), Stop(begun + more), mended)
     for row in rows:
         assert sum(row) == pytest.approx(1)
         assert min(row) >= 0
@@ -163,7 +163,7 @@ def test_what_happens_between_two_stops():
     over = hazard(prior.overtrained_by(d0), prior.overtrained_by(d1))
     breaks = prior.breaks_between(4000, 8000)
     sooner = prior.breaks_between(4000, 8000, believed.BREAK_OVERTRAINED)
-    starting, healthy, overtrained, breaking, broken = transition(prior, Stop(4000), Stop(8000), False)
+    starting, healthy, overtrained, breaking, broken = transition(prior, Stop(4000), Stop(8000), 0.0)
     sound = 1 - breaks
     assert starting == pytest.approx((sound * (1 - learn), sound * learn * (1 - over), sound * learn * over, breaks, 0))
     assert healthy == pytest.approx((0, sound * (1 - over), sound * over, breaks, 0))
@@ -174,26 +174,32 @@ def test_what_happens_between_two_stops():
 
 def test_the_first_stop_is_counted_from_the_beginning_and_shows_what_was_dead_as_just_broken():
     prior = of()
-    rows = transition(prior, None, Stop(500), False)
+    rows = transition(prior, None, Stop(500), 0.0)
     assert rows[STARTING][BREAKING] == pytest.approx(prior.breaks_between(0, 500))
     assert rows[BREAKING] == (0, 0, 0, 1, 0)
     assert rows[BROKEN] == (0, 0, 0, 0, 1)
 
 
-def test_only_a_resumption_mends():
-    rows = transition(of(), Stop(500), Stop(1000), True)
+def test_what_was_broken_mends_by_its_chance_and_overtraining_never_does():
+    rows = transition(of(), Stop(500), Stop(1000), 0.3)
     for state in (BREAKING, BROKEN):
-        assert rows[state][HEALTHY] == believed.RECOVERY
-        assert rows[state][BROKEN] == pytest.approx(1 - believed.RECOVERY)
+        assert rows[state][HEALTHY] == 0.3
+        assert rows[state][BROKEN] == pytest.approx(0.7)
     assert rows[OVERTRAINED][HEALTHY] == 0
-    first = transition(of(), None, Stop(1000), True)
-    assert first[BREAKING] == pytest.approx((0, believed.RECOVERY, 0, 1 - believed.RECOVERY, 0))
+    first = transition(of(), None, Stop(1000), 0.3)
+    assert first[BREAKING] == pytest.approx((0, 0.3, 0, 0.7, 0))
 
 
 def test_what_is_certain_to_have_happened_has_happened():
-    rows = transition(of(), Stop(10**9), Stop(2 * 10**9), False)
+    rows = transition(of(), Stop(10**9), Stop(2 * 10**9), 0.0)
     assert rows[HEALTHY][HEALTHY] == 0
     assert rows[STARTING][STARTING] == 0
+
+
+def test_no_rate_alone_makes_breakage_certain():
+    """It may be told wrongly, or be no rate of Adam's: what is seen must be able to say otherwise."""
+    rows = transition(of(learn_rate="100"), Stop(500), Stop(1000), 0.0)
+    assert rows[HEALTHY][BREAKING] == believed.BREAK_MOST < 1
 
 
 # --- the start --------------------------------------------------------------------------------------------------------

@@ -40,6 +40,17 @@ def test_a_rate_is_divided_and_rounded_but_never_below_the_floor_nor_above_what_
     assert rates_of(known(0.0)).divided(1000, 4) == FLOOR
 
 
+@pytest.mark.parametrize(("name", "asked"), [("SGD", "0.1"), ("Adafactor", "1"), ("Prodigy", "1")])
+def test_a_rate_of_another_scale_is_divided_on_its_own(name, asked):
+    rates = rates_of(known(asked, optimizer=name))
+    assert rates.usual == rates.known(1000) == float(asked)
+    assert rates.divided(1000, 4) == rounded(float(asked) / 4)
+    assert rates.divided(1000, 1000) == rates.floor == float(asked) / 10
+    assert rates.is_fast(float(asked)), "nobody knows what is usual there"
+    assert rates.steps_for(0.010001, float(asked)) == rates_of(known()).steps_for(0.010001, 5e-6)
+    assert rates.rate_for(0.01, 2000) == pytest.approx(float(asked))
+
+
 def test_the_budget_is_what_is_left_of_the_dose_at_which_one_in_ten_is_overtrained():
     rates = rates_of(known())
     prior = prior_of(known())

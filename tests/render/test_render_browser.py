@@ -276,6 +276,10 @@ def test_theme_follows_the_system_and_can_be_switched(opened: Any) -> None:
     light = page.evaluate(ground)
     assert dark != light
     page.reload()
+    for _ in range(20):  # Chromium writes its storage down when it finds time
+        if page.evaluate(ground) != light:
+            page.wait_for_timeout(100)
+            page.reload()
     assert page.evaluate(ground) == light
 
 

@@ -48,6 +48,12 @@ def test_broken_fires_as_a_warning_where_the_run_went_back_and_recovered():
     assert "recovered" in finding.message
 
 
+def test_a_network_that_was_dead_at_the_start_and_lives_now_is_not_called_dead():
+    vitals = a_run(gain={0: 30, 1500: 0.1}, noise={0: 0.99, 1500: 0.02}, loss={0: 0.9, 1500: 0.1})
+    (finding,) = found("HN402", vitals)
+    assert finding.message == "broke at step 500; it has recovered since"
+
+
 def test_broken_is_silent():
     assert not found("HN402", HEALTHY)
     assert not found("HN402", a_run(loss=None, noise=None))

@@ -1,13 +1,14 @@
 """The dose clock against its slow twin, and where it takes its rates from."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hndoctor.records import Settings, Vitals
-from hndoctor.rules.dose import base_of, clock_of
+from hndoctor.rules.dose import base_of, clock_of, rates_asked
 from tests.makers import POCKET, a_checkpoint, a_run, an_optimizer, losses
 
 
@@ -48,6 +49,38 @@ def test_without_any_rate_the_guides_is_assumed_and_said_to_be():
     clock = clock_of(a_run(loss=None, settings=Settings()))
     assert clock.told is None
     assert clock.at(6000) == pytest.approx(0.03)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adafactor", "Adagrad", "DAdaptAdam", "SGDScheduleFree", "Rprop"])
+def test_rates_on_another_scale_than_adams_tell_no_dose(name):
+    """At SGD's 0.1 and at Adafactor's 1 a pocket network is sound; on Adam's scale both were ruinous."""
+    vitals = a_run(loss=None, settings=Settings(learn_rate="0.1:4000, 1", steps=6000, optimizer=name))
+    clock = clock_of(vitals)
+    assert clock.told is None
+    assert clock.rate(1000) == pytest.approx(5e-6), "what lasted longest stands for the usual rate"
+    assert clock.rate(5000) == pytest.approx(5e-5)
+    assert clock.at(4000) == pytest.approx(4000 * 5e-6)
+    assert rates_asked(vitals, 5e-6).rate(5000) == 1.0
+
+
+@pytest.mark.parametrize("name", ["AdamW", "NAdam", "AdamW8bit", "AdamWScheduleFree", "Lion8bit", "RMSprop", None])
+def test_rates_on_adams_scale_are_compared(name):
+    clock = clock_of(a_run(loss=None, settings=Settings(learn_rate="0.1", steps=6000, optimizer=name)))
+    assert (clock.told, clock.rate(1000)) == ("the schedule", 0.1)
+
+
+def test_the_state_tells_the_optimizer_where_no_settings_do():
+    state = replace(an_optimizer(0.1), optimizer_name="SGD")
+    files = tuple(a_checkpoint(step, optimizer=state) for step in (500, 1000))
+    assert clock_of(Vitals("r", "x", checkpoints=files)).told is None
+
+
+def test_an_optimizer_that_finds_its_rate_is_timed_by_what_it_found():
+    asked = Settings(learn_rate="1", steps=1000, optimizer="Prodigy")
+    vitals = Vitals("r", "x", losses=losses(range(10, 1010, 10), rate=3e-6), settings=asked)
+    assert (clock_of(vitals).told, clock_of(vitals).rate(500)) == ("the loss log", 3e-6)
+    assert rates_asked(vitals, 5e-6).rate(500) == 1.0
+    assert clock_of(replace(vitals, losses=())).told is None
 
 
 @pytest.mark.parametrize(

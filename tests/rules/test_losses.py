@@ -99,6 +99,14 @@ def test_rate_is_not_what_was_asked_is_silent():
     assert not of(rules.rate_is_not_what_was_asked, vitals)
 
 
+def test_rate_is_not_what_was_asked_is_silent_on_rates_of_another_scale():
+    for optimizer in ("SGD", "Adafactor"):
+        run = a_run(rate=0.1, settings=Settings(learn_rate="0.1", steps=6000, optimizer=optimizer))
+        assert not of(rules.rate_is_not_what_was_asked, run)
+    prodigy = a_run(rate=3e-6, settings=Settings(learn_rate="1", steps=6000, optimizer="Prodigy"))
+    assert not of(rules.rate_is_not_what_was_asked, prodigy), "it multiplies what is asked for by its own estimate"
+
+
 def test_rate_is_not_what_was_asked_is_silent_on_what_was_before_a_resumption():
     rows = losses(range(10, 3000, 10), rate=5e-6) + losses(range(3010, 6000, 10), rate=5e-7)
     vitals = a_run(losses=rows, settings=Settings(learn_rate="5e-7:6000", steps=6000, resumed_at=(3000,)))

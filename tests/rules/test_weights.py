@@ -279,6 +279,15 @@ def test_what_has_not_shrunk_or_had_exploded_does_not_fade(rest):
     assert signs(idle.fading, shrinking(*rest)) == []
 
 
+def test_what_some_modules_keep_is_not_fading():
+    """RMSprop at 3e-2 on the pocket model: after an explosion the keys are gone, and the values hold the style."""
+    course = shrinking((1, 1), (0.2, 0.5), (0.01, 0.4)).checkpoints
+    alive = tuple(
+        replace(c, modules=tuple(replace(m, gain=0.15) if m.side == "v" else m for m in c.modules)) for c in course
+    )
+    assert signs(idle.fading, vitals(*alive)) == []
+
+
 # --- HN108 ------------------------------------------------------------------------------------------------------------
 
 
