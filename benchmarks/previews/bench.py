@@ -20,7 +20,18 @@ from benchmarks.previews.fitting import Floats, auc, interval, true_positives, u
 from benchmarks.previews.measure import PACKED, WITHOUT_PEERS
 from benchmarks.previews.measuring import Table, load
 from benchmarks.previews.peers import MAKERS
-from hndoctor.calibration import TILE, WHOLE, Compared, compare, compare_kind, grey_noise, judge, log_odds
+from hndoctor.calibration import (
+    TILE,
+    WHOLE,
+    Compared,
+    compare,
+    compare_grey,
+    compare_grey_kind,
+    compare_kind,
+    grey_noise,
+    judge,
+    log_odds,
+)
 
 HEALTHY = ("photo", "art", "pocket")
 DECEPTIVE = "deceptive"
@@ -108,15 +119,16 @@ def grey_table(table: Table, odds: Floats, title: str) -> None:
         say(f"  {name:22s} {int((odds[rows & sound] > 0).sum())} of {int((rows & sound).sum())} called noise")
 
 
-def beside_table(table: Table, odds: Floats, title: str) -> None:
+def beside_table(table: Table, odds: Floats, title: str, grey: bool = False) -> None:
     """Beside references: dense mosaics and glitch art are among the negatives."""
-    say(f"\nBeside references, {title}: dense mosaics and glitch art among the negatives")
+    told = "noise without colour, " if grey else ""
+    say(f"\nBeside references, {told}{title}: dense mosaics and glitch art among the negatives")
     clip = np.clip(odds, -8, 8)
     for name, make, judged in (
-        ("the same prompt and seed", pairing.beside_itself, compare),
-        ("eight of its kind", pairing.beside_kind, compare_kind),
+        ("the same prompt and seed", pairing.beside_itself, compare_grey if grey else compare),
+        ("eight of its kind", pairing.beside_kind, compare_grey_kind if grey else compare_kind),
     ):
-        pairs = make(table, 1)
+        pairs = make(table, 1, pairing.GREY if grey else pairing.COLOURFUL)
         rows = pairing.compared(table, pairs, clip)
         values = np.array([log_odds(judged(Compared(*row)).value, 30.0) for row in rows])
         noise = np.array([p.noise for p in pairs])
@@ -208,9 +220,11 @@ def main() -> None:
     held_out_table(tuned, known)
     grey_table(tuned, np.array(known.held_out_grey), "tuning families held out")
     beside_table(tuned, held, "tuning families held out")
+    beside_table(tuned, np.array(known.held_out_grey), "tuning families held out", grey=True)
     unseen_table(table, values[0])
     grey_table(table, greys(table), "families never looked at")
     beside_table(table, values[0], "families never looked at")
+    beside_table(table, greys(table), "families never looked at", grey=True)
     fresh_table(kinds, shipped(kinds)[0], greys(kinds))
     map_table(tuned, held, "tuning families held out")
     map_table(table, values[0], "families never looked at")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.previews import pairs as pairing
 from benchmarks.previews.evidence import (
+    GREY_PRIOR,
     LIKE_SOUND,
     PRIOR,
     SOUND,
@@ -137,20 +138,28 @@ def frying(table: Table) -> Branch:
     return _plainly(tuple(FRIED), x, truth, table.family[rows])
 
 
-def relative(table: Table, odds: Floats, widths: dict[str, float]) -> dict[str, Branch]:
-    """How a picture is judged beside others.  `odds`: held-out log odds of every row, judged alone."""
+def relative(table: Table, first: Alone, widths: dict[str, float]) -> dict[str, Branch]:
+    """How a picture is judged beside others, from the held-out log odds of every row, judged alone."""
+    return _beside(table, first.held_out, widths, "", pairing.COLOURFUL, PRIOR) | _beside(
+        table, first.held_out_grey, widths, "grey ", pairing.GREY, GREY_PRIOR
+    )
+
+
+def _beside(
+    table: Table, odds: Floats, widths: dict[str, float], kind: str, noise: tuple[str, ...], prior: float
+) -> dict[str, Branch]:
     found = {}
     odds = np.clip(odds, -8, 8)
     for name, make in (("beside itself", pairing.beside_itself), ("beside its kind", pairing.beside_kind)):
-        pairs = make(table, SEED)
+        pairs = make(table, SEED, noise)
         x = pairing.compared(table, pairs, odds, widths)
         x = np.array([[form.of(v) for form, v in zip(COMPARED.values(), row, strict=True)] for row in x])
         families = np.array([f"{p.family}/{p.way}" for p in pairs])
-        noise = np.array([p.noise for p in pairs])
-        weight = balanced(families, noise, np.ones(len(noise), bool), np.ones(len(noise)))
-        kept = agreeing(x, noise.astype(float), weight)
-        first = _plainly(tuple(np.array(tuple(COMPARED))[kept].tolist()), x[:, kept], noise, families)
-        found[name] = expected(first)
+        truth = np.array([p.noise for p in pairs])
+        weight = balanced(families, truth, np.ones(len(truth), bool), np.ones(len(truth)))
+        kept = agreeing(x, truth.astype(float), weight)
+        fit = _plainly(tuple(np.array(tuple(COMPARED))[kept].tolist()), x[:, kept], truth, families)
+        found[kind + name] = expected(fit, prior)
     return found
 
 
@@ -205,7 +214,7 @@ def calibrated(whole: Table, say: Say) -> Calibrated:
     table = tuning_rows(whole)
     first = alone(table, say)
     widths = floors(table)
-    beside = relative(table, first.held_out, widths)
+    beside = relative(table, first, widths)
     branches = first.branches | others(table) | beside | {"tile": tile_branch(table, first.held_out)}
     counts = ", ".join(f"{int((table.group == g).sum())} {g}" for g in np.unique(table.group))
     kinds = len(np.unique(units_of(table.family)))

@@ -14,6 +14,8 @@ from hndoctor.calibration.table import FLOORS
 
 KIND = 8  # pictures of a kind that stand for the training set
 EACH = 2  # pairs drawn for each picture and way
+COLOURFUL = ("noise", "dying")  # groups that a network may turn a picture into
+GREY = ("grey noise",)  # the same without colours of their own, grey or of one tint
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Pair:
     family: str
 
 
-def beside_itself(table: Table, seed: int) -> list[Pair]:
+def beside_itself(table: Table, seed: int, noise: tuple[str, ...] = COLOURFUL) -> list[Pair]:
     """References of the same prompt and seed.
 
     Sound: a picture beside itself before a healthy drift; beside another of its kind; a drawing that became another
@@ -44,10 +46,10 @@ def beside_itself(table: Table, seed: int) -> list[Pair]:
         pairs += _drawn(rng, i, same, 1, False, "another of its kind", table)
         if pictures[i]:
             pairs += _drawn(rng, i, pictures & (table.small == table.small[i]), 1, False, "another style", table)
-    return pairs + _noises(table, rng, sound, 1)
+    return pairs + _noises(table, rng, sound, 1, noise)
 
 
-def beside_kind(table: Table, seed: int) -> list[Pair]:
+def beside_kind(table: Table, seed: int, noise: tuple[str, ...] = COLOURFUL) -> list[Pair]:
     """References that are of the kind only: eight others of the family."""
     rng = np.random.default_rng((52, seed))
     sound = _sound(table)
@@ -55,17 +57,19 @@ def beside_kind(table: Table, seed: int) -> list[Pair]:
     for i in np.flatnonzero(sound | np.char.endswith(table.group.astype(str), "drifted")):
         kind = sound & (table.family == table.family[i]) & (table.pair[i] != np.arange(len(sound)))
         pairs += _drawn(rng, i, kind, KIND, False, "of the kind", table)
-    return pairs + _noises(table, rng, sound, KIND)
+    return pairs + _noises(table, rng, sound, KIND, noise)
 
 
 def _sound(table: Table) -> NDArray[np.bool_]:
     return np.isin(table.group, ("photo", "art", "pocket", "deceptive"))
 
 
-def _noises(table: Table, rng: np.random.Generator, sound: NDArray[np.bool_], count: int) -> list[Pair]:
+def _noises(
+    table: Table, rng: np.random.Generator, sound: NDArray[np.bool_], count: int, noise: tuple[str, ...]
+) -> list[Pair]:
     """Every noise beside references of one family that is drawn: half the time a deceptive one."""
     pairs: list[Pair] = []
-    for i in np.flatnonzero(np.isin(table.group, ("noise", "dying"))):
+    for i in np.flatnonzero(np.isin(table.group, noise)):
         for k in range(EACH):
             groups = ("deceptive",) if k % 2 else ("photo", "art", "pocket")
             there = sound & np.isin(table.group, groups) & (table.small == table.small[i])

@@ -18,7 +18,15 @@ from hndoctor.calibration.alone import (
     noise_reasons,
     repeated,
 )
-from hndoctor.calibration.beside import Compared, compare, compare_kind, compare_odds, fried
+from hndoctor.calibration.beside import (
+    Compared,
+    compare,
+    compare_grey,
+    compare_grey_kind,
+    compare_kind,
+    compare_odds,
+    fried,
+)
 from hndoctor.calibration.forms import FORMS
 from hndoctor.calibration.logistic import Branch, Form, Probability, Reason, Term, clipped, log_odds, probability
 
@@ -36,6 +44,8 @@ __all__ = [
     "blank",
     "clipped",
     "compare",
+    "compare_grey",
+    "compare_grey_kind",
     "compare_kind",
     "compare_odds",
     "fried",

@@ -86,6 +86,16 @@ def compare_kind(seen: Compared, deviation: float = 0.0) -> Probability:
     return _judged(TABLE["beside its kind"], seen, deviation)
 
 
+def compare_grey(seen: Compared) -> Probability:
+    """As `compare`, of noise without colours of its own; `looks` and `rise` are of that noise too."""
+    return _judged(TABLE["grey beside itself"], seen, 0.0)
+
+
+def compare_grey_kind(seen: Compared) -> Probability:
+    """As `compare_kind`, of noise without colours of its own."""
+    return _judged(TABLE["grey beside its kind"], seen, 0.0)
+
+
 def compare_odds(seen: Compared) -> float:
     """Log odds of `compare`: finer than a probability near 0 and 1."""
     branch = TABLE["beside itself"]

@@ -8,7 +8,7 @@ from hndoctor.calibration import repeated
 from hndoctor.diagnose.channels import is_finite
 from hndoctor.diagnose.parameters import BLANK, BLANK_EXPLAINED
 from hndoctor.records import Preview, Vitals
-from hndoctor.rules._previews_relative import References, judged_noise, readable, references_of
+from hndoctor.rules._previews_relative import References, judged_either, readable, references_of
 from hndoctor.rules._previews_text import blank_kind
 from hndoctor.rules.previews import repeats_from
 
@@ -28,7 +28,7 @@ def _noise(preview: Preview, vitals: Vitals) -> float:
     """A picture of one colour is no clean picture: NaN looks like that; with finite weights it is the VAE's doing."""
     if blank_kind(preview.scores) is None:
         references = references_of(preview, vitals)
-        return max(judged_noise(preview, references).value, _texture(preview, references))
+        return max(judged_either(preview, references), _texture(preview, references))
     here = [checkpoint for checkpoint in vitals.checkpoints if checkpoint.step == preview.step]
     return BLANK_EXPLAINED if here and all(map(is_finite, here)) else BLANK
 

@@ -10,10 +10,10 @@ from hndoctor.calibration.logistic import Probability
 from hndoctor.calibration.words import told
 from hndoctor.records import Preview, Severity, Vitals
 from hndoctor.rules._previews_relative import (
-    References,
     by_step,
     change,
     comparable_series,
+    judged_grey,
     judged_noise,
     noise_probability,
     readable,
@@ -47,17 +47,20 @@ def colourful_noise(vitals: Vitals) -> Iterator[Sign]:
             continue  # the untouched base model: whatever it shows, no network made it
         judged = [(judged_noise(p, references_of(p, vitals)), p) for p in group]
         noisy = [(p, preview) for p, preview in judged if p.value >= NOISE]
-        grey = [preview for _, preview in judged if _grey_noise(preview, references_of(preview, vitals))]
         if noisy:
             p, worst = max(noisy, key=lambda pair: pair[0].value)
             text = _noise_message(len(noisy), len(group), p, worst)
             sure = p.value if references_of(worst, vitals) else max(p.low, NOISE)  # judged alone it is less sure
             yield Sign(text, step, worst.path, round(p.value, 4), NOISE, sure)
-        elif grey:
-            value = grey[0].grey_noise or 0.0
-            yield Sign(GREY_SAID, step, grey[0].path, round(value, 4), NOISE, value)
+        elif grey := [pair for pair in _greys(group, vitals) if pair[0] >= NOISE]:
+            value, worst = max(grey, key=lambda pair: pair[0])
+            yield Sign(GREY_SAID, step, worst.path, round(value, 4), NOISE, value)
         else:
             yield from _partly(step, judged, vitals)
+
+
+def _greys(group: Sequence[Preview], vitals: Vitals) -> list[tuple[float, Preview]]:
+    return [(judged_grey(preview, references_of(preview, vitals)), preview) for preview in group]
 
 
 def _noise_message(noisy: int, all_of_step: int, p: Probability, worst: Preview) -> str:
@@ -75,12 +78,6 @@ def _because(preview: Preview) -> str:
     except KeyError:
         return ""
     return f": {told(reasons[0])}" if reasons else ""
-
-
-def _grey_noise(preview: Preview, references: References) -> bool:
-    """Noise without colour, where nothing that it is compared with looks so."""
-    others = (*references.itself, *references.kind)
-    return (preview.grey_noise or 0.0) >= NOISE and all((r.grey_noise or 0.0) < NOISE for r in others)
 
 
 def _partly(step: int | None, judged: Sequence[tuple[Probability, Preview]], vitals: Vitals) -> Iterator[Sign]:

@@ -11,7 +11,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 
-from hndoctor.calibration import Compared, Probability, compare, compare_kind, log_odds
+from hndoctor.calibration import (
+    Compared,
+    Probability,
+    compare,
+    compare_grey,
+    compare_grey_kind,
+    compare_kind,
+    log_odds,
+)
 from hndoctor.calibration.logistic import NINETY
 from hndoctor.records import Preview, Vitals
 
@@ -121,11 +129,28 @@ def judged_noise(preview: Preview, references: References) -> Probability:
     return min(judged, key=lambda p: p.value)
 
 
+def judged_grey(preview: Preview, references: References) -> float:
+    """The same of noise without colours of its own, grey or of one tint."""
+    if preview.unreadable is not None or not references or not preview.scores:
+        return preview.grey_noise or 0.0
+    judged = []
+    if references.itself:
+        judged.append(compare_grey(_compared_grey(preview, references.itself)).value)
+    if references.kind:
+        judged.append(compare_grey_kind(_compared_grey(preview, references.kind)).value)
+    return min(judged)
+
+
+def judged_either(preview: Preview, references: References) -> float:
+    """The likelier of the two: that the network turned this preview into noise, colourful or not."""
+    return max(judged_noise(preview, references).value, judged_grey(preview, references))
+
+
 def noise_seen(vitals: Vitals) -> dict[str, float]:
     """The probability that findings tell of, by the path of the preview: beside its references where it has any."""
     ordered = replace(vitals, previews=readable(vitals.previews))  # once, not for every preview
     known = (p for p in vitals.previews if p.noise is not None)
-    return {p.path: judged_noise(p, references_of(p, ordered)).value for p in known}
+    return {p.path: judged_either(p, references_of(p, ordered)) for p in known}
 
 
 def noise_probability(preview: Preview, references: Sequence[Preview] = ()) -> float:
@@ -141,6 +166,20 @@ def change(preview: Preview, references: Sequence[Preview]) -> float:
 def _compared(preview: Preview, references: Sequence[Preview]) -> Compared:
     usual = [log_odds(r.noise or 0.0) for r in references]
     return Compared.of(preview.scores, log_odds(preview.noise or 0.0), [r.scores for r in references], usual)
+
+
+def _compared_grey(preview: Preview, references: Sequence[Preview]) -> Compared:
+    usual = [log_odds(_grey_alone(r)) for r in references]
+    return Compared.of(preview.scores, log_odds(_grey_alone(preview)), [r.scores for r in references], usual)
+
+
+def _grey_alone(preview: Preview) -> float:
+    """Probability of noise without colour whether or not the picture is colourful noise too.
+
+    What is kept is that it is this and not that, p (1 − q) (`Probability.unless`): beside others both are asked apart.
+    """
+    other = 1 - (preview.noise or 0.0)
+    return min(1.0, (preview.grey_noise or 0.0) / other) if other > 0 else 0.0
 
 
 def _alone(preview: Preview) -> Probability:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from hndoctor.diagnose.noise import noise_of
 from hndoctor.records import Checkpoint, NetworkMetadata, Preview, Severity, TensorVitals, Vitals
 from hndoctor.rules._previews_distance import composition_distance, distance, diversity
 from hndoctor.rules._previews_relative import (
@@ -17,6 +18,7 @@ from hndoctor.rules._previews_relative import (
     differences,
     judged_noise,
     noise_probability,
+    noise_seen,
     references_for,
     references_of,
 )
@@ -199,10 +201,42 @@ def test_noise_is_told_with_its_interval():
     assert finding.confidence == pytest.approx(0.9)  # judged alone: the lower end
 
 
+def grey(grey_noise: float, share: float = 1.0, step: int = 500) -> Preview:
+    """A preview that has moved as noise moves, and looks like noise without colour as far as is said."""
+    return preview(step, share, noise=0.01, noise_share=0.0, grey_noise=grey_noise)
+
+
 def test_grey_noise_is_named_unless_it_was_there_before():
-    (finding,) = found(law("HN301"), preview(0), preview(500, grey_noise=0.9))
+    (finding,) = found(law("HN301"), preview(0), grey(0.9))
     assert "without colour" in finding.message
-    assert found(law("HN301"), preview(0, grey_noise=0.8), preview(500, grey_noise=0.9)) == []
+    assert finding.value == pytest.approx(finding.confidence, abs=1e-4)
+    assert found(law("HN301"), grey(0.8, step=0), grey(0.9)) == []
+
+
+def test_what_looks_grey_but_has_not_changed_is_no_noise():
+    """Gravel is gravel beside the gravel that the untrained network drew."""
+    assert found(law("HN301"), preview(0), grey(0.9, share=0.0)) == []
+
+
+def test_beside_training_pictures_fainter_grey_noise_is_found():
+    training = tuple(replace(preview(None), path=f"training/{i}.png") for i in range(4))
+    assert found(law("HN301"), grey(0.4)) == []
+    (finding,) = findings_of(law("HN301"), Vitals("run", "run", previews=(grey(0.4),), training=training))
+    assert finding.value > 0.9
+
+
+def test_training_pictures_of_grey_noise_make_it_normal():
+    kind = tuple(replace(grey(0.9), path=f"training/{i}.png", step=None) for i in range(4))
+    sound = tuple(replace(preview(None), path=f"training/{i}.png") for i in range(4))
+    for training, expected in ((kind, 0), (sound, 1)):
+        vitals = Vitals("run", "run", previews=(preview(0), grey(0.9)), training=training)
+        assert len(list(findings_of(law("HN301"), vitals))) == expected
+
+
+def test_the_page_and_the_course_know_noise_without_colour():
+    vitals = Vitals("run", "run", previews=(preview(0), grey(0.9)))
+    assert noise_seen(vitals) == noise_of(vitals)
+    assert noise_seen(vitals)["images/n-500.png"] > 0.5 > noise_seen(vitals)["images/n-0.png"]
 
 
 def test_part_of_the_frame_is_a_warning():
