@@ -17,12 +17,11 @@ from benchmarks.previews import live
 from benchmarks.previews import pairs as pairing
 from benchmarks.previews.calibrate import Calibrated, kept, tuning_rows
 from benchmarks.previews.fitting import Floats, auc, interval, true_positives, units_of
+from benchmarks.previews.mapping import maps_of
 from benchmarks.previews.measure import PACKED, WITHOUT_PEERS
 from benchmarks.previews.measuring import Table, load
 from benchmarks.previews.peers import MAKERS
 from hndoctor.calibration import (
-    TILE,
-    WHOLE,
     Compared,
     compare,
     compare_grey,
@@ -32,6 +31,7 @@ from hndoctor.calibration import (
     judge,
     log_odds,
 )
+from hndoctor.metrics.tiles import tile_odds
 
 HEALTHY = ("photo", "art", "pocket")
 DECEPTIVE = "deceptive"
@@ -157,21 +157,25 @@ def fresh_table(table: Table, odds: Floats, grey: Floats) -> None:
 
 def map_table(table: Table, odds: Floats, title: str) -> None:
     """Whether the map agrees: with the truth where noise was pasted in, with the verdict where all is one thing."""
-    whole = np.clip(odds, -WHOLE, WHOLE)
-    weights = np.array([t.weight / t.spread for t in TILE.terms])
-    start = TILE.intercept - sum(t.weight / t.spread * t.middle for t in TILE.terms)
-    noisy = start + table.tiles @ weights[:-1] + (weights[-1] * whole)[:, None] > 0
-    say(f"\nThe map, {title}: tiles called noise")
-    pasted, first = table.group == "pasted", table.pair < 0
-    noise = np.isin(table.group, ("noise", "dying")) & (first | (table.group == "dying"))
+    maps = maps_of(table)
+    noisy = [tile_odds(m.features, float(odds[m.row])) > 0 for m in maps]
+    say(f"\nThe map, {title}: tiles called noise, of {len(maps)} pictures")
+    group = [str(table.group[m.row]) for m in maps]
+    pasted = [g == "pasted" for g in group]
+    noise = [g == "noise" and odds[m.row] > 0 for g, m in zip(group, maps, strict=True)]
+    sound = [g in HEALTHY and odds[m.row] <= 0 for g, m in zip(group, maps, strict=True)]
     for name, rows, of in (
         ("pasted noise", pasted, 1.0),
         ("beside pasted noise", pasted, 0.0),
-        ("noise, called so", noise & (odds > 0), 1.0),
-        ("pictures, called none", np.isin(table.group, HEALTHY) & (odds <= 0) & first, 0.0),
+        ("noise, called so", noise, 1.0),
+        ("pictures, called none", sound, 0.0),
     ):
-        here = noisy[rows][table.noisy[rows] == of]
+        here = np.concatenate([n[m.noisy == of] for n, m, k in zip(noisy, maps, rows, strict=True) if k])
         say(f"  {name:22s} {here.mean():.3f} of {here.size}")
+    shares = np.array([n.mean() for n in noisy])
+    truth = np.array([np.nanmean(m.noisy) if k else 0.0 for m, k in zip(maps, pasted, strict=True)])
+    say(f"  share of the frame, pasted: off by {np.abs(shares - truth)[np.array(pasted)].mean():.3f} in the mean; "
+        f"over .3 of sound pictures: {(shares[np.array(sound)] > 0.3).mean():.3f}")  # fmt: skip
 
 
 def families_table(table: Table, odds: Floats) -> None:
@@ -227,7 +231,7 @@ def main() -> None:
     beside_table(table, greys(table), "families never looked at", grey=True)
     fresh_table(kinds, shipped(kinds)[0], greys(kinds))
     map_table(tuned, held, "tuning families held out")
-    map_table(table, values[0], "families never looked at")
+    map_table(everything, shipped(everything)[0], "families never looked at")
     families_table(table, values[0])
     honesty_table(table, values, held, tuned)
     if not wanted.quick:

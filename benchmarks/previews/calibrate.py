@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,18 +31,22 @@ from benchmarks.previews.evidence import (
 )
 from benchmarks.previews.families import unit
 from benchmarks.previews.fitting import Floats, balanced, covariance, logistic, recalibrated, units_of
+from benchmarks.previews.mapping import Map, maps_of
 from benchmarks.previews.measure import PACKED
 from benchmarks.previews.measuring import NAMES, Table, load
 from benchmarks.previews.tasks import Task, agreeing, left_out, transformed
 from benchmarks.previews.writing import KEPT, Calibrated, branch, kept, rendered, widened
-from hndoctor.calibration import FORMS, WHOLE, Branch
+from hndoctor.calibration import FORMS, Branch
 from hndoctor.calibration.beside import COMPARED, FRIED, fried_features
 from hndoctor.calibration.logistic import NINETY
+from hndoctor.metrics.tiles import tiles_among, weighed
 
 __all__ = ["TABLE", "Calibrated", "calibrated", "kept", "text_of", "tuning_rows"]
 TABLE = Path(__file__).parents[2] / "hndoctor" / "calibration" / "table.py"
 SEED = 0
 COLOURED = 10.0  # M3 of a picture whose colours can burn: a grey one that is tinted gains any number of times
+TILES = ("tile_chroma", "tile_luma", "tile_entropy", "tile_kurtosis", "tile_alignment")
+AMONG = ("own", "around", "calmest", "whole", *(f"{name}_apart" for name in TILES))
 FINE = 10.0  # weight, against what is blank, of the one family whose contrast is all finer than the grid
 Say = Callable[[str], None]
 
@@ -182,24 +186,29 @@ def floors(table: Table) -> dict[str, float]:
     return found
 
 
-def tile_branch(table: Table, odds: Floats) -> Branch:
-    """Tiles of noise against tiles of pictures, deceptive ones left out: half of the weight is of pictures with both.
+def tile_branches(table: Table, maps: Sequence[Map], odds: Floats) -> dict[str, Branch]:
+    """Tiles of noise against tiles of pictures, by themselves and among the others of their frame.
 
-    `odds`: held-out log odds of every row, judged alone.
+    Deceptive ones are left out; half of the weight is of pictures with both.  `odds`: held-out log odds of every row,
+    judged alone.
     """
-    both, known = table.group == "pasted", np.isfinite(table.noisy)
-    weight = np.zeros(known.shape)
-    for kinds in (both, ~both):
+    own = _tile_branch(TILES, maps, [m.features for m in maps])
+    among = [tiles_among(m.features, weighed(own, m.features), odds[m.row]) for m in maps]
+    return {"tile": own, "tile among others": _tile_branch(AMONG, maps, among)}
+
+
+def _tile_branch(names: tuple[str, ...], maps: Sequence[Map], terms: Sequence[Floats]) -> Branch:
+    x, truth = (np.concatenate([one.reshape(m.noisy.size, -1) for one, m in zip(some, maps, strict=True)])
+                for some in (terms, [m.noisy for m in maps]))  # fmt: skip
+    truth, weight = truth.ravel(), np.zeros(len(truth))
+    share = np.concatenate([np.full(m.noisy.size, 1 / m.noisy.size) for m in maps])
+    both = np.concatenate([np.full(m.noisy.size, len(np.unique(m.noisy[np.isfinite(m.noisy)])) > 1) for m in maps])
+    for kind in (both, ~both):
         for side in (0.0, 1.0):
-            rows = known & kinds[:, None] & (table.noisy == side)
-            share = balanced(table.family, table.noisy[:, 0] == side, rows.any(axis=1), np.ones(len(both)))
-            weight += np.where(rows, (share / np.maximum(rows.sum(axis=1), 1))[:, None], 0.0)
-    whole = np.clip(odds, -WHOLE, WHOLE)[:, None, None].repeat(table.tiles.shape[1], axis=1)
-    x = np.concatenate([table.tiles, whole], axis=2)[known]
-    truth = table.noisy[known]
-    fit = logistic(x, truth, weight[known])
-    names = ("tile_chroma", "tile_luma", "tile_entropy", "tile_kurtosis", "tile_alignment", "whole")
-    middles = [[float(v) for v in np.median(x[rows], axis=0)] for rows in (truth < 0.5, truth > 0.5)]
+            rows = kind & (truth == side)
+            weight[rows] = share[rows] / max(share[rows].sum(), 1e-12)
+    fit = logistic(x, np.nan_to_num(truth), weight)
+    middles = [[float(v) for v in np.median(x[truth == side], axis=0)] for side in (0.0, 1.0)]
     return branch(names, fit, None, *middles)
 
 
@@ -212,10 +221,11 @@ def tuning_rows(table: Table) -> Table:
 def calibrated(whole: Table, say: Say) -> Calibrated:
     """The whole table."""
     table = tuning_rows(whole)
+    maps = maps_of(table)
     first = alone(table, say)
     widths = floors(table)
     beside = relative(table, first, widths)
-    branches = first.branches | others(table) | beside | {"tile": tile_branch(table, first.held_out)}
+    branches = first.branches | others(table) | beside | tile_branches(table, maps, first.held_out)
     counts = ", ".join(f"{int((table.group == g).sum())} {g}" for g in np.unique(table.group))
     kinds = len(np.unique(units_of(table.family)))
     told = f"From {len(table.small)} measured pictures of {kinds} kinds, seed {SEED}: {counts}."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from hndoctor.calibration.again import judged_again, whole
 from hndoctor.calibration.alone import (
+    AMONG,
     TILE,
     WHOLE,
     Judged,
@@ -31,6 +32,7 @@ from hndoctor.calibration.forms import FORMS
 from hndoctor.calibration.logistic import Branch, Form, Probability, Reason, Term, clipped, log_odds, probability
 
 __all__ = [
+    "AMONG",
     "FORMS",
     "TILE",
     "WHOLE",

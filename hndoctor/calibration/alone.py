@@ -10,7 +10,8 @@ from hndoctor.calibration.logistic import Branch, Probability, Reason, probabili
 from hndoctor.calibration.table import TABLE
 
 Scores = Mapping[str, float]
-TILE = TABLE["tile"]  # for metrics.tiles, which evaluates it for all tiles at once
+TILE = TABLE["tile"]  # for metrics.tiles, which evaluates them for all tiles at once
+AMONG = TABLE["tile among others"]
 WHOLE = 4.0  # log odds of the whole picture, at most, that count for its tiles: 98 of 100 is as sure as they need
 
 

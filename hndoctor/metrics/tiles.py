@@ -5,25 +5,52 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hndoctor.calibration import TILE, WHOLE, clipped
+from hndoctor.calibration import AMONG, TILE, WHOLE, Branch, clipped
 from hndoctor.metrics.alignment import fine_alignment
 from hndoctor.metrics.entropy import tile_colour_entropies
 from hndoctor.metrics.grids import tile_side
 from hndoctor.metrics.pixels import Pixels
 
+Floats = NDArray[np.float64]
 FAINT = 1e-7  # squared gradient below which a neighbourhood is flat
-_WEIGHTS = np.array([t.weight / t.spread for t in TILE.terms])
-_INTERCEPT = TILE.intercept - float(sum(t.weight / t.spread * t.middle for t in TILE.terms))
+OWN = 6.0  # log odds of a tile by itself, at most, and of each of its neighbours: none alone outvotes the others
+NEIGHBOUR = 3.0
+CALM = 0.2  # share of the frame whose tiles are the calmest: a sound picture has some, one that is noise all over none
 
 
-def tile_map(pixels: Pixels, odds: float) -> NDArray[np.float64]:
-    """Probability that each tile is colourful noise, (rows, columns).  `odds`: log odds that the whole picture is.
+def tile_map(pixels: Pixels, odds: float) -> Floats:
+    """Probability that each tile is colourful noise, (rows, columns).  `odds`: log odds that the whole picture is."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(tile_odds(tile_features(pixels), odds), -30, 30))))
 
-    A logistic of the five features of `tile_features` and of the whole: one tile alone has few values, and what looks
-    a little like noise in a picture that is noise all over is more likely noise than the same in a sound one.
+
+def tile_odds(features: Floats, odds: float) -> Floats:
+    """Log odds that each tile is colourful noise, (rows, columns), from `tile_features`.
+
+    First of each by itself, then among the others (`tiles_among`): one tile alone has few values, and what looks a
+    little like noise in a picture that is noise all over is more likely noise than the same in a sound one.
     """
-    seen = tile_features(pixels) @ _WEIGHTS[:-1] + _WEIGHTS[-1] * clipped(odds, WHOLE)
-    return np.asarray(1 / (1 + np.exp(-np.clip(_INTERCEPT + seen, -30, 30))))
+    return weighed(AMONG, tiles_among(features, weighed(TILE, features), odds))
+
+
+def tiles_among(features: Floats, own: Floats, odds: float) -> Floats:
+    """What is known of each tile among the others, (rows, columns, 9).
+
+    Its own log odds, the mean of its neighbours', those of the calmest fifth of the frame, the whole picture's, and how
+    far each of its features is from the frame's median: where noise covers a part, the part differs from the rest.
+    """
+    own = np.clip(own, -OWN, OWN)
+    near = np.clip(own, -NEIGHBOUR, NEIGHBOUR)
+    summed, count = _with_neighbours(np.stack((near, np.ones_like(near))))
+    around = (summed - near) / np.maximum(count - 1, 1)
+    whole = np.array((np.quantile(own, CALM), clipped(odds, WHOLE)))
+    apart = features - np.median(features, axis=(0, 1))
+    return np.concatenate((np.stack((own, around), axis=-1), np.broadcast_to(whole, (*own.shape, 2)), apart), axis=-1)
+
+
+def weighed(branch: Branch, terms: Floats) -> Floats:
+    """Log odds by a branch of what its terms are, last axis first to last."""
+    weights = np.array([t.weight / t.spread for t in branch.terms])
+    return np.asarray(terms @ weights + branch.intercept - weights @ np.array([t.middle for t in branch.terms]))
 
 
 def tile_features(pixels: Pixels) -> NDArray[np.float64]:

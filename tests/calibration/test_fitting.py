@@ -9,11 +9,14 @@ import pytest
 
 from benchmarks.previews.families import unit
 from benchmarks.previews.fitting import auc, balanced, logistic, true_positives
-from benchmarks.previews.measuring import NAMES, TILES, Table, measured, tile_truth
+from benchmarks.previews.mapping import Map, mapped, maps_of, tile_truth
+from benchmarks.previews.measuring import NAMES, Table, measured
 from benchmarks.previews.samples import Sample
 from benchmarks.previews.tasks import Task, left_out
 from benchmarks.previews.writing import branch
 from hndoctor.calibration import FORMS
+from hndoctor.metrics.pixels import Pixels
+from hndoctor.metrics.tiles import tile_features
 
 
 def made(n: int, seed: int) -> Table:
@@ -24,8 +27,8 @@ def made(n: int, seed: int) -> Table:
     scores = rng.uniform(0.2, 0.8, (n, len(NAMES)))
     scores[:, NAMES.index("coherence")] = np.where(noise, 0.3, 0.6) + rng.normal(0, 0.05, n)
     group = np.where(noise, "noise", "photo")
-    empty = np.zeros((n, TILES, 4)), np.zeros((n, TILES)), np.zeros((n, 0))
-    return Table(np.full(n, "p"), group, family, np.zeros(n, bool), np.full(n, -1), np.full(n, np.nan), scores, *empty)
+    alone, none = np.full(n, -1), np.zeros((n, 0))
+    return Table(np.full(n, "p"), group, family, np.zeros(n, bool), alone, np.full(n, np.nan), scores, none)
 
 
 def test_a_logistic_finds_the_coefficients_of_its_own_making():
@@ -91,12 +94,32 @@ def test_a_part_of_a_frame_covers_the_tiles_that_lie_inside_it():
     assert np.isnan(tile_truth((0.0, 0.0, 0.5, 1.0), (5, 1))[2, 0])
 
 
-def test_of_a_picture_with_noise_pasted_in_tiles_of_both_are_kept():
+def half_noise(seed: int) -> Sample:
+    """A black picture whose right half is noise of pixels."""
     picture = np.zeros((128, 128, 3), np.uint8)
-    picture[:, 64:] = np.random.default_rng(6).integers(0, 256, (128, 64, 3))
-    table = measured("p", [Sample("pasted", "pasted p", picture, noisy=(0.0, 0.5, 1.0, 1.0))])
-    assert sorted(table.noisy[0].tolist()) == [0, 0, 1, 1]
-    assert table.tiles[0, table.noisy[0] == 1, 0].min() > table.tiles[0, table.noisy[0] == 0, 0].max()
+    picture[:, 64:] = np.random.default_rng(seed).integers(0, 256, (128, 64, 3))
+    return Sample("pasted", "pasted p", picture, noisy=(0.0, 0.5, 1.0, 1.0))
+
+
+def packed_maps(samples: list[Sample], tmp_path) -> list[Map]:
+    path = tmp_path / "maps.npz"
+    np.savez(path, **{f"pasted: {name}": values for name, values in mapped(samples).items()})
+    return maps_of(measured("pasted", samples[:2]), path)
+
+
+def test_a_map_comes_back_with_the_truth_of_each_tile(tmp_path):
+    first, second = packed_maps([half_noise(6), half_noise(7)], tmp_path)
+    assert (first.row, second.row) == (0, 1)
+    assert first.features.shape == (8, 8, 5)
+    assert first.noisy.tolist() == [[0, 0, 0, 0, 1, 1, 1, 1]] * 8
+    assert first.features[:, 4:, 0].min() > first.features[:, :4, 0].max()
+    exact = tile_features(Pixels.of(half_noise(7).picture))
+    assert second.features == pytest.approx(exact, abs=0.5 * 8 / 255 + 1e-9)  # half a byte of the widest range
+
+
+def test_maps_of_other_pictures_than_were_measured_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="pasted: 3 maps of 2 pictures; map the piece again"):
+        packed_maps([half_noise(i) for i in range(3)], tmp_path)
 
 
 def test_noise_told_apart_by_chance_alone_is_worth_nothing_when_held_out():
