@@ -117,7 +117,7 @@ class Probability:
     def or_else(self, other: Probability) -> Probability:
         """That one or the other holds, were they independent."""
         pairs = ((self.value, other.value), (self.low, other.low), (self.high, other.high))
-        return Probability(*(1 - (1 - a) * (1 - b) for a, b in pairs))
+        return Probability(*(a + b - a * b for a, b in pairs))
 
     def unless(self, other: Probability) -> Probability:
         """That this one holds and the other does not, were they independent."""

@@ -28,7 +28,7 @@ def _noise(preview: Preview, vitals: Vitals) -> float:
     """A picture of one colour is no clean picture: NaN looks like that; with finite weights it is the VAE's doing."""
     if blank_kind(preview.scores) is None:
         references = references_of(preview, vitals)
-        return max(judged_either(preview, references), _texture(preview, references))
+        return max(judged_either(preview, references).value, _texture(preview, references))
     here = [checkpoint for checkpoint in vitals.checkpoints if checkpoint.step == preview.step]
     return BLANK_EXPLAINED if here and all(map(is_finite, here)) else BLANK
 

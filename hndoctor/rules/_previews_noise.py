@@ -13,6 +13,7 @@ from hndoctor.rules._previews_relative import (
     by_step,
     change,
     comparable_series,
+    judged_either,
     judged_grey,
     judged_noise,
     noise_probability,
@@ -45,22 +46,17 @@ def colourful_noise(vitals: Vitals) -> Iterator[Sign]:
     for step, group in by_step(vitals.previews):
         if step == 0:
             continue  # the untouched base model: whatever it shows, no network made it
-        judged = [(judged_noise(p, references_of(p, vitals)), p) for p in group]
+        judged = [(judged_either(p, references_of(p, vitals)), p) for p in group]
         noisy = [(p, preview) for p, preview in judged if p.value >= NOISE]
         if noisy:
             p, worst = max(noisy, key=lambda pair: pair[0].value)
-            text = _noise_message(len(noisy), len(group), p, worst)
-            sure = p.value if references_of(worst, vitals) else max(p.low, NOISE)  # judged alone it is less sure
+            references = references_of(worst, vitals)
+            colourful = judged_noise(worst, references).value >= judged_grey(worst, references)
+            text = _noise_message(len(noisy), len(group), p, worst) if colourful else GREY_SAID
+            sure = p.value if references else max(p.low, NOISE)  # judged alone it is less sure
             yield Sign(text, step, worst.path, round(p.value, 4), NOISE, sure)
-        elif grey := [pair for pair in _greys(group, vitals) if pair[0] >= NOISE]:
-            value, worst = max(grey, key=lambda pair: pair[0])
-            yield Sign(GREY_SAID, step, worst.path, round(value, 4), NOISE, value)
         else:
             yield from _partly(step, judged, vitals)
-
-
-def _greys(group: Sequence[Preview], vitals: Vitals) -> list[tuple[float, Preview]]:
-    return [(judged_grey(preview, references_of(preview, vitals)), preview) for preview in group]
 
 
 def _noise_message(noisy: int, all_of_step: int, p: Probability, worst: Preview) -> str:

@@ -141,16 +141,17 @@ def judged_grey(preview: Preview, references: References) -> float:
     return min(judged)
 
 
-def judged_either(preview: Preview, references: References) -> float:
-    """The likelier of the two: that the network turned this preview into noise, colourful or not."""
-    return max(judged_noise(preview, references).value, judged_grey(preview, references))
+def judged_either(preview: Preview, references: References) -> Probability:
+    """That the network turned this preview into noise, colourful or not: pale noise looks a little like both."""
+    grey = judged_grey(preview, references)
+    return judged_noise(preview, references).or_else(Probability(grey, grey, grey))
 
 
 def noise_seen(vitals: Vitals) -> dict[str, float]:
     """The probability that findings tell of, by the path of the preview: beside its references where it has any."""
     ordered = replace(vitals, previews=readable(vitals.previews))  # once, not for every preview
     known = (p for p in vitals.previews if p.noise is not None)
-    return {p.path: judged_either(p, references_of(p, ordered)) for p in known}
+    return {p.path: judged_either(p, references_of(p, ordered)).value for p in known}
 
 
 def noise_probability(preview: Preview, references: Sequence[Preview] = ()) -> float:

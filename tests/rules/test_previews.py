@@ -233,6 +233,13 @@ def test_training_pictures_of_grey_noise_make_it_normal():
         assert len(list(findings_of(law("HN301"), vitals))) == expected
 
 
+def test_pale_noise_that_looks_a_little_like_both_kinds_is_noise():
+    alone = [preview(500, noise=0.4, grey_noise=0.0), preview(500, noise=0.0, grey_noise=0.3)]
+    assert all(found(law("HN301"), one) == [] for one in alone)
+    (finding,) = found(law("HN301"), preview(500, noise=0.4, grey_noise=0.3))
+    assert finding.value == pytest.approx(1 - 0.6 * 0.7)
+
+
 def test_the_page_and_the_course_know_noise_without_colour():
     vitals = Vitals("run", "run", previews=(preview(0), grey(0.9)))
     assert noise_seen(vitals) == noise_of(vitals)
