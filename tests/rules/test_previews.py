@@ -246,9 +246,11 @@ def test_the_page_and_the_course_know_noise_without_colour():
     assert noise_seen(vitals)["images/n-500.png"] > 0.5 > noise_seen(vitals)["images/n-0.png"]
 
 
-def test_part_of_the_frame_is_a_warning():
-    (finding,) = found(law("HN301"), preview(0), preview(500, 0.2, noise_share=0.7))
-    assert finding.severity is Severity.WARNING
+@pytest.mark.parametrize(("share", "before", "told"), [(0.7, 0.0, 1), (0.4, 0.1, 1), (0.4, 0.2, 0), (0.3, 0.0, 0)])
+def test_part_of_the_frame_is_a_warning(share, before, told):
+    findings = found(law("HN301"), preview(0, noise_share=before), preview(500, 0.2, noise_share=share))
+    assert len(findings) == told
+    assert all(finding.severity is Severity.WARNING for finding in findings)
 
 
 def test_several_previews_of_a_step_are_one_finding():
