@@ -16,7 +16,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.signal import convolve2d
 
-from hndoctor.metrics import Pixels, alignment, colour, entropy, local, noise, spectrum, structure
+from hndoctor.calibration import WHOLE
+from hndoctor.metrics import Pixels, alignment, colour, entropy, local, noise, spectrum, structure, tiles
 from tests.metrics.drawings import drawing, latent_noise
 
 PICTURES = {
@@ -262,3 +263,27 @@ def test_the_grids_are_the_pictures_own(picture):
     pixels = Pixels.of(picture)
     for ours, slow in zip((pixels.fine, pixels.coarse, pixels.broad), grids(picture), strict=True):
         assert ours.transpose(1, 2, 0) == pytest.approx(slow, abs=1e-5)
+
+
+def test_a_tile_among_others_is_what_its_neighbours_and_its_frame_say():
+    rng = np.random.default_rng(9)
+    features, own = rng.normal(0, 2, (3, 5, 5)), rng.normal(0, 5, (3, 5))
+    found = tiles.tiles_among(features, own, 7.0)
+    near = np.clip(own, -tiles.NEIGHBOUR, tiles.NEIGHBOUR)
+    calmest = np.sort(np.clip(own, -tiles.OWN, tiles.OWN).ravel())
+    fifth = calmest[2] + 0.8 * (calmest[3] - calmest[2])  # 15 tiles: a fifth of the way over 14 steps is 2.8
+    for y in range(3):
+        for x in range(5):
+            around = [
+                near[j, i]
+                for j in range(max(0, y - 1), min(3, y + 2))
+                for i in range(max(0, x - 1), min(5, x + 2))
+                if (j, i) != (y, x)
+            ]
+            apart = [features[y, x, k] - np.median(features[:, :, k]) for k in range(5)]
+            expected = [np.clip(own[y, x], -tiles.OWN, tiles.OWN), np.mean(around), fifth, WHOLE, *apart]
+            assert found[y, x] == pytest.approx(expected)
+
+
+def test_a_frame_of_one_tile_has_no_neighbours():
+    assert tiles.tiles_among(np.ones((1, 1, 5)), np.full((1, 1), 2.0), 1.0).tolist() == [[[2, 0, 2, 1, 0, 0, 0, 0, 0]]]
