@@ -9,6 +9,7 @@ from __future__ import annotations
 from hndoctor.calibration.again import judged_again, whole
 from hndoctor.calibration.alone import (
     AMONG,
+    PARTLY,
     TILE,
     WHOLE,
     Judged,
@@ -34,6 +35,7 @@ from hndoctor.calibration.logistic import Branch, Form, Probability, Reason, Ter
 __all__ = [
     "AMONG",
     "FORMS",
+    "PARTLY",
     "TILE",
     "WHOLE",
     "Branch",

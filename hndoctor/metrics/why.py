@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hndoctor.calibration import Judged, noise_reasons
+from hndoctor.calibration import PARTLY, Judged, noise_reasons
 from hndoctor.calibration.words import told
-
-#: share of the tiles from which noise is worth a word where the whole is none, a picture half drowned.  Of 549 sound
-#: pictures that nothing was fitted on one has so many, of those that noise covers by half or more two in three
-HALF_DROWNED = 0.4
 
 
 def reasons_of(scores: Mapping[str, float], judged: Judged, share: float, small: bool) -> tuple[str, ...]:
@@ -21,7 +17,7 @@ def reasons_of(scores: Mapping[str, float], judged: Judged, share: float, small:
         reasons += [told(reason) for reason in noise_reasons(scores, small)[:3]]
     elif judged.grey.value >= 0.5:
         reasons.append("noise without colours of its own: grey static, or of one tint")
-    elif share >= HALF_DROWNED:
+    elif share >= PARTLY:
         reasons.append(f"{share:.0%} of the frame looks like noise, though the picture as a whole does not")
     if judged.blank.value >= 0.5:
         light = scores["brightness"]

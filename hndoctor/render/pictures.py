@@ -18,7 +18,8 @@ from hndoctor.render.templates import Told, Words
 from hndoctor.render.text import EVEN, WORTH_SAYING, looks_like
 
 WORTH_A_MAP = 0.1  # share of tiles like noise from which it is drawn where they lie
-_LOOKS = ("noise", "grey noise", "flat", "repetition", "unreadable", "")  # in this order; the last is a picture
+# in this order; the last is a picture
+_LOOKS = ("noise", "grey noise", "flat", "partly noise", "repetition", "unreadable", "")
 _GRAVE = ("noise", "grey noise", "flat")  # what fails a gate
 
 

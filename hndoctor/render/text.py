@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from hndoctor.calibration import PARTLY
 from hndoctor.formats.counted import counted
 from hndoctor.records import Diagnosis, Finding, PictureJudgement, Prescription, Severity, State, Station, Verdict
 from hndoctor.render.figures import clean, percent, steps
@@ -147,7 +148,9 @@ def _picture(judged: PictureJudgement) -> Text:
 def looks_like(judged: PictureJudgement) -> str:
     """What a picture most likely is, if anything that is wrong: "noise", "flat" ...; empty where it is a picture."""
     likely = {kind: p for kind, p in judged.p.items() if p is not None and p >= EVEN}
-    return max(likely, key=lambda kind: likely[kind]).replace("_", " ") if likely else ""
+    if likely:
+        return max(likely, key=lambda kind: likely[kind]).replace("_", " ")
+    return "partly noise" if (judged.noise_share or 0.0) >= PARTLY else ""
 
 
 def _likely(judged: PictureJudgement, kind: str) -> str:

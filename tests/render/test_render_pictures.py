@@ -16,10 +16,14 @@ def test_what_a_picture_looks_like_comes_first_and_is_counted() -> None:
             PictureJudgement("b.png", NONE | {"noise": 0.97, "repetition": 0.6}, {}, ("because",)),
             PictureJudgement("c.png", NONE | {"grey_noise": 0.8}, {}),
             PictureJudgement("d.png", {}, {}, (), "not a picture"),
+            PictureJudgement("e.png", NONE, {}, noise_share=0.5),
+            PictureJudgement("f.png", NONE, {}, noise_share=0.3),
         ),
     ).splitlines()
     assert told[0].startswith("a.png  a picture: noise 1%")
     assert told[1].startswith("b.png  noise: noise 97%")
     assert told[2].startswith("c.png  grey noise: ")
     assert told[3] == "d.png  unreadable: not a picture"
-    assert told[-1] == "4 pictures: 1 noise, 1 grey noise, 1 unreadable"
+    assert told[4].startswith("e.png  partly noise: noise 1%")
+    assert told[5].startswith("f.png  a picture: ")
+    assert told[-1] == "6 pictures: 1 noise, 1 grey noise, 1 unreadable, 1 partly noise"
