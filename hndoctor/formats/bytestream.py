@@ -29,42 +29,42 @@ class ByteStream:
     """
 
     def __init__(self, data: bytes | memoryview, start: int) -> None:
-        self.data, self.at, self.end = data, start, len(data)
-        self.frame_end: int | None = None
+        self.data, self.at = data, start
+        self.end = self.limit = len(data)  # of everything; and of what may be read without a look at frames
+        self.frame_end = 0
+
+    def skip(self, count: int) -> int:
+        """Go on; where the bytes begin that were passed over."""
+        at = self.at
+        if at + count > self.limit:
+            self._leave_frame(count)
+        self.at = at + count
+        return at
+
+    def _leave_frame(self, count: int) -> None:
+        """Let more bytes be read: never beyond the end, never across the end of a frame: readers differ there."""
+        if self.at + count > self.end:
+            raise TooEarlyError("it ends too early")
+        if self.at != self.limit:
+            raise unsafe("a pickle frame ends inside an opcode, which pickle readers take in different ways")
+        self.limit = self.end
 
     def take(self, count: int) -> bytes:
         """The next bytes."""
-        at = self.at
-        if count < 0 or at + count > self.end:
-            raise TooEarlyError("it ends too early")
-        if self.frame_end is None:
-            self.at = at + count
-        else:
-            self.advance(count)
+        at = self.skip(count)
         return bytes(self.data[at : at + count])
 
     def byte(self) -> int:
         """The next byte."""
         at = self.at
-        if at >= self.end:
-            raise TooEarlyError("it ends too early")
-        if self.frame_end is None:  # mostly: half of the calls of a whole pickle come here
-            self.at = at + 1
-        else:
-            self.advance(1)
+        if at >= self.limit:  # as in `skip`, without another call: half of the calls of a whole pickle come here
+            self._leave_frame(1)
+        self.at = at + 1
         return self.data[at]
-
-    def advance(self, count: int) -> None:
-        """Go on, never across the end of a frame: readers differ in what they make of that."""
-        if self.frame_end is not None and self.at + count > self.frame_end:
-            if self.at != self.frame_end:
-                raise unsafe("a pickle frame ends inside an opcode, which pickle readers take in different ways")
-            self.frame_end = None
-        self.at += count
 
     def number(self, layout: Struct) -> Any:
         """The next number, in this layout."""
-        return layout.unpack(self.take(layout.size))[0]
+        return layout.unpack_from(self.data, self.skip(layout.size))[0]
 
     def line(self) -> bytes:
         """The bytes up to the next line feed."""
@@ -72,17 +72,15 @@ class ByteStream:
             window = bytes(self.data[self.at : self.at + length])
             end = window.find(b"\n")
             if end >= 0:
-                break
-        if end < 0:
-            raise TooEarlyError("a line without an end")
-        self.advance(end + 1)
-        return window[:end]
+                self.skip(end + 1)
+                return window[:end]
+        raise TooEarlyError("a line without an end")
 
     def frame(self) -> None:
         """Enter a frame of protocol 4."""
         length = self.number(_LENGTH)
-        if length > len(self.data) - self.at:
+        if length > self.end - self.at:
             raise TooEarlyError("a frame beyond the end")
-        if self.frame_end is not None and self.at < self.frame_end:
+        if self.at < self.frame_end:
             raise unsafe("a pickle frame inside a frame, which pickle readers take in different ways")
-        self.frame_end = self.at + length
+        self.frame_end = self.limit = self.at + length

@@ -17,7 +17,7 @@ import weakref
 LARGE = 128 << 20  # bytes from which a file's pages are given back: four usual networks (88 MB) may stay
 STRETCH = 32 << 20  # bytes gone through before
 
-_large: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
+_large: set[weakref.ref[mmap.mmap]] = set()  # a WeakSet takes longer to be gone through, though mostly it is empty
 
 
 def held(descriptor: int) -> bool:
@@ -46,11 +46,12 @@ def mapping(descriptor: int, size: int) -> mmap.mmap:
         return mmap.mmap(descriptor, 0, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=mmap.PROT_READ)
     mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
     if len(mapped) >= LARGE and hasattr(mapped, "madvise"):
-        _large.add(mapped)
+        _large.add(weakref.ref(mapped, _large.discard))
     return mapped
 
 
 def ease() -> None:
     """Give back the pages of all large mappings; whoever reads on gets them again from the file."""
-    for mapped in tuple(_large):
-        mapped.madvise(mmap.MADV_DONTNEED)
+    for reference in tuple(_large):
+        if (mapped := reference()) is not None:
+            mapped.madvise(mmap.MADV_DONTNEED)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from hndoctor.formats.allowed import NumpyArray, Tensor
+from hndoctor.formats.allowed import NumpyArray, Parameters, Tensor
 from hndoctor.formats.types import Refused
 from hndoctor.records import NetworkMetadata, Refusal
 
@@ -57,14 +57,13 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
 
 
 def _children(item: Any) -> list[tuple[str, Any]] | None:
-    if isinstance(item, Mapping):
+    if isinstance(item, Parameters):
+        item = item.entries
+    if isinstance(item, dict):
         return [(str(key)[:TEXT_LIMIT], child) for key, child in item.items()]
     if isinstance(item, (list, tuple)):
         return [(str(i), child) for i, child in enumerate(item)]
-    if isinstance(item, (set, frozenset)):
-        return [("*", child) for child in item]
-    entries = getattr(item, "entries", None)
-    return None if entries is None else _children(entries)
+    return [("*", child) for child in item] if isinstance(item, set) else None
 
 
 def check_leaves(root: Any) -> None:

@@ -13,7 +13,7 @@ from struct import Struct
 from typing import Any
 
 from hndoctor.formats.bytestream import TooEarlyError, unsafe
-from hndoctor.formats.machine import MARK, Machine, integer_of
+from hndoctor.formats.machine import Machine, integer_of
 from hndoctor.formats.types import Refused
 from hndoctor.records import Refusal
 
@@ -36,13 +36,13 @@ def unpickle(
     for what no pickle can be.
     """
     machine = Machine(data[: start + PICKLE_LIMIT], start, persistent)
-    stack, memo, byte = machine.stack, machine.memo, machine.byte
-    for _ in range(OPCODE_LIMIT):
+    byte, look = machine.byte, 0
+    for done in range(OPCODE_LIMIT):
         here = machine.at
         try:
             code = byte()
             if code == STOP:
-                value = machine.last()
+                value = machine.stack[-1]
                 break
             _TABLE[code](machine)
         except _BROKEN as problem:
@@ -50,8 +50,11 @@ def unpickle(
                 raise unsafe(f"its pickle has more than {PICKLE_LIMIT >> 20} MiB, which no state dict needs") from None
             why = f": {problem}" if isinstance(problem, ValueError) else ""
             raise Refused(Refusal.DAMAGED, f"the pickle is damaged at byte {here}{why[:120]}") from None
-        if len(stack) > STACK_LIMIT or len(memo) > MEMO_LIMIT:
-            raise unsafe("the pickle is a bomb: it fills the memory")
+        if done >= look:
+            room = min(STACK_LIMIT - machine.height, MEMO_LIMIT - len(machine.memo))
+            if room < 0:
+                raise unsafe("the pickle is a bomb: it fills the memory")
+            look = done + room + 1  # an opcode adds one value to either at most: before then neither can be full
     else:
         raise unsafe(f"the pickle is a bomb: more than {OPCODE_LIMIT} opcodes")
     if used is not None:
@@ -74,10 +77,10 @@ _TABLE: dict[int, Callable[[Machine], None]] = {
     for code, action in {
         "\x80": Machine.protocol,
         "\x95": Machine.frame,
-        "(": lambda m: m.stack.append(MARK),
+        "(": Machine.mark,
         "0": Machine.drop,
-        "1": Machine.drop_to_mark,
-        "2": lambda m: m.push(m.last()),
+        "1": Machine.since_mark,
+        "2": lambda m: m.push(m.stack[-1]),
         "N": lambda m: m.stack.append(None),
         "\x88": lambda m: m.stack.append(True),
         "\x89": lambda m: m.stack.append(False),
@@ -110,14 +113,14 @@ _TABLE: dict[int, Callable[[Machine], None]] = {
         "\x85": lambda m: m.tuple_of(1),
         "\x86": lambda m: m.tuple_of(2),
         "\x87": lambda m: m.tuple_of(3),
-        "s": lambda m: m.set_items([m.pop(), m.pop()][::-1]),
+        "s": lambda m: m.set_items([m.stack.pop(), m.stack.pop()][::-1]),
         "u": lambda m: m.set_items(m.since_mark()),
-        "a": lambda m: m.extend([m.pop()]),
+        "a": lambda m: m.extend([m.stack.pop()]),
         "e": lambda m: m.extend(m.since_mark()),
         "\x90": lambda m: m.add(m.since_mark()),
         "\x91": lambda m: m.as_frozen(m.since_mark()),
         "p": lambda m: m.remember(integer_of(m.line())),
-        "q": lambda m: m.memo.__setitem__(m.byte(), m.last()),  # the most frequent of all
+        "q": lambda m: m.memo.__setitem__(m.byte(), m.stack[-1]),  # the most frequent of all
         "r": lambda m: m.remember(m.number(_U32)),
         "\x94": lambda m: m.remember(len(m.memo)),
         "g": lambda m: m.push(m.memo[integer_of(m.line())]),
@@ -132,7 +135,7 @@ _TABLE: dict[int, Callable[[Machine], None]] = {
         "\x92": Machine.new_with_keywords,
         "b": Machine.build,
         "P": lambda m: m.persist(m.line().decode("latin-1")),
-        "Q": lambda m: m.persist(m.pop()),
+        "Q": lambda m: m.persist(m.stack.pop()),
         **{told[0]: _refusing(told[2:]) for told in _REFUSED},
     }.items()
 }

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from hndoctor.formats import OptimizerFile, Refused, read
 from hndoctor.formats.recognise import HEADER_KEY
-from hndoctor.formats.unpickle import unpickle
+from hndoctor.formats.unpickle import MEMO_LIMIT, STACK_LIMIT, unpickle
 from hndoctor.records import Refusal
 from tests.formats.conftest import torch_root, torch_state
 
@@ -146,6 +146,52 @@ def test_opcodes_used_wrongly_are_refused(opcodes, kind, reason):
     with pytest.raises(Refused, match=reason) as refused:
         unpickle(memoryview(b"\x80\x02" + opcodes + b"."), 0, str)
     assert refused.value.kind is kind
+
+
+@pytest.mark.parametrize(
+    "opcodes",
+    [
+        b"(K\x01(K\x02K\x030K\x04tt",  # a mark above a mark
+        b"K\x01((00",  # POP takes a mark where nothing lies above it
+        b"K\x01(K\x02K\x031",  # POP_MARK takes all that lies above it
+        b"](K\x01](K\x02ee",
+        b"}(K\x01(K\x02tu",
+        b"(K\x012l",
+        b"((K\x01K\x02d",
+        b"(K\x01K\x02\x86t",
+    ],
+)
+def test_marks_mean_what_they_do_to_pythons_own_unpickler(opcodes):
+    data = b"\x80\x04" + opcodes + b"."
+    assert unpickle(data, 0, str) == (pickle.loads(data), len(data))
+
+
+@pytest.mark.parametrize(
+    "opcodes",
+    [b"K\x01(\x85", b"K\x01(K\x02\x86", b"K\x01(2", b"K\x01(q\0", b"](K\x01(a", b"K\x01(", b"K\x01t", b"0", b"1"],
+)
+def test_nothing_is_taken_from_below_a_mark(opcodes):
+    data = b"\x80\x04" + opcodes + b"."
+    with pytest.raises((pickle.UnpicklingError, IndexError, TypeError)):
+        pickle.loads(data)
+    with pytest.raises(Refused) as refused:
+        unpickle(data, 0, str)
+    assert refused.value.kind is Refusal.DAMAGED
+
+
+@pytest.mark.parametrize(
+    ("filled", "limit"),
+    [
+        (lambda count: b"(" * (count // 2) + b"N" * (count - count // 2) + b"0" * count + b"N", STACK_LIMIT),
+        (lambda count: b"N" + b"\x94" * count, MEMO_LIMIT),
+    ],
+    ids=["stack", "memo"],
+)
+def test_the_stack_and_the_memo_hold_so_much_and_no_more(filled, limit):
+    assert unpickle(b"\x80\x04" + filled(limit) + b".", 0, str)[0] is None
+    with pytest.raises(Refused, match="fills the memory") as refused:
+        unpickle(b"\x80\x04" + filled(limit + 1) + b".", 0, str)
+    assert refused.value.kind is Refusal.UNSAFE
 
 
 def test_the_root_of_every_generation_is_still_read(tmp_path):
