@@ -15,6 +15,7 @@ import numpy as np
 
 from hndoctor.formats.dtypes import STORAGES, STORED
 from hndoctor.formats.types import Array
+from hndoctor.formats.unread import DTYPES, UNREAD, Unread
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Global:
     make: Callable[..., Any] | None = None
 
 
-@dataclass(slots=True)  # not frozen: that takes three times as long to make, and a file has many
+@dataclass(frozen=True)
 class Storage:
     """A reference to stored elements."""
 
@@ -35,7 +36,7 @@ class Storage:
     skip: int = 0  # elements of the stored run before the first of this view (very old legacy files)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True)
 class Tensor:
     """A view of a storage, as the pickle describes it: nothing has been looked at yet."""
 
@@ -105,30 +106,34 @@ def _as_bytes(value: object) -> bytes:
     return value
 
 
-def _tensor(storage: object, offset: object, shape: object, strides: object, *rest: object) -> Tensor:
+def _tensor(storage: object, offset: object, shape: object, strides: object, *rest: object) -> Tensor | Unread:
     """``_rebuild_tensor`` and ``_rebuild_tensor_v2``; in ``_v3`` the third of `rest` is the dtype."""
     if not isinstance(storage, Storage):
         raise ValueError("a tensor without a storage")
-    for extra in rest[2:]:
-        if isinstance(extra, dict) and any(extra.values()):
-            raise ValueError("a tensor that torch would still have to conjugate or negate")
     sizes, steps = _numbers(shape), _numbers(strides)
     if len(sizes) != len(steps):
         raise ValueError("a tensor whose shape and strides differ in length")
     (start,) = _numbers((offset,))
+    for extra in rest[2:]:
+        if isinstance(extra, dict) and any(extra.values()):
+            return Unread("a tensor that torch would still have to conjugate or negate")
     return Tensor(storage, storage.dtype, start, sizes, steps)
 
 
-def _tensor_v3(storage: object, offset: object, shape: object, strides: object, *rest: object) -> Tensor:
+def _tensor_v3(storage: object, offset: object, shape: object, strides: object, *rest: object) -> Tensor | Unread:
     plain = _tensor(storage, offset, shape, strides, *rest[:2], *rest[3:])
     dtype = rest[2] if len(rest) > 2 else None
-    if not (isinstance(dtype, Global) and dtype.name in STORED):
+    if not isinstance(dtype, Global) or dtype.name not in (*STORED, *DTYPES):
         raise ValueError("a tensor of an unknown type")
+    if isinstance(plain, Unread):
+        return plain
+    if dtype.name in DTYPES:
+        return Unread(f"a tensor of {dtype.name}")
     return Tensor(plain.storage, dtype.name, plain.offset, plain.shape, plain.strides)
 
 
 def _parameter(data: object, *rest: object) -> object:
-    if not isinstance(data, (Tensor, NumpyArray)):
+    if not isinstance(data, (Tensor, NumpyArray, Unread)):
         raise ValueError("a parameter without a tensor")
     return data
 
@@ -180,10 +185,6 @@ def _numpy_scalar(kind: object, raw: object) -> Any:
     return value.item()
 
 
-def _numpy_array(*rest: object) -> NumpyArray:
-    return NumpyArray()
-
-
 def _encode(text: object, codec: object = "latin1") -> bytes:
     if not isinstance(text, str) or codec not in ("latin1", "latin-1"):
         raise ValueError("an encoding other than latin-1")
@@ -198,10 +199,6 @@ def _device(kind: object, *rest: object) -> str:
     return kind if isinstance(kind, str) else "?"
 
 
-def _parameter_dict(*rest: object) -> Parameters:
-    return Parameters()
-
-
 def _numpy() -> dict[tuple[str, str], Callable[..., Any] | None]:
     cores = ("numpy.core.multiarray", "numpy._core.multiarray")
     table: dict[tuple[str, str], Callable[..., Any] | None] = {
@@ -209,7 +206,7 @@ def _numpy() -> dict[tuple[str, str], Callable[..., Any] | None]:
         ("numpy", "ndarray"): None,
     }
     table |= {(core, "scalar"): _numpy_scalar for core in cores}
-    table |= {(core, "_reconstruct"): _numpy_array for core in cores}
+    table |= {(core, "_reconstruct"): lambda *_: NumpyArray() for core in cores}
     return table
 
 
@@ -226,7 +223,7 @@ def _torch() -> dict[tuple[str, str], Callable[..., Any] | None]:
         ("torch", "Tensor"): None,
         ("torch", "Size"): _shape,
         ("torch", "device"): _device,
-        ("torch.nn.modules.container", "ParameterDict"): _parameter_dict,
+        ("torch.nn.modules.container", "ParameterDict"): lambda *_: Parameters(),
     }
     table |= {("torch", dtype): None for dtype in STORED}
     table |= {("torch", storage): None for storage in STORAGES}
@@ -245,5 +242,6 @@ ALLOWED: Mapping[tuple[str, str], Callable[..., Any] | None] = {
     ("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint"): None,
     **_torch(),
     **_numpy(),
+    **UNREAD,
 }
 """(module, name) -> what makes its value here; None where it only stands as a value."""

@@ -31,6 +31,9 @@ STORED: Mapping[str, str] = {
 """torch dtype name -> the numpy kind its bytes have on disk, without byte order."""
 
 STORAGES: Mapping[str, str] = {
+    "QInt8Storage": "int8",  # of quantised tensors, which are not read; first, as the last of a type is written
+    "QUInt8Storage": "uint8",
+    "QInt32Storage": "int32",
     "FloatStorage": "float32",
     "DoubleStorage": "float64",
     "HalfStorage": "float16",

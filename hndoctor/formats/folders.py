@@ -72,7 +72,9 @@ def _kind(entry: Path, top: Path) -> tuple[str, str | None]:
         if entry.is_symlink():
             if not entry.resolve().is_relative_to(top):
                 return "", "a link that leads out of the folder; it was not followed"
-            return ("file", None) if is_plain(entry) else ("", None)  # a folder inside is visited by its own path
+            if not is_plain(entry):  # a folder inside is visited by its own path
+                return "", None if entry.is_dir() else "a link to nothing that could be read"
+            return "file", None
         mode = entry.lstat().st_mode
     except (OSError, RuntimeError) as problem:  # RuntimeError: a ring of links, before Python 3.13
         return "", f"it cannot be reached ({getattr(problem, 'strerror', None) or problem})"

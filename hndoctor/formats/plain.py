@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from hndoctor.formats.allowed import NumpyArray, Parameters, Tensor
-from hndoctor.formats.types import Refused
+from hndoctor.formats.types import Refused, shown
+from hndoctor.formats.unread import Unread
 from hndoctor.records import NetworkMetadata, Refusal
 
 LEAF_LIMIT = 200_000  # values walked through; a hypernetwork has some hundreds
@@ -67,11 +68,18 @@ def _children(item: Any) -> list[tuple[str, Any]] | None:
 
 
 def check_leaves(root: Any) -> None:
-    """Raise Refused(UNSAFE) if a text or a run of bytes is itself a pickle, to be unpickled by somebody later."""
+    """Raise Refused(UNSAFE) if a text or a run of bytes is itself a pickle, to be unpickled by somebody later.
+
+    Raise Refused(FOREIGN) if a tensor is of a kind that is not read.
+    """
+    unread = None
     for where, leaf in leaves(root):
         if isinstance(leaf, (str, bytes)) and _hides_a_pickle(leaf):
-            name = "/".join(where).encode("unicode_escape").decode("ascii")[:80]
-            raise Refused(Refusal.UNSAFE, f'the value of "{name}" is a pickle in disguise')
+            raise Refused(Refusal.UNSAFE, f'the value of "{shown("/".join(where))}" is a pickle in disguise')
+        if isinstance(leaf, Unread) and unread is None:
+            unread = f'"{shown("/".join(where))}" is {leaf.what}: save it as an ordinary one of float32'
+    if unread:
+        raise Refused(Refusal.FOREIGN, unread)
 
 
 def _hides_a_pickle(leaf: str | bytes) -> bool:

@@ -50,8 +50,8 @@ def damaged_file(vitals: Vitals) -> Iterator[Sign]:
 def not_a_checkpoint(vitals: Vitals) -> Iterator[Sign]:
     """The file is not a checkpoint.
 
-    It has a checkpoint's name, but its content is of another kind, so nothing of it was examined.  Move it out of
-    the run's folder.
+    It has a checkpoint's name, but its content is of another kind, or its numbers are of a kind that no hypernetwork
+    has, so nothing of it was examined.  Move it out of the run's folder, or save it anew as the message says.
     """
     yield from _refused(vitals, Refusal.FOREIGN)
 

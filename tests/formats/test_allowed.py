@@ -54,7 +54,6 @@ def array(*state: bytes) -> bytes:
 
 FORGED = {
     "a tensor without a storage": made(PLAIN, value("data"), ZERO, SIZE, STEPS),
-    "conjugate or negate": made(PLAIN, STORAGE, ZERO, SIZE, STEPS, FALSE, NONE, value({"conj": True})),
     "differ in length": made(PLAIN, STORAGE, ZERO, SIZE, value((1,))),
     "a shape or its strides are not a short list": made(PLAIN, STORAGE, ZERO, value("22"), STEPS),
     "not a plain number": made(PLAIN, STORAGE, value(-1), SIZE, STEPS),

@@ -376,6 +376,7 @@ def test_links_are_followed_and_pipes_are_not_read(tmp_path):
     reasons = {skipped.what: skipped.why for skipped in vitals.skipped}
     assert "leads out of the folder" in reasons["x-900.pt"]
     assert "pipe" in reasons["x-2000.pt"]
+    assert "link to nothing" in reasons["x-1000.pt"]
 
 
 @pytest.mark.parametrize("kind", ["lora", "embedding"])

@@ -324,11 +324,34 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, content):
     assert "\n" not in refused.value.reason
 
 
-@pytest.mark.parametrize("tensor", [torch.view_as_complex(torch.ones(3, 2)).conj(), torch._neg_view(torch.ones(3))])
-def test_tensors_that_only_torch_can_finish_are_refused(tmp_path, tensor):
-    torch.save({"a": tensor}, tmp_path / "a.pt")
-    with pytest.raises(Refused, match="conjugate or negate"):
+UNREAD = {
+    "conjugate": lambda: torch.view_as_complex(torch.ones(3, 2)).conj(),
+    "negate": lambda: torch._neg_view(torch.ones(3)),
+    "sparse": lambda: torch.eye(3).to_sparse(),
+    "sparse tensor": lambda: torch.eye(3).to_sparse_csr(),
+    "nested": lambda: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]),
+    "without numbers": lambda: torch.empty(3, device="meta"),
+    "quantised": lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
+    "quantised tensor": lambda: torch.quantize_per_channel(
+        torch.ones(3), torch.ones(3), torch.zeros(3), 0, torch.quint8
+    ),
+    "float8_e4m3fnuz": lambda: torch.ones(3).to(torch.float8_e4m3fnuz),
+    "float8_e8m0fnu": lambda: torch.nn.Parameter(torch.ones(3).to(torch.float8_e8m0fnu), False),
+    "complex32": lambda: torch.ones(3, dtype=torch.complex32),
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch, which makes such tensors only under protest
+@pytest.mark.parametrize("what", UNREAD)
+def test_tensors_whose_numbers_are_not_read_are_named_and_no_danger(tmp_path, what):
+    torch.save({"a": torch.ones(2), "b": UNREAD[what]()}, tmp_path / "a.pt")
+    with pytest.raises(Refused, match=f'"b" is a .*{what}') as refused:
         read(tmp_path / "a.pt")
+    assert refused.value.kind is Refusal.FOREIGN
+    torch.save({"b": UNREAD[what](), "c": torch.nn.Linear(2, 2)}, tmp_path / "a.pt")
+    with pytest.raises(Refused, match=r"import .*Linear") as refused:
+        read(tmp_path / "a.pt")  # the rest is looked through all the same
+    assert refused.value.kind is Refusal.UNSAFE
 
 
 def test_a_folder_and_a_missing_file_are_refused(tmp_path):
