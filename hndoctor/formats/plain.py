@@ -72,14 +72,14 @@ def check_leaves(root: Any) -> None:
 
     Raise Refused(FOREIGN) if a tensor is of a kind that is not read.
     """
-    unread = None
+    unread: list[str] = []
     for where, leaf in leaves(root):
         if isinstance(leaf, (str, bytes)) and _hides_a_pickle(leaf):
             raise Refused(Refusal.UNSAFE, f'the value of "{shown("/".join(where))}" is a pickle in disguise')
-        if isinstance(leaf, Unread) and unread is None:
-            unread = f'"{shown("/".join(where))}" is {leaf.what}: save it as an ordinary one of float32'
+        if isinstance(leaf, Unread):
+            unread = unread or [shown("/".join(where)), leaf.what]
     if unread:
-        raise Refused(Refusal.FOREIGN, unread)
+        raise Refused(Refusal.FOREIGN, f'"{unread[0]}" is {unread[1]}: save it as an ordinary one of float32')
 
 
 def _hides_a_pickle(leaf: str | bytes) -> bool:

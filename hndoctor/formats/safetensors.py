@@ -13,9 +13,10 @@ from typing import Any
 
 from hndoctor.formats.dtypes import SAFETENSORS, itemsize
 from hndoctor.formats.shelf import Room
-from hndoctor.formats.types import Array, Refused, shown
+from hndoctor.formats.types import Array, Refused, more_after, shown
 from hndoctor.records import Refusal
 
+UNREAD = frozenset({"C64", "F4", "F6_E2M3", "F6_E3M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"})  # known, not read
 HEADER_LIMIT = 8 << 20  # bytes; a hypernetwork's has some kB, a whole model's 200 (the reference takes 100 MB)
 
 
@@ -51,7 +52,7 @@ def read_safetensors(data: memoryview) -> Flat:
         array = room.array(data[start + begin : start + end], dtype).reshape(shape)
         tensors[name], dtypes[name], at = array, dtype, end
     if start + at != len(data):
-        raise Refused(Refusal.UNSAFE, f"{len(data) - start - at} bytes follow the last tensor")
+        raise more_after(data[start + at :], "tensor")
     return Flat(tensors, dtypes, metadata)
 
 
@@ -77,6 +78,9 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _place(name: str, entry: Any) -> tuple[str, str, tuple[int, int], tuple[int, ...]]:
     """One tensor's (name, dtype, byte range, shape), its shape filling its range exactly."""
+    kind = entry.get("dtype") if isinstance(entry, dict) else None
+    if isinstance(kind, str) and kind in UNREAD:
+        raise Refused(Refusal.FOREIGN, f'"{shown(name)}" is of type {kind}: save it as an ordinary one of float32')
     try:
         dtype, shape, (begin, end) = SAFETENSORS[entry["dtype"]], tuple(entry["shape"]), entry["data_offsets"]
         plain = all(type(n) is int and 0 <= n < 1 << 48 for n in (*shape, begin, end)) and len(shape) <= 32

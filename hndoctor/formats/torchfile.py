@@ -13,7 +13,7 @@ from hndoctor.formats.allowed import Global, Storage
 from hndoctor.formats.checksum import Seen
 from hndoctor.formats.dtypes import STORAGES, itemsize
 from hndoctor.formats.shelf import Shelf
-from hndoctor.formats.types import Array, Refused
+from hndoctor.formats.types import Array, Refused, more_after
 from hndoctor.formats.unpickle import PICKLE_LIMIT, unpickle
 from hndoctor.formats.zipped import check_sums, content, members, top_folder
 from hndoctor.records import Refusal
@@ -150,9 +150,7 @@ def _raw_storages(data: memoryview, at: int, keys: Any, storages: dict[str, Stor
             raise Refused(Refusal.DAMAGED, "the file was cut short: a storage is not whole")
         raw[key], at = data[at + 8 : end], end
     if at != len(data):
-        empty = len(data) - at < 1 << 20 and not any(data[at:])
-        what = "zeros follow the last storage: a copy went wrong" if empty else "bytes follow the last storage"
-        raise Refused(Refusal.DAMAGED if empty else Refusal.UNSAFE, f"{len(data) - at} {what}")
+        raise more_after(data[at:], "storage")
     return raw
 
 

@@ -24,6 +24,13 @@ class Refused(Exception):  # noqa: N818  (the word is the shared noun)
         self.reason = reason
 
 
+def more_after(rest: memoryview, last: str) -> Refused:
+    """The refusal of a file that goes on after its last part: with zeros, as a bad copy does, or with what may hide."""
+    if len(rest) < 1 << 20 and not any(rest):
+        return Refused(Refusal.DAMAGED, f"{len(rest)} zeros follow the last {last}: a copy went wrong")
+    return Refused(Refusal.UNSAFE, f"{len(rest)} bytes follow the last {last}")
+
+
 def shown(name: str) -> str:
     """A name out of a file, harmless and short enough for a message."""
     return name.encode("unicode_escape").decode("ascii")[:80]
