@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from hndoctor.formats.counted import counted
 from hndoctor.records import Checkpoint, OptimizerVitals, Refusal, Severity, Vitals
+from hndoctor.rules.dose import base_of, schedule_of
 from hndoctor.rules.engine import Rule, Sign, rule
 from hndoctor.rules.pace import rms_of
+from hndoctor.rules.stretches import stretches
 
 ZERO_MOMENTS = 0.99  # share of second moments that never saw a gradient; guess, untested
 # RMS of the next step over that of the weights.  AdamW: up to .065 in the lab's sound runs, .33 in its sick ones (107
@@ -18,6 +20,13 @@ LEAP, DEADLY_LEAP = 1.0, 10.0
 # Times what Adam can do.  Arithmetic gives 1; torch's own AdamW with moments in bfloat16 stays within that (1,500 steps
 # of six kinds of gradients), in float16 within 1.05, or hundreds beyond where squares vanish: that really ruins
 BEYOND = 2.0
+# Ratio to the nearest rate that was logged or asked for.  All 1,010 states of the lab's runs have a rate of their log
+OTHER_RATE = 2.0
+NEAR = (
+    1  # steps between a checkpoint and a row of the log that speaks of it: at the joints of a schedule both are right
+)
+LIKE_ADAM = ("adam", "nadam", "radam")  # whose rates can be called ruinous: SGD's and Adadelta's are of another scale
+SELF_MADE = ("prodigy", "dadapt")  # they find their rate, and a log shows another number
 
 
 @rule("HN110", Severity.WARNING, needs="optimizers")
@@ -29,8 +38,9 @@ def optimizer_state_unfit(vitals: Vitals) -> Iterator[Sign]:
     the network at once; a state that cannot be read is dropped by the web UI without a word, and so is one for another
     number of parameters; moments that contradict each other were left behind by no gradients; moments that are all zero
     never saw a gradient; moments of other shapes are another network's, or one's whose sizes stood in another order;
-    and a state that has counted more steps than its network belongs to a later one.  Resume from an earlier pair, or
-    without the state and with a warm-up.
+    and a state that has counted more steps than its network belongs to a later one.  The web UI goes on at the rate
+    that the state holds, whatever is set: one that is ruinous, or far from those of the loss log, is told too.  Resume
+    from an earlier pair, or without the state and with a warm-up.
     """
     for checkpoint in vitals.checkpoints:
         optimizer = checkpoint.optimizer
@@ -39,6 +49,47 @@ def optimizer_state_unfit(vitals: Vitals) -> Iterator[Sign]:
         for message, value, limit, severity in _complaints(checkpoint, optimizer):
             name = optimizer.path.rpartition("/")[2]
             yield Sign(f"{name}: {message}", checkpoint.step, optimizer.path, value, limit, severity=severity)
+    yield from _rates(vitals)
+
+
+def _rates(vitals: Vitals) -> Iterator[Sign]:
+    """States whose rate ruins what goes on from them, or is none that was logged."""
+    logged = {point.step: point.learn_rate for point in vitals.losses if point.learn_rate}
+    told = [*logged.values(), *(part.rate for part in schedule_of(vitals) if part.rate > 0)]
+    base = base_of(vitals)
+
+    def is_ruinous(checkpoint: Checkpoint) -> bool:
+        rate = _rate(checkpoint, LIKE_ADAM)
+        return not logged and rate is not None and rate >= 0.999 * base.ruinous  # a logged one is HN204's
+
+    def is_unknown(checkpoint: Checkpoint) -> bool:
+        rate = None if _rate(checkpoint, SELF_MADE) else _rate(checkpoint)
+        steps = range((checkpoint.step or 0) - NEAR, (checkpoint.step or 0) + NEAR + 1)
+        near = any(step in logged for step in steps)
+        return rate is not None and near and all(max(rate / one, one / rate) >= OTHER_RATE for one in told)
+
+    for stretch in stretches(vitals.checkpoints, is_ruinous):
+        rate = _rate(stretch.first) or 0.0
+        limit = f"(from about {base.ruinous:g} on)"
+        message = f"an .optim file's rate of {rate:g} is ruinous for {base.name} {limit} {stretch.where}"
+        yield _about_rate(message, stretch.first, rate, base.ruinous)
+    for stretch in stretches(vitals.checkpoints, is_unknown):
+        rate = _rate(stretch.first) or 0.0
+        nearest = min(told, key=lambda one: max(rate / one, one / rate))
+        message = f"an .optim file's rate is {rate:g}, the nearest in the loss log {nearest:g} {stretch.where}"
+        yield _about_rate(message, stretch.first, rate, nearest)
+
+
+def _rate(checkpoint: Checkpoint, names: tuple[str, ...] = ("",)) -> float | None:
+    """The rate that the state of an optimizer with one of these names holds, if it is above zero."""
+    state = checkpoint.optimizer
+    known = state is not None and (state.optimizer_name or "").lower().startswith(names)
+    return state.learning_rate if state and known and state.learning_rate and state.learning_rate > 0 else None
+
+
+def _about_rate(message: str, checkpoint: Checkpoint, rate: float, limit: float) -> Sign:
+    path = checkpoint.optimizer.path if checkpoint.optimizer else checkpoint.path
+    return Sign(message, checkpoint.step, path, rate, limit, 0.9)
 
 
 def _complaints(

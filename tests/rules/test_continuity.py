@@ -35,6 +35,31 @@ def test_whoever_blows_up_or_dies_is_still_the_same():
     assert moved(0.0, rms=0.0, before=0.0) == []
 
 
+def back(*cosines, far=0.0005, rms=0.01):
+    """Checkpoints whose changes have these cosines with the ones before."""
+    made = [each_module(checkpoint(500), rms=rms, update_rms=far)]
+    for at, cosine in enumerate(cosines, 2):
+        made.append(each_module(checkpoint(500 * at), rms=rms, update_rms=far, update_cosine=cosine))
+    return signs(continuity.another_network, vitals(*made))
+
+
+def test_weights_that_go_back_and_forth_are_told_once():
+    (sign,) = back(None, -0.9, -0.95, 0.1)
+    assert sign.message == "the weights go back the way they came from step 1,500 to step 2,000 (2 checkpoints)"
+    assert (sign.step, sign.value, sign.limit) == (1500, -0.9, continuity.UNDONE)
+    assert len(back(-0.5)) == 1
+    assert back(-0.49) == [], "in no run of the lab below -.18"
+
+
+def test_rounding_in_turns_is_no_going_back():
+    assert len(back(-1.0, far=0.0005)) == 1
+    assert back(-1.0, far=0.00049) == []
+    assert back(-1.0, far=None) == []
+    k, v = each_module(checkpoint(1000), rms=0.01, update_rms=0.001, update_cosine=-1.0).modules
+    partly = replace(checkpoint(1000), modules=(k, replace(v, update_cosine=None)))
+    assert signs(continuity.another_network, vitals(checkpoint(500), partly)) == [], "not known of every module"
+
+
 def test_one_module_alone_is_named():
     first = checkpoint(500)
     k, v = checkpoint(1000).modules
