@@ -39,7 +39,12 @@ def another_network(vitals: Vitals) -> Iterator[Sign]:
 
 
 def _turned(here: Checkpoint) -> float | None:
-    """The cosine of its change with the one before, where it is that of going back."""
+    """The cosine of its change with the one before, where it is that of going back.
+
+    A file without a step in its name may be a copy of any before it: a best one, kept as the last.
+    """
+    if here.step is None:
+        return None
     far = [m.update_cosine for m in here.modules if m.update_rms is not None and m.update_rms >= MOVED * m.rms]
     cosines = [cosine for cosine in far if cosine is not None]
     if not cosines or len(cosines) < len(here.modules):

@@ -55,6 +55,8 @@ def test_rounding_in_turns_is_no_going_back():
     assert len(back(-1.0, far=0.0005)) == 1
     assert back(-1.0, far=0.00049) == []
     assert back(-1.0, far=None) == []
+    last = each_module(checkpoint(1500, step=None), rms=0.01, update_rms=0.001, update_cosine=-1.0)
+    assert signs(continuity.another_network, vitals(checkpoint(500), last)) == [], "x.pt, a copy of the best"
     k, v = each_module(checkpoint(1000), rms=0.01, update_rms=0.001, update_cosine=-1.0).modules
     partly = replace(checkpoint(1000), modules=(k, replace(v, update_cosine=None)))
     assert signs(continuity.another_network, vitals(checkpoint(500), partly)) == [], "not known of every module"
