@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from hndoctor.formats.counted import counted
 from hndoctor.records import Checkpoint, OptimizerVitals, Refusal, Severity, Vitals
-from hndoctor.rules.dose import base_of, schedule_of
+from hndoctor.rules.dose import Base, base_of, finds_its_rate, has_adams_rates, schedule_of
 from hndoctor.rules.engine import Rule, Sign, rule
 from hndoctor.rules.pace import rms_of
 from hndoctor.rules.stretches import stretches
@@ -22,11 +22,8 @@ LEAP, DEADLY_LEAP = 1.0, 10.0
 BEYOND = 2.0
 # Ratio to the nearest rate that was logged or asked for.  All 1,010 states of the lab's runs have a rate of their log
 OTHER_RATE = 2.0
-NEAR = (
-    1  # steps between a checkpoint and a row of the log that speaks of it: at the joints of a schedule both are right
-)
-LIKE_ADAM = ("adam", "nadam", "radam")  # whose rates can be called ruinous: SGD's and Adadelta's are of another scale
-SELF_MADE = ("prodigy", "dadapt")  # they find their rate, and a log shows another number
+# Steps between a checkpoint and a row of the log that speaks of it: at the joints of a schedule both are right
+NEAR = 1
 
 
 @rule("HN110", Severity.WARNING, needs="optimizers")
@@ -55,41 +52,51 @@ def optimizer_state_unfit(vitals: Vitals) -> Iterator[Sign]:
 def _rates(vitals: Vitals) -> Iterator[Sign]:
     """States whose rate ruins what goes on from them, or is none that was logged."""
     logged = {point.step: point.learn_rate for point in vitals.losses if point.learn_rate}
-    told = [*logged.values(), *(part.rate for part in schedule_of(vitals) if part.rate > 0)]
-    base = base_of(vitals)
+    if not logged and has_adams_rates(vitals):  # a rate that was logged is HN204's
+        yield from _ruinous(vitals, base_of(vitals))
+    if logged and not finds_its_rate(vitals):
+        yield from _unknown(vitals, logged)
 
-    def is_ruinous(checkpoint: Checkpoint) -> bool:
-        rate = _rate(checkpoint, LIKE_ADAM)
-        return not logged and rate is not None and rate >= 0.999 * base.ruinous  # a logged one is HN204's
+
+def _ruinous(vitals: Vitals, base: Base) -> Iterator[Sign]:
+    for stretch in stretches(vitals.checkpoints, lambda c: _rate(c) >= 0.999 * base.ruinous):
+        limit = f"(from about {base.ruinous:g} on)"
+        message = (
+            f"an .optim file's rate of {_rate(stretch.first):g} is ruinous for {base.name} {limit} {stretch.where}"
+        )
+        yield _about_rate(message, stretch.first, base.ruinous)
+
+
+def _unknown(vitals: Vitals, logged: Mapping[int, float]) -> Iterator[Sign]:
+    told = [*logged.values(), *(part.rate for part in schedule_of(vitals) if part.rate > 0)]
+
+    def nearest(rate: float) -> float:
+        return min(told, key=lambda one: max(rate / one, one / rate))
 
     def is_unknown(checkpoint: Checkpoint) -> bool:
-        rate = None if _rate(checkpoint, SELF_MADE) else _rate(checkpoint)
-        steps = range((checkpoint.step or 0) - NEAR, (checkpoint.step or 0) + NEAR + 1)
-        near = any(step in logged for step in steps)
-        return rate is not None and near and all(max(rate / one, one / rate) >= OTHER_RATE for one in told)
+        rate, step = _rate(checkpoint), checkpoint.step or 0
+        if not rate or not any(near in logged for near in range(step - NEAR, step + NEAR + 1)):
+            return False
+        return not 1 / OTHER_RATE < rate / nearest(rate) < OTHER_RATE
 
-    for stretch in stretches(vitals.checkpoints, is_ruinous):
-        rate = _rate(stretch.first) or 0.0
-        limit = f"(from about {base.ruinous:g} on)"
-        message = f"an .optim file's rate of {rate:g} is ruinous for {base.name} {limit} {stretch.where}"
-        yield _about_rate(message, stretch.first, rate, base.ruinous)
     for stretch in stretches(vitals.checkpoints, is_unknown):
-        rate = _rate(stretch.first) or 0.0
-        nearest = min(told, key=lambda one: max(rate / one, one / rate))
-        message = f"an .optim file's rate is {rate:g}, the nearest in the loss log {nearest:g} {stretch.where}"
-        yield _about_rate(message, stretch.first, rate, nearest)
+        rate = _rate(stretch.first)
+        near = nearest(rate)
+        message = (
+            f"an .optim file's rate is {rate:g}, the nearest that was logged or asked for {near:g} {stretch.where}"
+        )
+        yield _about_rate(message, stretch.first, near)
 
 
-def _rate(checkpoint: Checkpoint, names: tuple[str, ...] = ("",)) -> float | None:
-    """The rate that the state of an optimizer with one of these names holds, if it is above zero."""
+def _rate(checkpoint: Checkpoint) -> float:
+    """The rate that its optimizer's state holds, if it is above zero."""
     state = checkpoint.optimizer
-    known = state is not None and (state.optimizer_name or "").lower().startswith(names)
-    return state.learning_rate if state and known and state.learning_rate and state.learning_rate > 0 else None
+    return max(0.0, state.learning_rate or 0.0) if state else 0.0
 
 
-def _about_rate(message: str, checkpoint: Checkpoint, rate: float, limit: float) -> Sign:
+def _about_rate(message: str, checkpoint: Checkpoint, limit: float) -> Sign:
     path = checkpoint.optimizer.path if checkpoint.optimizer else checkpoint.path
-    return Sign(message, checkpoint.step, path, rate, limit, 0.9)
+    return Sign(message, checkpoint.step, path, _rate(checkpoint), limit, 0.9)
 
 
 def _complaints(
