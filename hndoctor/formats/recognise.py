@@ -188,13 +188,16 @@ def _tensor_file(kind: str, tensors: dict[str, Array], dtypes: dict[str, str], f
 
 
 _LORA_SIGNS = ("lora_", "lora.", "hada_", "lokr_", "dora_scale", "oft_")
+_MODEL_SIGNS = ("model.diffusion_model.", "first_stage_model.", "cond_stage_model.", "conditioner.embedders.")
 _EMBEDDING_NAMES = ("emb_params", "clip_l", "clip_g")
 
 
 def kind_of(tensors: Mapping[str, Array]) -> str:
-    """ "lora", "embedding" or "tensors", told from names and shapes."""
+    """ "lora", "model", "embedding" or "tensors", told from names and shapes."""
     if any(sign in name for name in tensors for sign in _LORA_SIGNS):
         return "lora"
+    if any(sign in name for name in tensors for sign in _MODEL_SIGNS):
+        return "model"
     if any(name in _EMBEDDING_NAMES for name in tensors):
         return "embedding"
     shapes = [array.shape for array in tensors.values()]

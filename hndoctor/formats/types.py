@@ -85,7 +85,7 @@ class TensorFile:
 
     path: Path
     container: str
-    kind: str  # "embedding", "lora", "tensors"
+    kind: str  # "embedding", "lora", "model", "tensors"
     tensors: Mapping[str, Array]
     dtypes: Mapping[str, str]
     sha256: str

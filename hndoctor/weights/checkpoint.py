@@ -24,6 +24,7 @@ READ_AGAIN = (0.2, 0.8)  # seconds to wait for a trainer that is saving: 88 MB t
 PARTIAL = {
     "embedding": "a textual-inversion embedding: only integrity and norms were examined",
     "lora": "a LoRA: only integrity and norms were examined",
+    "model": "a Stable Diffusion model: only integrity and norms were examined",
     "tensors": "tensors of no known kind: only integrity and norms were examined",
 }
 

@@ -205,6 +205,8 @@ def test_a_pickle_in_disguise_is_told_from_text(value, hidden):
     [
         ({"lora_up.weight": (4, 4)}, "lora"),
         ({"a.hada_w1_a": (4, 4)}, "lora"),
+        ({"model.diffusion_model.input_blocks.0.0.weight": (4, 4)}, "model"),
+        ({"state_dict.cond_stage_model.transformer.x": (4,), "clip_l": (2, 5)}, "model"),
         ({"emb_params": (2, 5)}, "embedding"),
         ({"clip_l": (2, 5), "x": (1,)}, "embedding"),
         ({"<cat>": (768,)}, "embedding"),
