@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from benchmarks.lab import accuracy, dose, follow, heal, limits, outcomes, rivals, store
+from benchmarks.lab import accuracy, dose, follow, heal, intervals, limits, outcomes, redrawn, rivals, store
 from benchmarks.lab.judges import JUDGES
 from benchmarks.lab.scores import scores_of
 from benchmarks.lab.store import Kept
@@ -49,6 +49,10 @@ PARTS: Mapping[str, Callable[[], Iterator[str]]] = {
     "test": lambda: accuracy.report(half("test")),
     "rivals_tuning": lambda: rivals.table(half("tuning")),
     "rivals_test": lambda: rivals.table(half("test")),
+    "redrawn_tuning": lambda: redrawn.table(half("tuning")),
+    "redrawn_test": lambda: redrawn.table(half("test")),
+    "intervals_tuning": lambda: intervals.table(half("tuning")),
+    "intervals_test": lambda: intervals.table(half("test")),
     "limits_tuning": lambda: limits.table(half("tuning")),
     "limits_test": lambda: limits.table(half("test")),
     "followed": followed,

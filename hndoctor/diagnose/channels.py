@@ -15,8 +15,9 @@ from hndoctor.diagnose.validation import spoils, validation_row
 from hndoctor.records import Checkpoint, Vitals
 from hndoctor.rules.alignment import is_by_chance
 from hndoctor.rules.captioned import Followed, followed_along
+from hndoctor.rules.losses import CAP
 from hndoctor.rules.paired import drifts
-from hndoctor.rules.windows import lasting_nan, mean_of, rises
+from hndoctor.rules.windows import WINDOW, lasting_nan, mean_of, rises
 
 STARTING, HEALTHY, OVERTRAINED, BREAKING, BROKEN = range(5)  # BREAKING: the first stop after breakage, where signs lag
 SILENT: Row = (0.0,) * 5
@@ -50,7 +51,7 @@ def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]
     layouts = layouts_of(vitals)
     shown = sum(bool(_noises(stop, noise)) for stop in stops)
     risen = {one.now.step: one.times for one in rises(vitals.losses)}
-    dead = lasting_nan(vitals.losses)
+    dead, high = lasting_nan(vitals.losses), _high_by_nature(stops)
     gain: float | None = None
     spoilt = False
     found = []
@@ -60,7 +61,7 @@ def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]
         parts = {
             "weights": _weights(stop, gain),
             "previews": _previews(stop, noise, layouts, shown),
-            "losses": _losses(stop, risen, dead),
+            "losses": _losses(stop, risen, dead, high),
             "validation": validation_row(stop, drift, spoilt or lost),
             "captions": captions,
         }
@@ -167,15 +168,26 @@ def _captions(stop: Stop, followed: Mapping[int, Followed]) -> Row | None:
 # --- losses -----------------------------------------------------------------------------------------------------------
 
 
-def _losses(stop: Stop, risen: Mapping[int, float], dead: int | None) -> Row | None:
+def _high_by_nature(stops: Sequence[Stop]) -> bool:
+    """The loss is over the cap at the first checkpoint, whose weights change nothing yet: of pictures that are hard to
+    predict, or on another scale."""
+    first = next((stop for stop in stops if stop.checkpoints), Stop(0))
+    gains = [gain_of(one) for one in first.checkpoints]
+    harmless = bool(gains) and all(gain is not None and gain <= believed.GAIN_HARMLESS for gain in gains)
+    finite = [point for point in first.trailing if point.loss is not None]
+    return harmless and len(finite) == WINDOW and mean_of(finite).mean > CAP
+
+
+def _losses(stop: Stop, risen: Mapping[int, float], dead: int | None, high: bool) -> Row | None:
     """A high mean, and one far above the run's own, speak for breakage; a low one hardly against it: low loss is no
     proof of health (science.md §E).
 
     `risen`: how many times above the lowest the typical loss lies, by step.  `dead`: the step from which it stays NaN.
+    `high`: the level was so before the network could be the reason, and speaks for nothing.
     """
     if not stop.losses:
         return None
-    sign = _mean_sign(stop, max((risen.get(point.step, 1.0) for point in stop.losses), default=1.0))
+    sign = _mean_sign(stop, max((risen.get(point.step, 1.0) for point in stop.losses), default=1.0), high)
     if stop.losses[-1].nonfinite:
         sign += believed.LOSS_NONFINITE_LAST
     elif any(point.nonfinite for point in stop.losses):
@@ -185,11 +197,12 @@ def _losses(stop: Stop, risen: Mapping[int, float], dead: int | None) -> Row | N
     return (0.0, 0.0, 0.0, sign, sign)
 
 
-def _mean_sign(stop: Stop, times: float) -> float:
+def _mean_sign(stop: Stop, times: float, high: bool) -> float:
     finite = tuple(point for point in stop.trailing if point.loss is not None)
     fresh = sum(point.loss is not None for point in stop.losses)
     if not finite or not fresh:
         return 0.0
     new = min(1.0, fresh / len(finite))  # points that the stop before has not counted already
     level = min(1.0, len(finite) / believed.LOSS_FULL) * interpolate(believed.LOSS, mean_of(finite).mean)
+    level = min(0.0, level) if high else level
     return new * (level + interpolate(believed.LOSS_RISEN, math.log(times)))

@@ -17,7 +17,8 @@ from hndoctor.rules.paired import Drift, against_base, gap
 def validation_row(stop: Stop, drift: Mapping[int, Drift], spoilt: bool) -> Row | None:
     """`spoilt`: before this stop the network was already worse than the bare base model on all pictures.
 
-    Where it was, or has lost what it had learned on all, a loss below the bare base model's is no proof of health.
+    Where it was, or has lost what it had learned on all, a loss below the bare base model's is no proof of health, and
+    a rise that is left may be what is left of the damage as well as learning by heart.
     """
     if not stop.validation:
         return None
@@ -25,12 +26,14 @@ def validation_row(stop: Stop, drift: Mapping[int, Drift], spoilt: bool) -> Row 
     if point.held_out <= 0:
         return None  # no loss was measured
     change, risen = against_base(point), drift.get(point.step)
-    overtrained = believed.RISE_WEIGHT * (_unshared_sign(risen, point) if risen else 0.0) + _gap_sign(point)
-    starting, broken = 0.0, _lost_sign(risen) if risen else 0.0
+    rise = _unshared_sign(risen) if risen else 0.0
+    overtrained = rise + _gap_sign(point)
+    starting, broken = 0.0, (_lost_sign(risen) if risen else 0.0) + (max(0.0, rise) if spoilt else 0.0)
     spoilt = spoilt or broken > 0
     if change is not None:
         harm = math.log1p(change.rise)
-        overtrained += _by_heart(point, harm) * interpolate(believed.HARM_OVERTRAINED, harm)
+        if risen and risen.gained > 0:  # else the rise is the same comparison, which must not count twice
+            overtrained += _theirs_alone(point, harm) * interpolate(believed.HARM_OVERTRAINED, harm)
         sign = _harm_sign(point, harm)
         broken += max(0.0, sign) if spoilt else sign
         starting = interpolate(believed.IMPROVED_STARTING, -change.rise / change.error)
@@ -56,12 +59,10 @@ def _learnt(point: ValidationPoint) -> float | None:
     return math.log(point.train_base / point.train)
 
 
-def _unshared_sign(drift: Drift, point: ValidationPoint) -> float:
-    """A rise speaks for overtraining as far as the training items do not share it; one above the bare base model, which
-    nothing was learned before, as far as they gained by it."""
+def _unshared_sign(drift: Drift) -> float:
+    """A rise speaks for overtraining as far as the training items do not share it."""
     sign = rise_sign(drift)
-    by_heart = _by_heart(point, math.log1p(drift.rise)) if drift.best_step == 0 else 1.0
-    return (1 - drift.shared) * by_heart * sign if sign > 0 else sign
+    return (1 - drift.shared) * sign if sign > 0 else sign
 
 
 def _lost_sign(drift: Drift) -> float:
@@ -72,10 +73,10 @@ def _lost_sign(drift: Drift) -> float:
     return weight * interpolate(believed.LOST, drift.rise / drift.gained)
 
 
-def _by_heart(point: ValidationPoint, harm: float) -> float:
-    """How far training items have gained what held-out ones lost, 0..1: only so far harm is learning by heart."""
+def _theirs_alone(point: ValidationPoint, harm: float) -> float:
+    """The share of the held-out items' harm that the training items do not share, 0..1."""
     learnt = _learnt(point)
-    return 1.0 if harm <= 0 or learnt is None else min(1.0, max(0.0, learnt / harm))
+    return 1.0 if harm <= 0 or learnt is None else min(1.0, max(0.0, 1 + learnt / harm))
 
 
 def _harm_sign(point: ValidationPoint, harm: float) -> float:
@@ -92,7 +93,7 @@ def _gap_sign(point: ValidationPoint) -> float:
     wide, learnt = gap(point), _learnt(point)
     if wide is None or learnt is None or learnt < believed.GAP_LEARNT:
         return 0.0
-    return believed.RISE_WEIGHT * interpolate(believed.GAP, wide / learnt)
+    return interpolate(believed.GAP, wide / learnt)
 
 
 def rise_sign(drift: Drift) -> float:
@@ -104,7 +105,8 @@ def rise_sign(drift: Drift) -> float:
     low, high = believed.RISE_SCALE
     share = believed.RISE_SHARE * drift.gained
     scales = (max(min(high, max(low, drift.gained)), share), max(high, share))
-    drift = replace(drift, rise=min(drift.rise, _FARTHEST * max(scales)))
+    error = believed.ERROR_TIMES * drift.error
+    drift = replace(drift, rise=min(drift.rise, _FARTHEST * max(scales)), error=error)
     over = max(_likelihood(drift, scale) for scale in scales)
     ratio = over / _likelihood(drift, believed.RISE_SOUND * drift.gained)
     return max(-believed.RISE_CAP, min(believed.RISE_CAP, math.log(ratio)))

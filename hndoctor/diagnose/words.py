@@ -12,6 +12,8 @@ from hndoctor.rules.course import broke_at_the_start
 from hndoctor.rules.spoken import spoken
 from hndoctor.rules.stretches import is_ageless, networks
 
+HELD_OUT = ("HN205", "HN206")  # rules of the held-out loss: over its best, over the bare base model's
+
 
 def verdict_of(judged: Judged, vitals: Vitals, findings: Sequence[Finding]) -> Verdict:
     """Broken if the last state is; nothing examined is never healthy."""
@@ -43,13 +45,11 @@ def summary_of(verdict: Verdict, judged: Judged, vitals: Vitals, findings: Seque
         return _broken(judged, vitals, findings)
     if last.state is State.OVERTRAINED:
         since = judged.onset.overtrained
-        return (
-            f"Overtrained since about step {since:,} (probability {_share(last)}): {_because(findings, 'dose alone')}."
-        )
+        return f"Overtrained since about step {since:,} (probability {_share(last)}): {_why_overtrained(findings)}."
     calm = ", and nothing wrong" if verdict is Verdict.HEALTHY else ""
     state = f"Hardly trained yet{calm}" if last.state is State.STARTING else "Healthy"
     sure = last.p[State.STARTING.value] + last.p[State.HEALTHY.value]
-    tail = _reservations(verdict, vitals, findings)
+    tail = _reservations(verdict, judged, vitals, findings)
     when = ", after an unknown number of steps" if is_ageless_at(vitals, last) else f" at step {last.step:,}"
     return f"{state}{when} (probability {sure:.2f}){tail}{_past(judged)}."
 
@@ -88,10 +88,20 @@ def _share(station: Station) -> str:
     return f"{station.p[station.state.value]:.2f}"
 
 
+def _why_overtrained(findings: Sequence[Finding]) -> str:
+    """What held-out pictures tell, if they do (HN401): a gain or a loss speaks of breakage, and so does noise."""
+    sighted = any(finding.code == "HN401" for finding in findings)
+    held_out = [finding for finding in findings if finding.code in HELD_OUT]
+    return _because(held_out, "by held-out pictures" if sighted else "dose alone")
+
+
 def _because(findings: Sequence[Finding], otherwise: str = "by all signs together") -> str:
-    """The most severe findings of single channels; the course's own would only repeat the verdict."""
+    """The most severe findings of single channels; the course's own would only repeat the verdict, and what is wrong
+    with files or with the set-up does not break a network."""
     told = [
-        finding for finding in findings if not finding.code.startswith("HN4") and finding.severity is not Severity.INFO
+        finding
+        for finding in findings
+        if not finding.code.startswith(("HN0", "HN4", "HN5")) and finding.severity is not Severity.INFO
     ]
     worst = sorted(told, key=lambda finding: (finding.severity is not Severity.ERROR, -finding.confidence))
     each = {finding.code: finding.message for finding in reversed(worst)}  # of each rule, its most severe
@@ -111,15 +121,17 @@ def in_words(message: str) -> str:
     return _DETAIL.sub("", spoken(message))
 
 
-def _reservations(verdict: Verdict, vitals: Vitals, findings: Sequence[Finding]) -> str:
+def _reservations(verdict: Verdict, judged: Judged, vitals: Vitals, findings: Sequence[Finding]) -> str:
+    """What is wrong though the last state is sound; not what was wrong before it recovered."""
     if verdict is Verdict.HEALTHY:
         return ""
     count = len(refused(vitals))
     files = f"{counted(count, 'file')} could not be read" if count else ""
-    errors = [finding.message for finding in findings if finding.severity is Severity.ERROR]
-    told = dict.fromkeys(map(in_words, errors))
-    reasons = [files, *told] if files else list(told)
-    return ", but " + "; ".join(reason for reason in reasons[:2] if reason)
+    grave = [finding for finding in findings if finding.severity is Severity.ERROR]
+    since = judged.recovered or 0
+    lasting = dict.fromkeys(in_words(one.message) for one in grave if one.step is None or one.step >= since)
+    reasons = [reason for reason in (files, *lasting) if reason]
+    return ", but " + "; ".join(reasons[:2]) if reasons else ""
 
 
 def _unexamined(vitals: Vitals) -> str:

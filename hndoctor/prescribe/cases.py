@@ -22,6 +22,7 @@ from hndoctor.prescribe.choice import (
 )
 from hndoctor.prescribe.rates import (
     CHECKPOINTS_AHEAD,
+    EARLY_QUANTILE,
     FAST,
     FIRST_DIVISOR,
     GRADUAL_DIVISOR,
@@ -33,6 +34,15 @@ from hndoctor.prescribe.rates import (
 )
 from hndoctor.records import Action, Alternative, Prescription, State
 
+LATER_BEST = "a lower rate from here only moves the onset back, it does not give a better best"
+BY_DOSE = (
+    "later ones are past the dose at which overtraining usually begins, and nothing else tells (compare their pictures "
+    "with those of this one before you give them up)"
+)
+NOT_THE_RATE = (
+    "it was dead at its first save, though its rate was not high (look at the base model, its VAE and the training "
+    "pictures first)"
+)
 NO_GAIN = (
     "no checkpoint is surely better than the base model alone on held-out pictures, and this one is among those that "
     "are worse by the least"
@@ -84,7 +94,8 @@ def dead_at_the_start(case: Case, onset: int) -> Prescription:
     old = rates.known(onset)
     fast = old is not None and rates.is_fast(old)
     rate = rates.divided(onset, REPEATED_DIVISOR, at_most=rates.usual) if fast else rates.usual
-    pace = "the rate was far too high" if old else "its rate, which no file tells, was probably far too high"
+    told = "the rate was far too high" if rates.is_fast(max(rates.asked.rates)) else NOT_THE_RATE
+    pace = told if old else "its rate, which no file tells, was probably far too high"
     why = f"the weight initialisation {harsh} kills networks at once (G18)" if harsh else pace
     sentence = f"Start again with Normal weight initialisation at {how.rate_words(rate)}: {why}."
     back = Alternative("go back to an earlier checkpoint", "it was dead at the first one that was saved")
@@ -136,7 +147,7 @@ def overtrained(case: Case) -> Prescription:
     if seen and (calmer := _calmed(case, chosen)):
         return calmer
     if seen or budget <= 0 or planned <= case.last.step:
-        why = "a lower rate from here only moves the onset back, it does not give a better best"
+        why = LATER_BEST if seen else BY_DOSE
         return use(case, chosen, NO_GAIN if nothing_gained(case.candidates, case.vitals) else why)
     old = case.rates.known(chosen.step) or case.rates.usual
     ahead = CHECKPOINTS_AHEAD * _interval(case)
@@ -176,11 +187,13 @@ def finished(case: Case) -> Prescription:
 
 
 def healthy(case: Case) -> Prescription:
-    """Train on, with the rate lowered before the band of overtraining begins (G22)."""
+    """Train on, with the rate lowered before the band of overtraining begins, or now where it has begun (G22); and
+    raised where nothing was learned at a rate below the floor (G24)."""
     chosen, rates, at = case.candidates[-1], case.rates, case.last.step
-    rate = rates.known(at) or rates.usual
+    had = rates.known(at)
+    rate = _better_rate(case, had) if had else rates.usual
     planned = case.vitals.settings.steps or 0
-    end = planned if planned > at else max(at + 1, min(2 * at, GUIDE_STEPS) if at < GUIDE_STEPS else at + at // 4)
+    end = planned if planned > at else max(at + 1, at + at // 4, min(2 * at, GUIDE_STEPS))
     switch = at + rates.steps_for(max(0.0, rates.budget(at)), rate)
     lower = max(rates.floor, rounded(rate / REPEATED_DIVISOR))
     late = switch < end and lower < rate and switch > at
@@ -188,11 +201,34 @@ def healthy(case: Case) -> Prescription:
     back = _behind(case, chosen)
     action, begin = (Action.RESUME, f"Resume from step {chosen.step:,}") if back else (Action.CONTINUE, "Train on")
     then = f"{switch:,}, before overtraining usually begins, then at {how.rate_words(lower)} until step {end:,}"
-    pace = f"at {how.rate_words(rate)}" if rates.known(at) else f"at the rate it had ({how.rate_words(rate)} is usual)"
-    sentence = f"{begin} {pace} until step {then if late else f'{end:,}'}{back}."
+    pace = f"at {how.rate_words(rate)}" if had else f"at the rate it had ({how.rate_words(rate)} is usual)"
+    sentence = f"{begin} {pace} until step {then if late else f'{end:,}'}{_changed(had, rate)}{back}."
     more = Alternative("a higher rate", "it gets there sooner and breaks sooner (G20)")
-    advice = resume(case, chosen, rate, end, sentence, (more,), text)
+    same = Alternative("the rate it had", "below the floor steps cost time and change little (G24)")
+    raised = had is not None and rate > had
+    advice = resume(case, chosen, rate, end, sentence, (same if raised else more,), text)
     return replace(advice, action=action, free_remedies=())
+
+
+def _better_rate(case: Case, had: float) -> float:
+    """The rate that a sound run has, unless it is too low to learn anything, or too high for how far it has come.
+
+    How far tells the dose, where no held-out pictures do.
+    """
+    rates, seen = case.rates, any("validation" in station.channels for station in case.diagnosis.course)
+    if had < rates.floor and case.last.state is State.STARTING:
+        return rates.usual
+    late = rates.budget(case.last.step) <= 0 and case.last.p[State.OVERTRAINED.value] >= EARLY_QUANTILE
+    return min(had, max(rates.floor, rounded(had / REPEATED_DIVISOR))) if late and not seen else had
+
+
+def _changed(had: float | None, rate: float) -> str:
+    """Why another rate than it had."""
+    if had is None or rate == had:
+        return ""
+    if rate > had:
+        return f", as next to nothing is learned at {how.rate_words(had)}"
+    return f" (down from {how.rate_words(had)}), as overtraining may begin any time now"
 
 
 def of_unknown_age(case: Case) -> Prescription:

@@ -37,7 +37,10 @@ def candidates_of(vitals: Vitals, diagnosis: Diagnosis) -> tuple[Candidate, ...]
     """Finite, readable checkpoints of the living run whose most probable state is not broken, by step."""
     stations = {station.step: station for station in diagnosis.course if station.p}
     found: dict[int, Candidate] = {}
+    numbered = {one.stored_step for one in vitals.checkpoints if one.step is not None}
     for checkpoint in sorted(living(vitals).checkpoints, key=lambda one: (step_of(one), one.step is None, one.path)):
+        if checkpoint.step is None and checkpoint.stored_step in numbered:
+            continue  # the final file once more
         station = stations.get(step_of(checkpoint))
         if station and _may_be_named(checkpoint, station) and station.step not in found:
             sound = station.p[State.STARTING.value] + station.p[State.HEALTHY.value]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 from hndoctor.formats.counted import counted
 from hndoctor.formats.schedule import Segment
@@ -38,16 +39,16 @@ def loss_over_the_cap(vitals: Vitals) -> Iterator[Sign]:
 
 
 def _excursions(means: list[Mean]) -> Iterator[list[Mean]]:
-    """Stretches of windows above the cap."""
-    stretch: list[Mean] = []
-    for mean in means:
-        if mean.mean > CAP and (mean.count >= WINDOW or above(mean, CAP) > SHORT_SURE):
-            stretch.append(mean)
-        elif stretch:
-            yield stretch
-            stretch = []
-    if stretch:
-        yield stretch
+    """Stretches of windows above the cap; two of which windows overlap are one."""
+    over = [
+        at
+        for at, mean in enumerate(means)
+        if mean.mean > CAP and (mean.count >= WINDOW or above(mean, CAP) > SHORT_SURE)
+    ]
+    begins = [at for before, at in pairwise([-WINDOW, *over]) if at - before >= WINDOW]
+    for begin, next_one in pairwise([*begins, len(means)]):
+        end = max(at for at in over if at < next_one)
+        yield means[begin : end + 1]
 
 
 def _last_step(vitals: Vitals) -> int:

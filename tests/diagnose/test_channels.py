@@ -244,11 +244,21 @@ def test_all_clean_previews_of_a_run_together_speak_against_overtraining_once():
 # --- losses -----------------------------------------------------------------------------------------------------------
 
 
-def logged(*values, before=0):
-    """What is said at step 1000 of these losses, after some of .4 that belong to the stop before."""
+def logged(*values, before=0, gain=1.0):
+    """What is said at step 1000 of these losses, after some of .4 that belong to the stop before, of this gain."""
     old = tuple(LossPoint(at + 1, 0.4) for at in range(before))
     new = tuple(LossPoint(900 + at, value, nonfinite=value is None) for at, value in enumerate(values))
-    return said("losses", checkpoints=(a_checkpoint(500), a_checkpoint(1000)), losses=(*old, *new))[-1]
+    return said("losses", checkpoints=(a_checkpoint(500, gain), a_checkpoint(1000)), losses=(*old, *new))[-1]
+
+
+def test_a_loss_that_was_high_before_the_network_changed_anything_says_nothing_by_its_level():
+    high = [0.4] * 32
+    assert logged(*high, before=32)[BROKEN] > 0
+    assert logged(*high, before=32, gain=believed.GAIN_HARMLESS)[BROKEN] == 0
+    assert logged(*high, before=31, gain=believed.GAIN_HARMLESS)[BROKEN] > 0, "too few to tell"
+    assert logged(*[0.1] * 32, before=32, gain=believed.GAIN_HARMLESS)[BROKEN] < 0
+    risen = logged(*[1.6] * 32, before=32, gain=believed.GAIN_HARMLESS)[BROKEN]
+    assert risen == pytest.approx(interpolate(believed.LOSS_RISEN, math.log(4)))
 
 
 def test_the_mean_loss_is_read_from_its_curve_with_full_weight_from_so_many_points_on():

@@ -167,7 +167,7 @@ def test_the_last_station_is_the_last_that_was_judged_and_an_onset_is_a_first_on
 
 
 def test_overtraining_has_begun_where_held_out_pictures_make_it_sure_and_by_dose_where_it_is_likelier_than_not():
-    rising = {step: 0.09 * (1 + max(0, step - 2000) / 2e5) for step in range(500, 6001, 500)}
+    rising = {step: 0.09 * (1 + max(0, step - 2000) / 4e5) for step in range(500, 6001, 250)}
     course = judged(validation=validation(rising, train=dict.fromkeys(rising, 0.05)))
     p = {one.step: one.p[State.OVERTRAINED.value] for one in course.stations}
     likely = min(step for step, over in p.items() if over > 0.5)

@@ -64,17 +64,29 @@ def test_after_damage_a_low_loss_no_longer_speaks_against_breakage():
     assert row(point(0.4, -0.4), spoilt=True) == row(point(0.4, -0.4))
 
 
-def test_harm_speaks_for_overtraining_as_far_as_training_pictures_have_gained_what_others_lost():
+def test_a_benefit_that_is_gone_speaks_for_overtraining_as_far_as_training_pictures_do_not_share_the_harm():
     def over(harm, learnt):
-        return row(point(harm, learnt))[OVERTRAINED]
+        """Beside what the rise itself says, of which all is shared here."""
+        return row(point(harm, learnt), drift=drifted(0.05, gained=0.02, shared=1.0))[OVERTRAINED]
 
     full = interpolate(believed.HARM_OVERTRAINED, 0.02)
     assert full > 0
-    assert over(0.02, 0.02) == pytest.approx(full)
-    assert over(0.02, 0.01) == pytest.approx(full / 2)
-    assert over(0.02, 0.0) == over(0.02, -0.3) == 0
-    assert over(0.02, None) == pytest.approx(full)
+    assert over(0.02, 0.02) == over(0.02, 0.0) == over(0.02, None) == pytest.approx(full)
+    assert over(0.02, -0.01) == pytest.approx(full / 2)
+    assert over(0.02, -0.02) == pytest.approx(over(0.02, -0.3)) == pytest.approx(0)
     assert over(-0.02, 0.01) == 0
+
+
+def test_after_damage_a_rise_that_is_left_speaks_for_breakage_as_much_as_for_overtraining():
+    risen = drifted(0.05, gained=0.3)
+    calm, spoilt = row(point(-0.2, 0.3), drift=risen), row(point(-0.2, 0.3), drift=risen, spoilt=True)
+    assert calm[OVERTRAINED] == spoilt[OVERTRAINED] > 0 > calm[BROKEN]
+    assert spoilt[BROKEN] == pytest.approx(rise_sign(risen))
+
+
+def test_above_a_base_model_that_was_never_beaten_the_rise_is_the_same_comparison_and_counts_once():
+    risen = drifted(0.1, best=0)
+    assert row(point(0.1, 0.0), drift=risen)[OVERTRAINED] == pytest.approx(rise_sign(risen))
 
 
 @pytest.mark.parametrize("errors", [0.5, 2.0, 5.0])
@@ -94,7 +106,7 @@ def test_without_a_bare_base_model_only_the_drift_speaks():
     assert row(bare) == (0, 0, 0, 0, 0)
     assert row(replace(point(), held_out=0.0)) is None, "a loss of nothing was not measured"
     risen = drifted(0.1, gained=0.1)
-    assert row(bare, drift=risen)[OVERTRAINED] == pytest.approx(believed.RISE_WEIGHT * rise_sign(risen))
+    assert row(bare, drift=risen)[OVERTRAINED] == pytest.approx(rise_sign(risen))
 
 
 # --- a rise over the best ---------------------------------------------------------------------------------------------
@@ -109,7 +121,7 @@ def over(drift, learnt=None, harm=0.0):
 def test_a_rise_speaks_for_overtraining_as_far_as_training_pictures_do_not_share_it():
     risen = drifted(0.1, gained=0.1)
     assert rise_sign(risen) > 0
-    whole = believed.RISE_WEIGHT * rise_sign(risen)
+    whole = rise_sign(risen)
     assert over(risen) == pytest.approx(whole)
     assert over(replace(risen, shared=0.25)) == pytest.approx(0.75 * whole)
     assert over(replace(risen, shared=1.0)) == 0
@@ -118,17 +130,7 @@ def test_a_rise_speaks_for_overtraining_as_far_as_training_pictures_do_not_share
 def test_what_has_not_risen_speaks_against_overtraining_whatever_is_shared():
     still = drifted(0.0, gained=0.3, error=0.001)
     assert rise_sign(still) < 0
-    assert over(still) == over(replace(still, shared=1.0)) == pytest.approx(believed.RISE_WEIGHT * rise_sign(still))
-
-
-def test_above_the_bare_base_model_it_counts_as_far_as_training_pictures_gained():
-    risen = drifted(0.1, best=0)
-    harm = math.log1p(0.1)
-    full = believed.RISE_WEIGHT * rise_sign(risen)
-    assert over(risen, learnt=harm) == pytest.approx(full)
-    assert over(risen, learnt=harm / 2) == pytest.approx(full / 2)
-    assert over(risen, learnt=-0.1) == 0
-    assert over(replace(risen, best_step=500), learnt=-0.1) == pytest.approx(full)
+    assert over(still) == over(replace(still, shared=1.0)) == pytest.approx(rise_sign(still))
 
 
 @given(
@@ -150,12 +152,13 @@ def test_a_rise_beyond_all_scales_is_no_smaller_evidence(gained):
 
 def test_a_rise_of_two_scales_is_more_than_one_of_one_and_a_half():
     high = believed.RISE_SCALE[1]
-    one, two = (rise_sign(drifted(times * high, high / 2)) for times in (1.5, 2.0))
+    one, two = (rise_sign(drifted(times * high, high / 2 / believed.ERROR_TIMES)) for times in (1.5, 2.0))
     assert one + 0.2 < two < believed.RISE_CAP
 
 
 def slow_likelihood(drift, scale):
     """The same integral with many more points."""
+    drift = replace(drift, error=believed.ERROR_TIMES * drift.error)
     if scale <= 0:
         return (1 + (drift.rise / drift.error) ** 2 / 4) ** -2.5
     points = [(at + 0.5) * 6 * scale / 20_000 for at in range(20_000)]
@@ -258,7 +261,7 @@ def test_what_training_pictures_gained_alone_speaks_for_overtraining():
         return row(point(-learnt * (1 - share), learnt))[OVERTRAINED]
 
     for share in (0.8, 0.95):
-        wanted = believed.RISE_WEIGHT * interpolate(believed.GAP, share)
+        wanted = interpolate(believed.GAP, share)
         assert told(share) == pytest.approx(wanted)
         assert told(share, believed.GAP_LEARNT + EPS) == pytest.approx(wanted)
         assert told(share, believed.GAP_LEARNT - EPS) == 0

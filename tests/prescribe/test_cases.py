@@ -212,13 +212,21 @@ def test_broken_with_no_checkpoint_at_all_names_where_one_would_have_to_be_from(
 
 
 @pytest.mark.parametrize(
-    ("rate", "wanted"),
-    [("5e-6", 5e-6), ("1e-5", 5e-6), ("1.01e-5", 1e-6), ("2e-5", 2e-6), ("5e-3", 5e-6), (None, 5e-6)],
+    ("rate", "wanted", "why"),
+    [
+        ("5e-6", 5e-6, "though its rate was not high"),
+        ("1e-5", 5e-6, "though its rate was not high"),
+        ("1.01e-5", 1e-6, "the rate was far too high"),
+        ("2e-5", 2e-6, "the rate was far too high"),
+        ("5e-3", 5e-6, "the rate was far too high"),
+        ("5e-3:100, 5e-6:20000", 5e-6, "the rate was far too high"),
+        (None, 5e-6, "its rate, which no file tells, was probably far too high"),
+    ],
 )
-def test_dead_at_the_start_goes_to_the_usual_rate_or_a_tenth_of_what_was_too_fast(rate, wanted):
+def test_dead_at_the_start_goes_to_the_usual_rate_or_a_tenth_of_what_was_too_fast(rate, wanted, why):
     advice = told(run_at(rate), dict.fromkeys(STEPS, State.BROKEN))
     assert (advice.action, advice.learning_rate) == (Action.RESTART, wanted)
-    assert ("the rate was far too high" if rate else "its rate, which no file tells, was prob") in advice.sentence
+    assert why in advice.sentence
     assert [one.what for one in advice.rejected] == ["go back to an earlier checkpoint", "continue as it is"]
 
 
@@ -363,9 +371,9 @@ def test_healthy_keeps_the_rate_where_it_is_at_its_floor_or_past_the_band_or_end
 
 
 @pytest.mark.parametrize(
-    ("step", "end"), [(6000, 12_000), (12_000, GUIDE_STEPS), (19_999, GUIDE_STEPS), (20_000, 25_000), (1, 2), (0, 1)]
+    ("step", "end"), [(6000, 12_000), (12_000, GUIDE_STEPS), (19_999, 24_998), (20_000, 25_000), (1, 2), (0, 1)]
 )
-def test_without_a_plan_it_goes_on_for_as_long_again_up_to_the_guides_steps_and_then_a_quarter(step, end):
+def test_without_a_plan_it_goes_on_for_as_long_again_up_to_the_guides_steps_but_at_least_a_quarter(step, end):
     vitals = a_run(steps=(step,), settings=Settings(learn_rate="5e-7"), noise=None, loss=None)
     assert told(vitals, {step: State.HEALTHY}).schedule == f"5e-7:{end}"
 
@@ -373,6 +381,47 @@ def test_without_a_plan_it_goes_on_for_as_long_again_up_to_the_guides_steps_and_
 def test_healthy_at_an_unknown_rate_says_so():
     advice = told(a_run(settings=Settings(steps=20_000), loss=None))
     assert "at the rate it had (5e-6 is usual)" in advice.sentence
+
+
+@pytest.mark.parametrize(("rate", "state", "raised"), [
+    ("1e-9", State.STARTING, True), ("1e-9", State.HEALTHY, False), ("4.9e-7", State.STARTING, True),
+    ("5e-7", State.STARTING, False),
+])  # fmt: skip
+def test_a_rate_below_the_floor_at_which_nothing_is_learned_is_raised_to_the_usual_one(rate, state, raised):
+    advice = told(run_at(rate, steps=8000), dict.fromkeys(STEPS, state))
+    assert advice.learning_rate == pytest.approx(5e-6 if raised else float(rate))
+    assert (f"as next to nothing is learned at {rate}" in advice.sentence) is raised
+    assert [one.what for one in advice.rejected] == ["the rate it had" if raised else "a higher rate"]
+
+
+def test_where_the_dose_is_behind_and_the_course_doubts_the_rate_is_lowered_now_unless_held_out_pictures_tell():
+    past, doubt = run_at("5e-5"), (0.0, 0.88, 0.11, 0.01)
+    states = SOUND | {6000: doubt}
+    advice = told(past, states)
+    assert (advice.action, advice.schedule) == (Action.CONTINUE, "5e-6:20000")
+    assert "(down from 5e-5), as overtraining may begin any time now" in advice.sentence
+    assert told(past, SOUND | {6000: (0.0, 0.9, 0.09, 0.01)}).schedule == "5e-5:20000", "no doubt"
+    assert told(past, states, channels=("weights", "validation")).schedule == "5e-5:20000", "they tell more than dose"
+    assert told(run_at("5e-6"), states).schedule.startswith("5e-6:"), "dose is left"
+    assert told(run_at("5e-7", steps=500_000), states).learning_rate == 5e-7, "never below the floor"
+
+
+def test_the_final_file_of_a_step_that_has_a_number_is_no_other_candidate():
+    files = (*(a_checkpoint(step) for step in STEPS), a_checkpoint(None, stored_step=STEPS[-1] - 1))
+    done = a_run(checkpoints=files, settings=replace(PLAN, steps=6000))
+    advice = told(done, SOUND | {5999: State.HEALTHY})
+    assert (advice.action, advice.step) == (Action.STOP, 6000)
+    assert 5999 not in dict(advice.acceptable)
+    assert "x.pt" not in "".join(advice.free_remedies)
+    later = (*files[:-1], a_checkpoint(None, stored_step=6100))
+    assert told(a_run(checkpoints=later, settings=PLAN), SOUND | {6100: State.HEALTHY}).step == 6100
+
+
+def test_overtraining_by_dose_alone_is_told_as_no_more_than_that():
+    by_dose = told(run_at("5e-5"), WORN)
+    assert (by_dose.action, "compare their pictures" in by_dose.sentence) == (Action.STOP, True)
+    measured = told(run_at("5e-5"), WORN, channels=("weights", "validation"))
+    assert "compare their pictures" not in measured.sentence
 
 
 def test_a_file_that_cannot_be_read_behind_the_last_one_is_told():

@@ -7,7 +7,7 @@ import pytest
 from hndoctor.records import LossPoint, Settings, Severity
 from hndoctor.rules import losses as rules
 from hndoctor.rules.engine import findings_of
-from hndoctor.rules.windows import FEWEST, WINDOW, smoothed
+from hndoctor.rules.windows import FEWEST, WINDOW, Mean, smoothed
 from tests.makers import STEPS, a_run, losses, validation
 
 NAN = float("nan")
@@ -37,6 +37,12 @@ def test_loss_over_the_cap_fires_once_for_each_excursion():
     assert len(found) == 2
     assert "until step" in found[0].message
     assert "to the end" in found[1].message
+
+
+@pytest.mark.parametrize(("apart", "count"), [(WINDOW - 1, 1), (WINDOW, 2)])
+def test_excursions_of_which_windows_overlap_are_one(apart, count):
+    means = [Mean(at, 1, 0.4 if at in (100, 100 + apart) else 0.1, 0.01, WINDOW) for at in range(300)]
+    assert len(list(rules._excursions(means))) == count
 
 
 def test_loss_over_the_cap_is_silent():
