@@ -50,13 +50,22 @@ def beside_itself(table: Table, seed: int, noise: tuple[str, ...] = COLOURFUL) -
 
 
 def beside_kind(table: Table, seed: int, noise: tuple[str, ...] = COLOURFUL) -> list[Pair]:
-    """References that are of the kind only: eight others of the family."""
-    rng = np.random.default_rng((52, seed))
-    sound = _sound(table)
+    """References that are of the kind only: eight others of the family.
+
+    Sound, too: a picture beside eight of another family, as what the base model paints lies beside the training set
+    before its style is learned.
+    """
+    rng, styles = np.random.default_rng((52, seed)), np.random.default_rng((54, seed))
+    sound, pictures = _sound(table), np.isin(table.group, ("photo", "art", "pocket"))
     pairs: list[Pair] = []
     for i in np.flatnonzero(sound | np.char.endswith(table.group.astype(str), "drifted")):
         kind = sound & (table.family == table.family[i]) & (table.pair[i] != np.arange(len(sound)))
         pairs += _drawn(rng, i, kind, KIND, False, "of the kind", table)
+    for i in np.flatnonzero(pictures):
+        others = pictures & (table.family != table.family[i]) & (table.small == table.small[i])
+        if others.any():
+            same = others & (table.family == table.family[styles.choice(np.flatnonzero(others))])
+            pairs += _drawn(styles, i, same, KIND, False, "before a style is learned", table)
     return pairs + _noises(table, rng, sound, KIND, noise)
 
 

@@ -8,6 +8,7 @@ from statistics import median
 
 from hndoctor.records import Checkpoint, Severity, Vitals
 from hndoctor.rules.engine import Rule, Sign, rule
+from hndoctor.rules.pace import rms_of
 from hndoctor.rules.stretches import called, label, networks, stretches
 
 # RMS of a module's change over the larger of its RMS before and after.  Two networks that have nothing in common are
@@ -17,23 +18,30 @@ ELSEWHERE = 1.2
 # and -1 where a checkpoint comes in twice.  Halfway, and only where the change is larger than any rounding could make
 # it: float8's is .026 of the weights, and checkpoints that were rounded in turns go back and forth by that
 UNDONE, MOVED = -0.5, 0.05
+# Times the smallest RMS of the run's weights: beyond it a network has blown up, and swings to and fro or loses all that
+# it was by itself (pocket model: AdamW at 1.5e-1, 70 times; RMSprop at 3e-2 and Adagrad at .3, 5 to 7 times).  Guess
+VIOLENT = 2.0
 
 
 @rule("HN120", Severity.WARNING, needs="checkpoints")
 def another_network(vitals: Vitals) -> Iterator[Sign]:
     """A checkpoint is of another network than the one before it.
 
-    It has other layers, or weights that have nothing in common with those before: training moves weights away from
-    where they were, even when they blow up, and never makes them forget it.  Two trainings under one name have been
+    It has other layers, or weights that have nothing in common with those before: training that is not violent moves
+    weights away from where they were, and never makes them forget it.  Two trainings under one name have been
     mixed in one folder, k and v were swapped, or a file was copied over another.  Or its weights take back what they
     had just changed, which two trainings in turns do and one alone does not.  Nothing that compares checkpoints holds
     across this place.  Give each training a folder of its own.
     """
-    for before, here in pairwise(networks(vitals)):
-        if told := _other_layers(before, here) or _elsewhere(before, here):
+    course = networks(vitals)
+    most = VIOLENT * min(map(rms_of, course), default=0.0)
+    calm = {id(checkpoint) for checkpoint in course if rms_of(checkpoint) <= most}
+    for before, here in pairwise(course):
+        both = id(before) in calm and id(here) in calm
+        if told := _other_layers(before, here) or (_elsewhere(before, here) if both else None):
             message, value, limit = told
             yield Sign(f"{message} {called(here)}", here.step, here.path, value, limit, 0.9)
-    for stretch in stretches(networks(vitals), lambda c: _turned(c) is not None):
+    for stretch in stretches(course, lambda c: id(c) in calm and _turned(c) is not None):
         message = f"the weights go back the way they came {stretch.where}"
         yield Sign(message, stretch.first.step, stretch.first.path, _turned(stretch.first), UNDONE, 0.8)
 

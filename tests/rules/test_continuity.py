@@ -98,3 +98,12 @@ def test_real_files_of_two_networks_under_one_name(tmp_path, fault):
         write_hypernetwork(tmp_path / f"a-{step}.pt", [(24, *(last if step == 1500 else (k, v)))], told)
     found = [finding.step for finding in hndoctor.scan(tmp_path)[0].findings if finding.code == "HN120"]
     assert found == ([] if fault == "none" else [1500])
+
+
+def test_a_network_that_blew_up_swings_and_forgets_by_itself():
+    """RMSprop at 3e-2: weights five times as large at the first save, and back within two more."""
+    sizes = (0.05, 0.02, 0.007, 0.007)
+    course = [each_module(checkpoint(500 * i), rms=rms, update_rms=0.03) for i, rms in enumerate(sizes, 1)]
+    assert signs(continuity.another_network, vitals(*course[:3])) == []
+    (sign,) = signs(continuity.another_network, vitals(*course))
+    assert sign.step == 2000, "between two calm ones it is another network"

@@ -12,10 +12,12 @@ from hndoctor.diagnose.noise import noise_of
 from hndoctor.records import Checkpoint, NetworkMetadata, Preview, Severity, TensorVitals, Vitals
 from hndoctor.rules._previews_distance import composition_distance, distance, diversity
 from hndoctor.rules._previews_relative import (
+    References,
     change,
     comparable,
     comparable_series,
     differences,
+    judged_grey,
     judged_noise,
     noise_probability,
     noise_seen,
@@ -218,11 +220,11 @@ def test_what_looks_grey_but_has_not_changed_is_no_noise():
     assert found(law("HN301"), preview(0), grey(0.9, share=0.0)) == []
 
 
-def test_beside_training_pictures_fainter_grey_noise_is_found():
+def test_training_pictures_do_not_make_noise_of_a_clean_picture_that_is_unlike_them():
+    """The base model's own, before the style is learned: as sure of grey noise as it is alone, and no more."""
     training = tuple(replace(preview(None), path=f"training/{i}.png") for i in range(4))
-    assert found(law("HN301"), grey(0.4)) == []
-    (finding,) = findings_of(law("HN301"), Vitals("run", "run", previews=(grey(0.4),), training=training))
-    assert finding.value > 0.9
+    judged = [judged_grey(grey(alone), References((), training)) for alone in (0.02, 0.4, 0.9)]
+    assert judged == pytest.approx([0.02, 0.4, 0.9], abs=0.1)
 
 
 def test_training_pictures_of_grey_noise_make_it_normal():
