@@ -65,7 +65,7 @@ def watch(path: Path, interval: float, alarm: Alarm, *, once: bool = False, lang
     if (far := url_of(path)) is not None:
         raise UsageError(f"{far}: only runs on this machine are followed; use scan with --out DIR")
     console, known = error_console(), Watched(reports=Reports(lang=lang))
-    if reason := empty_because(path):
+    if reason := listed(path)[1]:  # a mistyped path must not be waited for in silence
         if path.is_file():
             raise UsageError(reason)
         say(console, f"{escape(reason)}" + ("" if once else "; waiting for one"))
@@ -120,23 +120,17 @@ def look(path: Path, known: Watched, console: Console, alarm: Alarm, lang: str) 
 
 def runs_below(path: Path) -> tuple[Run, ...]:
     """The runs there are now; none where the folder is not there yet, or no longer."""
+    return listed(path)[0]
+
+
+def listed(path: Path) -> tuple[tuple[Run, ...], str]:
+    """The runs there are now, and why there are none."""
     from hndoctor.collect import CollectError, find_runs
 
     try:
-        return find_runs(path)
-    except (CollectError, OSError):
-        return ()
-
-
-def empty_because(path: Path) -> str:
-    """Why there is nothing to follow; empty where there is.  A mistyped path must not be waited for in silence."""
-    from hndoctor.collect import CollectError, find_runs
-
-    try:
-        find_runs(path)
+        return find_runs(path), ""
     except (CollectError, OSError) as reason:
-        return str(reason)
-    return ""
+        return (), str(reason)
 
 
 def examined(run: Run, known: Watched, lang: str) -> Diagnosis | None:

@@ -7,7 +7,7 @@ training pictures, whether it is what the network was to learn.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 
@@ -121,24 +121,28 @@ def judged_noise(preview: Preview, references: References) -> Probability:
     alone = _alone(preview)
     if preview.unreadable is not None or not references or not preview.scores:
         return alone
-    judged = []
-    if references.itself:
-        judged.append(compare(_compared(preview, references.itself), _deviation(alone)))
-    if references.kind:
-        judged.append(compare_kind(_compared(preview, references.kind), _deviation(alone)))
-    return min(judged, key=lambda p: p.value)
+    spread = _deviation(alone)
+    return _least(preview, references, _noise_alone, lambda c: compare(c, spread), lambda c: compare_kind(c, spread))
 
 
 def judged_grey(preview: Preview, references: References) -> float:
     """The same of noise without colours of its own, grey or of one tint."""
     if preview.unreadable is not None or not references or not preview.scores:
         return preview.grey_noise or 0.0
-    judged = []
-    if references.itself:
-        judged.append(compare_grey(_compared_grey(preview, references.itself)).value)
-    if references.kind:
-        judged.append(compare_grey_kind(_compared_grey(preview, references.kind)).value)
-    return min(judged)
+    return _least(preview, references, _grey_alone, compare_grey, compare_grey_kind).value
+
+
+def _least(
+    preview: Preview,
+    references: References,
+    alone: Callable[[Preview], float],
+    itself: Callable[[Compared], Probability],
+    kind: Callable[[Compared], Probability],
+) -> Probability:
+    """The smallest of what each kind of reference that is there makes of the preview."""
+    ways = ((references.itself, itself), (references.kind, kind))
+    judged = (judge(_compared(preview, others, alone)) for others, judge in ways if others)
+    return min(judged, key=lambda p: p.value)
 
 
 def judged_either(preview: Preview, references: References) -> Probability:
@@ -161,17 +165,16 @@ def noise_probability(preview: Preview, references: Sequence[Preview] = ()) -> f
 
 def change(preview: Preview, references: Sequence[Preview]) -> float:
     """Mean movement of the measures towards noise, in units of natural spread, −3 to 3; 0 is no change."""
-    return _compared(preview, references).change if references else 0.0
+    return _compared(preview, references, _noise_alone).change if references else 0.0
 
 
-def _compared(preview: Preview, references: Sequence[Preview]) -> Compared:
-    usual = [log_odds(r.noise or 0.0) for r in references]
-    return Compared.of(preview.scores, log_odds(preview.noise or 0.0), [r.scores for r in references], usual)
+def _compared(preview: Preview, references: Sequence[Preview], alone: Callable[[Preview], float]) -> Compared:
+    usual = [log_odds(alone(r)) for r in references]
+    return Compared.of(preview.scores, log_odds(alone(preview)), [r.scores for r in references], usual)
 
 
-def _compared_grey(preview: Preview, references: Sequence[Preview]) -> Compared:
-    usual = [log_odds(_grey_alone(r)) for r in references]
-    return Compared.of(preview.scores, log_odds(_grey_alone(preview)), [r.scores for r in references], usual)
+def _noise_alone(preview: Preview) -> float:
+    return preview.noise or 0.0
 
 
 def _grey_alone(preview: Preview) -> float:

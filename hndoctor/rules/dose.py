@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 
 from hndoctor.formats.schedule import ScheduleError, Segment, effective_ends, parse_schedule, rate_at
@@ -85,7 +85,7 @@ def clock_of(vitals: Vitals, base: Base | None = None) -> Clock:
     """
     usual = (base or base_of(vitals)).usual
     if has_adams_rates(vitals):
-        return _rates_used(vitals, usual)
+        return _rates(vitals, usual, asked=not finds_its_rate(vitals))
     asked = rates_asked(vitals, usual)
     unit = lasting_rate(asked, last_step(vitals)) / usual if asked.told else 1.0
     if unit <= 0:
@@ -95,9 +95,7 @@ def clock_of(vitals: Vitals, base: Base | None = None) -> Clock:
 
 def rates_asked(vitals: Vitals, usual: float) -> Clock:
     """The rates as the optimizer was given them, whatever their scale; `usual` where no file tells them."""
-    if not finds_its_rate(vitals):
-        return _rates_used(vitals, usual)
-    return _rates_used(replace(vitals, losses=()), usual, own=True)  # the log tells what it made of them
+    return _rates(vitals, usual, logged=not finds_its_rate(vitals))  # then the log tells what it made of them
 
 
 def lasting_rate(clock: Clock, end: int) -> float:
@@ -126,16 +124,17 @@ def finds_its_rate(vitals: Vitals) -> bool:
     return any(part in optimizer_of(vitals).lower() for part in OWN_RATES)
 
 
-def _rates_used(vitals: Vitals, usual: float, own: bool = False) -> Clock:
+def _rates(vitals: Vitals, usual: float, *, logged: bool = True, asked: bool = True) -> Clock:
+    """From the log, and from what was asked for (the schedule, the `.optim` files), where these are wanted."""
     root = math.sqrt(effective_batch(vitals.settings))
-    logged = [(point.step, point.learn_rate) for point in vitals.losses if point.learn_rate is not None and point.step]
-    asked = own or not finds_its_rate(vitals)
+    points = vitals.losses if logged else ()
+    rows = [(point.step, point.learn_rate) for point in points if point.learn_rate is not None and point.step]
     planned = _planned(vitals) if asked else ()
-    if planned and _agrees(planned, logged):
+    if planned and _agrees(planned, rows):
         ends = effective_ends(planned)
         return _clock([(end, part.rate) for end, part in zip(ends, planned, strict=True)], root, "the schedule")
-    if logged:
-        return _clock(_stretches(logged), root, "the loss log")
+    if rows:
+        return _clock(_stretches(rows), root, "the loss log")
     stated = [
         (checkpoint.step, checkpoint.optimizer.learning_rate)
         for checkpoint in vitals.checkpoints
