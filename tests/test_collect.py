@@ -120,8 +120,15 @@ def test_previews_alone_are_a_run_whatever_its_folder_is_called(tree):
     assert (run.name, steps(run.previews)) == ("fischl", [500, 1500])
 
 
+def test_several_previews_a_step_alone_are_a_run_from_before_training_on(tree):
+    drawn = [f"fischl-{step}{prompt}" for step in (0, 50, 100) for prompt in ("", "-1")]
+    (run,) = find_runs(tree(*(f"backup/images/{stem}.png" for stem in drawn)))
+    assert (run.name, steps(run.previews)) == ("fischl", [0, 0, 50, 50, 100, 100])
+
+
 @pytest.mark.parametrize(
-    "names", [("IMG-500", "DSC-1000"), ("photo-1", "photo-2"), ("x-500",), ("x-500", "x-1003"), ("x-500", "x")]
+    "names",
+    [("IMG-500", "DSC-10"), ("photo-1", "photo-2"), ("x-500",), ("x-500", "x-1003"), ("x-500", "x"), ("x-0", "x-0-1")],
 )
 def test_photographs_in_a_folder_called_images_are_no_run(tree, names):
     with pytest.raises(CollectError):

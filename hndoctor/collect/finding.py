@@ -132,9 +132,11 @@ def _one_course(part: Folder) -> bool:
 
 def _one_series(part: Folder) -> bool:
     """Pictures of one name at regular steps: a run of which only the previews are left, no folder of photographs."""
-    found = [parse_stem(file.stem, None) for file in part.ending(PICTURES)]
-    steps = [one.step or 0 for one in found]
-    return len(found) > 1 and len({one.name for one in found}) == 1 and 0 not in steps and gcd(*steps) >= FEWEST_STEPS
+    stems = [file.stem for file in part.ending(PICTURES)]
+    name = min((parse_stem(stem).name for stem in stems), key=len, default="")  # `x-500-1` is a second one of `x-500`
+    found = [parse_stem(stem, name) for stem in stems]
+    steps = [one.step for one in found if one.name == name and one.step is not None]
+    return len(steps) == len(stems) and len(set(steps)) > 1 and gcd(*steps) >= FEWEST_STEPS
 
 
 def _of_run_folder(parts: list[Folder]) -> Run:
