@@ -15,7 +15,6 @@ from hndoctor.render.templates import Words
 from hndoctor.rules.dose import Clock, base_of, clock_of
 
 STACK = (State.BROKEN, State.OVERTRAINED, State.HEALTHY, State.STARTING)  # from the top down
-LETTERS = {State.STARTING: "S", State.HEALTHY: "H", State.OVERTRAINED: "O", State.BROKEN: "B", State.UNREADABLE: "?"}
 GUIDE_DOSE = (0.045, 0.125)  # sum of rate x sqrt(batch): 9,000 and 25,000 steps at 5e-6 (G21)
 _FLAG = 18  # pixels a flag's text needs
 _WORD_FITS = 0.085  # share of the axis from which a band holds its word and not only its letter
@@ -61,7 +60,6 @@ class Stop:
     label: str
     state: str
     word: str
-    letter: str
     shares: tuple[tuple[str, str, str, float], ...]  # (state, word, "98%", 98.0)
     file: str
     channels: str
@@ -122,10 +120,10 @@ def bands_of(stations: Sequence[Station], axis: Axis, t: Words) -> tuple[Band, .
 
 
 def _band(low: float, high: float, group: Sequence[Station], t: Words) -> Band:
-    state, word = group[0].state, t[f"state.{group[0].state}"]
-    label = word if high - low >= _WORD_FITS else LETTERS[state]
+    state, word, letter = group[0].state, t[f"state.{group[0].state}"], t[f"letter.{group[0].state}"]
+    label = word if high - low >= _WORD_FITS else letter
     title = t("course.band", state=word, first=steps(group[0].step), last=steps(group[-1].step))
-    return Band(round(low, 5), round(high - low, 5), state.value, label, title, word, LETTERS[state])
+    return Band(round(low, 5), round(high - low, 5), state.value, label, title, word, letter)
 
 
 def _areas(stations: Sequence[Station], axis: Axis) -> tuple[Area, ...]:
@@ -200,13 +198,12 @@ def _stop(station: Station, t: Words) -> Stop:
         for s in reversed(STACK)
         if s.value in station.p
     )
-    channels = ", ".join(t.get(f"channel.{c}", c) for c in station.channels)
+    channels = t.listed(t.get(f"channel.{c}", c) for c in station.channels)
     return Stop(
         station.step,
         steps(station.step),
         station.state.value,
         t[f"state.{station.state}"],
-        LETTERS[station.state],
         shares,
         station.checkpoint or "",
         channels,

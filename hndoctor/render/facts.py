@@ -76,6 +76,13 @@ class Law:
     more_label: str
 
 
+def likely(p: float, ends: tuple[float, float] | None, t: Words) -> str:
+    """A probability with its interval, where that is to be told: ``97% (90% to 99%)``."""
+    if ends is None:
+        return percent(p)
+    return f"{percent(p)} ({t('page.range', low=percent(ends[0]), high=percent(ends[1]))})"
+
+
 def headline(diagnosis: Diagnosis, vitals: Vitals, t: Words) -> Headline:
     """The verdict in one sentence, and what it stands on."""
     seen = [s.step for s in diagnosis.course] + [p.step for p in vitals.losses[-1:]]
@@ -104,8 +111,7 @@ def treatment(diagnosis: Diagnosis, rules: Sequence[Rule], t: Words) -> Treatmen
     told = [
         ("checkpoint", clean(advice.checkpoint) if advice.checkpoint else None),
         ("rate", None if advice.learning_rate is None else _rate_in_words(advice.learning_rate, t)),
-        ("schedule", clean(advice.schedule) if advice.schedule else None),
-        ("acceptable", ", ".join(t("advice.acceptable_one", step=steps(s), p=percent(p)) for s, p in others) or None),
+        ("acceptable", t.listed(t("advice.acceptable_one", step=steps(s), p=percent(p)) for s, p in others) or None),
     ]
     return Treatment(
         t.told(advice.sentence),

@@ -20,7 +20,7 @@ from hndoctor import __version__
 from hndoctor.records import Diagnosis, Verdict, Vitals
 from hndoctor.render.axis import Axis, axis_of
 from hndoctor.render.compare import Comparison, compare, sparkline
-from hndoctor.render.course import LETTERS, Band, Course, bands_of, course_of
+from hndoctor.render.course import Band, Course, bands_of, course_of
 from hndoctor.render.digest import Digest, digest_of
 from hndoctor.render.facts import findings_of, headline, treatment
 from hndoctor.render.figures import clean, link, steps
@@ -94,7 +94,7 @@ def render_index(
 def _counts(diagnoses: Sequence[Diagnosis], t: Words) -> str:
     """``Broken 3, Ailing 1``: how many of each verdict."""
     found = Counter(d.verdict for d in diagnoses)
-    return ", ".join(t("index.count", n=found[v], verdict=t[f"verdict.{v}"]) for v in _NEED if found[v])
+    return t.listed(t("index.count", n=found[v], verdict=t[f"verdict.{v}"]) for v in _NEED if found[v])
 
 
 def _row(diagnosis: Diagnosis, digest: Digest | None, where: str | None, axis: Axis, t: Words) -> dict[str, object]:
@@ -127,7 +127,6 @@ def page(template: str, t: Words, *more: str, **values: object) -> str:
             t=t,
             lang=t.language,
             version=__version__,
-            letters=LETTERS,
             style=Markup(style),  # our own files, nobody else's
             script=Markup(script),
             policy=policy(style, script),
@@ -161,7 +160,7 @@ def _data(course: Course | None, tracks: Sequence[Lane], heat: Heat | None, t: W
     told = _told(tracks, t)
     if course is not None:
         told["axis"] = [course.axis.first, course.axis.last]
-        told["stops"] = [[s.step, s.state, s.word, s.letter, s.shares] for s in course.stops]
+        told["stops"] = [[s.step, s.state, s.word, s.shares] for s in course.stops]
     if heat is not None:
         told["heat"] = {
             "columns": heat.columns,

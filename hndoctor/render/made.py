@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hndoctor.records import Checkpoint, NetworkMetadata, Settings, Vitals
@@ -31,48 +30,44 @@ def made_of(vitals: Vitals, t: Words) -> Pairs:
     """How the run was made, from its settings and the last checkpoint that was read; only what is told."""
     told = _settings(vitals.settings, t)
     if vitals.checkpoints:
-        told += _network(vitals.checkpoints[-1].metadata, t)
-        told.append(("provenance", _several(t.told(c.provenance).text for c in vitals.checkpoints)))
-        told.append(("container", _several(c.container for c in vitals.checkpoints)))
-    return tuple((t[f"made.{key}"], clean(str(value))) for key, value in told if value not in (None, ""))
+        told |= _network(vitals.checkpoints[-1].metadata, t)
+        told["provenance"] = t.listed(dict.fromkeys(t.told(c.provenance).text for c in vitals.checkpoints))
+        told["container"] = t.listed(dict.fromkeys(c.container for c in vitals.checkpoints))
+        if told["base"] == told["model"]:
+            del told["model"]
+    return tuple((t[f"made.{key}"], clean(str(value))) for key, value in told.items() if value not in (None, ""))
 
 
-def _network(m: NetworkMetadata, t: Words) -> list[tuple[str, object]]:
-    return [
-        ("name", m.name),
-        ("structure", ", ".join(f"{x:g}" for x in m.layer_structure or ())),
-        ("activation", m.activation_func),
-        ("last_activation", t[f"made.{'yes' if m.activate_output else 'no'}"]),
-        ("layer_norm", t[f"made.{'yes' if m.is_layer_norm else 'no'}"]),
-        ("initialization", m.weight_initialization),
-        (
-            "dropout",
-            ", ".join(f"{x:g}" for x in m.dropout_structure or ()) or t[f"made.{'yes' if m.use_dropout else 'no'}"],
-        ),
-        ("base", " ".join(filter(None, (m.sd_checkpoint_name, m.sd_checkpoint)))),
-    ]
+def _network(m: NetworkMetadata, t: Words) -> dict[str, object]:
+    yes, no = t["made.yes"], t["made.no"]
+    return {
+        "name": m.name,
+        "structure": ", ".join(f"{x:g}" for x in m.layer_structure or ()),
+        "activation": m.activation_func,
+        "last_activation": yes if m.activate_output else no,
+        "layer_norm": yes if m.is_layer_norm else no,
+        "initialization": m.weight_initialization,
+        "dropout": ", ".join(f"{x:g}" for x in m.dropout_structure or ()) or (yes if m.use_dropout else no),
+        "base": " ".join(filter(None, (m.sd_checkpoint_name, m.sd_checkpoint))),
+    }
 
 
-def _settings(s: Settings, t: Words) -> list[tuple[str, object]]:
+def _settings(s: Settings, t: Words) -> dict[str, object]:
     batch = None if s.batch_size is None else f"{s.batch_size} × {s.gradient_step or 1}"
     prints = [p[:12] for p in s.data_fingerprints]
     data = t("made.data_changed", list=" → ".join(prints)) if len(prints) > 1 else "".join(prints)
-    return [
-        ("schedule", s.learn_rate),
-        ("max_steps", None if s.steps is None else steps(s.steps)),
-        ("batch", batch),
-        ("images", s.images),
-        ("model", " ".join(filter(None, (s.model_name, s.model_hash)))),
-        ("optimizer", s.optimizer),
-        ("train_seed", s.seed),
-        ("data", data),
-        ("resumed", ", ".join(steps(step) for step in s.resumed_at)),
-        ("told_by", s.source),
-    ]
-
-
-def _several(values: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(values))
+    return {
+        "schedule": s.learn_rate,
+        "max_steps": None if s.steps is None else steps(s.steps),
+        "batch": batch,
+        "images": s.images,
+        "model": " ".join(filter(None, (s.model_name, s.model_hash))),
+        "optimizer": s.optimizer,
+        "train_seed": s.seed,
+        "data": data,
+        "resumed": t.listed(map(steps, s.resumed_at)),
+        "told_by": s.source,
+    }
 
 
 def files_of(vitals: Vitals, t: Words) -> tuple[File, ...]:

@@ -10,8 +10,8 @@ from pathlib import PurePath
 from markupsafe import Markup
 
 from hndoctor.records import PictureJudgement
-from hndoctor.render.facts import Pairs
-from hndoctor.render.figures import clean, percent, steps
+from hndoctor.render.facts import Pairs, likely
+from hndoctor.render.figures import clean, steps
 from hndoctor.render.html import page
 from hndoctor.render.strip import thumbnail_sources
 from hndoctor.render.templates import Told, Words
@@ -114,4 +114,4 @@ def _chance(judged: PictureJudgement, kind: str, t: Words) -> str:
     if p is None:
         return t["pictures.not_alone"]
     wide = ends is not None and ends[1] - ends[0] >= WORTH_SAYING
-    return percent(p) + (f" ({percent(ends[0])}–{percent(ends[1])})" if ends is not None and wide else "")
+    return likely(p, ends if wide else None, t)

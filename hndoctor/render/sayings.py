@@ -24,6 +24,7 @@ _NARROW = {  # places that would else let a sentence fit what it does not mean
     "where": r"at step [\d,]+|in \S+|from step .+? checkpoints\)",
 }
 _PLACE = re.compile(r"\{(\w+)\}")
+_SPACED = re.compile(r"((?<=[^\x00-\x7f]) )?\{(\w+)\}( (?=[^\x00-\x7f]))?")  # with its blanks beside Japanese
 _VERBS = {"are": "is", "were": "was", "do": "does", "have": "has", "show": "shows"}
 _ONE = {rf"\ {many}": rf"\ (?:{many}|{one})" for many, one in _VERBS.items()}
 _MANY = re.compile(rf"^((?:\\ [a-z]+){{1,2}}?)s\b(\\ (?:{'|'.join(_VERBS)})\b)?")  # of what `re.escape` made
@@ -58,11 +59,11 @@ class Sayings:
     def _search(self, text: str, depth: int) -> str | None:
         for saying in self.known:
             if found := saying.said.fullmatch(text):
-                return saying.translation.format(**{k: self._part(v, depth) for k, v in found.groupdict().items()})
+                return filled(saying.translation, {k: self._part(v, depth) for k, v in found.groupdict().items()})
         if "; " not in text:
             return self._named(text, depth)
         parts = [self.translate(part, depth - 1) for part in text.split("; ")]
-        return None if None in parts else "；".join(filter(None, parts))
+        return None if None in parts else "。".join(filter(None, parts))
 
     def _named(self, text: str, depth: int) -> str | None:
         """``a.png: blurred``: a name, which stays unless it is known, and what is said of it, which must be."""
@@ -77,12 +78,23 @@ class Sayings:
     def _part(self, text: str, depth: int) -> str:
         """What stands in a place: a sentence, several parted by semicolons, or something that stays as it is."""
         parts = [self.translate(part, depth - 1) or self._list(part, depth) or part for part in text.split("; ")]
-        return "；".join(parts)
+        return "。".join(parts)
 
     def _list(self, text: str, depth: int) -> str | None:
         """``the key network of size 320, the value network of size 768``: told where each of them can be."""
         told = [self.translate(part, depth - 1) for part in text.split(", ")]
         return None if None in told else "、".join(filter(None, told))
+
+
+def filled(translation: str, values: Mapping[str, str]) -> str:
+    """A translation with its places filled: a blank parts Japanese from figures and names, not from Japanese."""
+
+    def fill(place: re.Match[str]) -> str:
+        before, name, after = place.groups(default="")
+        value = values[name]
+        return (before if value[:1].isascii() else "") + value + (after if value[-1:].isascii() else "")
+
+    return _SPACED.sub(fill, translation)
 
 
 def sayings_of(told: Mapping[str, str]) -> Sayings:

@@ -14,7 +14,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hndoctor.records import Diagnosis, Preview, Vitals
+from hndoctor.records import Diagnosis, Preview, Severity, Vitals
+from hndoctor.render.facts import likely
 from hndoctor.render.figures import clean, link, number, percent, steps
 from hndoctor.render.lanes import NOISE_LINE
 from hndoctor.render.templates import Told, Words
@@ -73,7 +74,7 @@ def strip_of(
     states = {s.step: s.state.value for s in diagnosis.course}
     said: dict[str, list[str]] = {}
     for finding in diagnosis.findings:
-        if finding.subject is not None:
+        if finding.subject is not None and finding.severity is not Severity.INFO:
             said.setdefault(finding.subject, []).append(spoken(finding.message))
     keep = [i for i, source in enumerate(sources) if source is not None or len(shown) <= FEW]
     series = {how: i for i, how in enumerate(alike)}
@@ -123,7 +124,7 @@ def _none_alike(shown: Sequence[Preview], t: Words) -> str | None:
 
 
 def _named(keys: Sequence[str], t: Words) -> str:
-    return ", ".join(t[f"made.{k}"] for k in dict.fromkeys(keys))
+    return t.listed(t[f"made.{k}"] for k in dict.fromkeys(keys))
 
 
 def _frame(
@@ -156,12 +157,11 @@ def _frame(
     )
 
 
-def _range(preview: Preview) -> str | None:
+def _range(preview: Preview, t: Words) -> str | None:
     """Judged alone, with the interval: `97% (90% to 99%)`."""
     if preview.noise is None or preview.noise_interval is None:
         return None
-    low, high = (percent(end) for end in preview.noise_interval)
-    return f"{percent(preview.noise)} ({low}–{high})"
+    return likely(preview.noise, preview.noise_interval, t)
 
 
 def _facts(preview: Preview, t: Words) -> tuple[tuple[str, str], ...]:
@@ -178,7 +178,7 @@ def _facts(preview: Preview, t: Words) -> tuple[tuple[str, str], ...]:
         ("model", preview.model_hash),
         ("size", size),
         ("noise_share", share),
-        ("noise_range", _range(preview)),
+        ("noise_range", _range(preview, t)),
         ("severity", None if preview.severity is None else percent(preview.severity)),
     ]
     facts = [(t[f"made.{key}"], clean(str(value))) for key, value in told if value not in (None, "")]

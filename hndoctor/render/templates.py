@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -56,6 +56,10 @@ class Words(Mapping[str, str]):
         """The text of `key` with its ``{names}`` filled in, in the form for ``n`` of them.  KeyError: no such text."""
         one = self._one.get(key) if str(values.get("n")) == "1" else None
         return (one or self._words[key]).format(**values)
+
+    def listed(self, parts: Iterable[str]) -> str:
+        """One after another, as this language writes a list."""
+        return self["page.comma"].join(parts)
 
     def told(self, text: str) -> Told:
         """A sentence that was made in English, in this language where the catalogue has it; safe to print."""

@@ -53,7 +53,8 @@
     for (const band of all(".band")) {
       const box = band.querySelector("rect").getBoundingClientRect(), text = band.querySelector("text"), whole = band.parentElement.getBoundingClientRect();
       const left = Math.max(box.left, whole.left), right = Math.min(box.right, whole.right), room = right - left;
-      text.textContent = room > 9 * band.dataset.word.length + 8 ? band.dataset.word : room > 11 ? band.dataset.letter : "";
+      text.textContent = band.dataset.word;
+      if (text.getComputedTextLength() + 8 > room) text.textContent = room > 13 ? band.dataset.letter : "";
       text.setAttribute("x", (left + right) / 2 - box.left);
     }
   };
@@ -184,7 +185,7 @@
       $("card-shares").textContent = "";
       if (stop) {
         $("card-state").append(make("span", stop[2], `badge b-${stop[1]}`));
-        for (const [state, word, text, value] of stop[4]) {
+        for (const [state, word, text, value] of stop[3]) {
           const row = make("p", "", "sharerow"), ns = "http://www.w3.org/2000/svg";
           const svg = document.createElementNS(ns, "svg"), bar = document.createElementNS(ns, "rect");
           svg.setAttribute("width", "100%"); svg.setAttribute("height", "8"); svg.setAttribute("aria-hidden", "true");
@@ -201,8 +202,8 @@
       if (near && film) film.scrollLeft = near.offsetLeft - (film.clientWidth - near.clientWidth) / 2;
       const far = !near || Math.abs(near.dataset.step - now) > (last - first) / 12;
       $("card-shot").hidden = far;
-      if (!far) { $("card-picture").src = near.querySelector("img").src; $("card-picture").alt = `${words["course.preview"]} ${comma(near.dataset.step)}`; }
-      $("card-note").textContent = far ? words["course.no_preview"] : `${words["course.preview"]}: ${comma(near.dataset.step)}`;
+      if (!far) { $("card-picture").src = near.querySelector("img").src; $("card-picture").alt = say("course.preview", { step: comma(near.dataset.step) }); }
+      $("card-note").textContent = far ? words["course.no_preview"] : $("card-picture").alt;
     };
     const move = (step, snap = fine) => {
       now = snap[nearest(snap, step)];
@@ -212,7 +213,7 @@
       showCard(stop && stop[1] ? stop : null);
       const told = all(".lane .key", lanes).map((k) => k.textContent.trim().replace(/\s+/g, " ")).slice(0, 4).join(", ");
       over.setAttribute("aria-valuenow", now);
-      over.setAttribute("aria-valuetext", `${comma(now)}: ${stop && stop[1] ? `${stop[2]}, ${stop[4].filter((p) => p[3] >= 1).map((p) => `${p[1]} ${p[2]}`).join(", ")}. ` : ""}${told}`);
+      over.setAttribute("aria-valuetext", `${comma(now)}: ${stop && stop[1] ? `${stop[2]}, ${stop[3].filter((p) => p[3] >= 1).map((p) => `${p[1]} ${p[2]}`).join(", ")}. ` : ""}${told}`);
     };
     goTo = (step) => { if (step < low || step > high) reset(); move(step, coarse); $("course").scrollIntoView(); over.focus({ preventScroll: true }); };
 

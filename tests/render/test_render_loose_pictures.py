@@ -39,7 +39,7 @@ def test_those_that_look_wrong_come_first_under_the_name_of_their_folder() -> No
     assert names(page) == ["b.png", "c&lt;script&gt;.png", "d.png", "a.png"]
     assert '<p class="run"><bdi>in/</bdi>' in page
     assert "3 of these pictures look wrong." in page
-    assert "97% (90%–99%)" in page
+    assert "97% (90% to 99%)" in page
 
 
 def test_noise_is_shown_where_it_lies() -> None:

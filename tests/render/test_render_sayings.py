@@ -12,7 +12,7 @@ import render_examples as examples
 
 from hndoctor import formats, rules
 from hndoctor.render import render_html
-from hndoctor.render.sayings import sayings_of
+from hndoctor.render.sayings import filled, sayings_of
 from hndoctor.render.templates import Words, asset, digest_of
 from hndoctor.render.templates import sentences as catalogue
 from hndoctor.rules import RULES
@@ -32,8 +32,8 @@ NOT_IN_REPORTS = ("atomic.py", "containers.py", "emit.py", "losslog.py", "settin
         (
             "Broken since step 9,000 (probability 0.98), 3 NaN of 1179648 in linear.0.weight of the key network of "
             "size 768; the preview is colourful noise; step 8,000 was the last that looked sound.",
-            "ステップ 9,000 から破損しています（確率 0.98）：サイズ 768 の key ネットワークの linear.0.weight に "
-            "1179648 個中 NaN 3 個；プレビューがカラフルなノイズです。"
+            "ステップ 9,000 から壊れています（確率 0.98）：サイズ 768 の key ネットワークの linear.0.weight に "
+            "1179648 個中 NaN 3 個。プレビューがカラフルなノイズです。"
             "最後に健全に見えたのはステップ 8,000 です。",
         ),
         (
@@ -100,12 +100,12 @@ def test_all_titles_manual_pages_and_sentences_are_translated() -> None:
     [
         (
             "a.png: blurred (sharpness 2.1); use a sharper one",
-            "a.png：ぼやけています（鮮明さ 2.1）；より鮮明なものを使ってください",
+            "a.png：ぼやけています（鮮明さ 2.1）。より鮮明なものを使ってください",
         ),
         ("hypernetworks/x-500.pt: the file is empty", "hypernetworks/x-500.pt：ファイルが空です"),
         (
             'a.txt: underscores in "a_b", "c_d", "e_f", "g_h" and 3 more; use spaces, or run with --fix',
-            'a.txt："a_b", "c_d", "e_f", "g_h" 他 3 件 にアンダースコアがあります；'
+            'a.txt："a_b", "c_d", "e_f", "g_h" 他 3 件にアンダースコアがあります。'
             "空白にするか、--fix を付けて実行してください",
         ),
         (
@@ -121,7 +121,7 @@ def test_a_name_before_a_sentence_stays(english: str, japanese: str) -> None:
 def test_a_list_is_told_one_by_one_or_stays() -> None:
     both = "the key network of size 96, the value network of size 768 do nothing at step 3,000, others do"
     assert JAPANESE.told(both).text.startswith(
-        "ステップ 3,000 で、サイズ 96 の key ネットワーク、サイズ 768 の value ネットワーク が"
+        "ステップ 3,000 で、サイズ 96 の key ネットワーク、サイズ 768 の value ネットワークが"
     )
     odd = "the key network of size 96, betas do nothing at step 3,000, others do"
     assert "the key network of size 96, betas" in JAPANESE.told(odd).text
@@ -198,3 +198,11 @@ def fits_one(text: str) -> bool:
         return True
     pattern = "".join(".*" if part == "\0" else re.escape(part) for part in re.split("(\0)", text))
     return any(re.fullmatch(pattern, re.sub(r"\{\w+\}", "x", english)) for english in SAID)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [("9.7", "{what}は 9.7 です"), ("a.pt", "{what}は a.pt です"), ("最大", "{what}は最大です")]
+)
+def test_a_blank_parts_japanese_from_figures_and_names_alone(value: str, told: str) -> None:
+    assert filled("{what} は {value} です", {"what": "利得", "value": value}) == told.format(what="利得")
+    assert filled("CFG {what} は {value}", {"what": "利得", "value": value}).startswith("CFG 利得は")
