@@ -106,7 +106,7 @@ def check(asked: Asked, wanted: Wanted, form: str, out: Path | None) -> int:
     text = page(setup, diagnosis, asked.lang) if html else reports.rendered(form, (diagnosis,), (), wanted, passed)
     reports.deliver(text, out)
     gating.tell([result], wanted, 0, quiet=False)
-    if form == "html" and out is not None:
+    if html and out is not None:
         error_console().print(Text(f"report: {shown(str(out))}"), soft_wrap=True)
     mend(asked)
     return exit_code((diagnosis,), wanted)

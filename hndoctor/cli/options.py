@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperGroup, TyperOption
 
 from hndoctor.cli.console import ReaderGoneError, UsageError
 
@@ -21,8 +21,10 @@ class Commands(TyperGroup):
         for name, command in self.commands.items():
             for option in command.params:
                 long = next((one for one in option.opts if one.startswith("--")), None)
-                if long is not None:
+                if isinstance(option, TyperOption) and long is not None:
                     option.envvar = f"HNDOCTOR_{name}_{long[2:]}".replace("-", "_").upper()
+                    option.show_envvar = False  # said once, below all options
+                    command.epilog = f"Each option has a variable of the environment, as {long} has {option.envvar}."
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a reader that goes away is told apart from all other errors."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -41,12 +42,8 @@ class Reports:
         self.only = None if one.several else one.vitals
         self.digests[one.diagnosis.run] = digest_of(one.vitals)
         home = self.folder / folder_of(one) if self.folder and one.several else self.folder
-        try:
+        with what_fails_said(one.run.root):
             self.pages[one.diagnosis.run] = write_report(one.run, one.vitals, one.diagnosis, home, self.lang)
-        except OSError as error:
-            say(f"not written: {error.filename or one.run.root}: {error.strerror or error}")
-        except RemoteError as error:
-            say(f"not written: {error}")
 
     def index(self, paths: Sequence[Path], diagnoses: Sequence[Diagnosis]) -> Path | None:
         """Write the page of all runs: in the folder, or in the one folder of runs that was named; else none."""
@@ -57,15 +54,10 @@ class Reports:
             return None
         links = {run: PurePath(os.path.relpath(page, home)).as_posix() for run, page in self.pages.items()}
         drawn = tuple(self.digests.values())
-        try:
+        with what_fails_said(home / INDEX):
             write_file(home / INDEX, render_index(diagnoses, links, vitals=drawn, language=self.lang))
-        except OSError as error:
-            say(f"not written: {home / INDEX}: {error.strerror or error}")
-            return None
-        except RemoteError as error:
-            say(f"not written: {error}")
-            return None
-        return home / INDEX
+            return home / INDEX
+        return None
 
     def add_pictures(self, pictures: Sequence[PictureJudgement]) -> None:
         """Write the page and the numbers of pictures judged alone, where a folder for them was named; else nowhere."""
@@ -73,14 +65,10 @@ class Reports:
 
         if self.folder is None:
             return
-        try:
+        with what_fails_said(self.folder):
             write_file(self.folder / PICTURES_NUMBERS, render_json((), pictures))
             write_file(self.folder / PICTURES_PAGE, render_pictures(pictures, language=self.lang))
             self.pages[PICTURES_PAGE] = self.folder / PICTURES_PAGE
-        except OSError as error:
-            say(f"not written: {error.filename or self.folder}: {error.strerror or error}")
-        except RemoteError as error:
-            say(f"not written: {error}")
 
     def page(self, diagnoses: Sequence[Diagnosis], pictures: Sequence[PictureJudgement] = ()) -> str:
         """The HTML that `--format html` prints: the run's page, or the index of several, or the pictures' page."""
@@ -97,6 +85,17 @@ class Reports:
         """Say where the pages lie: the index if there is one."""
         for page in [index] if index else self.pages.values():
             say(f"report: {url_of(page) or page}")
+
+
+@contextmanager
+def what_fails_said(where: Path) -> Iterator[None]:
+    """What cannot be written is said in one line, and the other reports are written all the same."""
+    try:
+        yield
+    except OSError as error:
+        say(f"not written: {error.filename or where}: {error.strerror or error}")
+    except RemoteError as error:
+        say(f"not written: {error}")
 
 
 def folder_of(one: Examined) -> str:

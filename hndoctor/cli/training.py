@@ -79,9 +79,9 @@ def train(config: Path, given: Mapping[str, Any], how: How) -> None:
     else:
         finished = drive(console, wanted, wanted.name, resume=how.resume, overwrite=how.overwrite)
     if finished is not None:
-        say(console, escape(finished.text))
+        where = "" if finished.checkpoint is None else f": {finished.checkpoint}"
+        say(console, escape(f"{finished.text}{where}"))
         if finished.checkpoint is not None:
-            say(console, escape(str(finished.checkpoint)))
             say(console, f"  how it is: hndoctor scan {escape(str(finished.run))}")
             if finished.reason == "stopped":
                 say(console, f"  to go on:  hndoctor train {escape(f'{config} --resume {finished.checkpoint}')}")

@@ -22,21 +22,14 @@ import hndoctor
 from hndoctor.cli.console import UsageError, error_console, escape, shown, write_file
 from hndoctor.cli.reports import Reports, write_report
 from hndoctor.cli.telling import say
-from hndoctor.records import Diagnosis, Refusal, Run, State, Verdict, Vitals
+from hndoctor.records import Diagnosis, Refusal, Run, Verdict, Vitals
 from hndoctor.remote import url_of
 from hndoctor.render import digest_of
+from hndoctor.render.text import INK, LETTERS
 from hndoctor.vitals import measure_run
 
 Print = tuple[tuple[str, int, int], ...]  # path, bytes, time of change of every file of a run
 Key = tuple[Path, str]
-INK = {Verdict.HEALTHY: "green", Verdict.AILING: "yellow", Verdict.BROKEN: "bold red", Verdict.UNEXAMINED: "magenta"}
-STATES = {
-    State.STARTING: ("s", "bright_black"),
-    State.HEALTHY: ("H", "green"),
-    State.OVERTRAINED: ("O", "yellow"),
-    State.BROKEN: ("X", "bold red"),
-    State.UNREADABLE: ("?", "magenta"),
-}
 IDLE_SHARE = 0.01  # of one core that looking may cost while nothing changes: pauses grow with many files
 SHOWN = 24  # checkpoints of a course in the live table: the last ones
 
@@ -194,7 +187,7 @@ def tell(console: Console, run: Run, before: Diagnosis | None, diagnosis: Diagno
     """Print what has become of a run, if that is news."""
     if before is None or (before.verdict, before.summary) != (diagnosis.verdict, diagnosis.summary):
         line = Text(f"{datetime.now():%H:%M:%S} {shown(run.name)}: ")
-        say(console, line.append(shown(diagnosis.summary), INK[diagnosis.verdict]))
+        say(console, line.append(shown(diagnosis.summary), INK[diagnosis.verdict.value]))
 
 
 def sound(alarm: Alarm, diagnosis: Diagnosis, console: Console) -> list[subprocess.Popen[bytes]]:
@@ -215,7 +208,7 @@ def view(known: Watched, interval: float) -> Group:
     """What the live terminal shows."""
     said = f"looked at {datetime.now():%H:%M:%S}, every {interval:g} s; Ctrl-C ends"
     seen = {station.state for diagnosis in known.diagnoses.values() for station in diagnosis.course[-SHOWN:]}
-    meant = ", ".join(f"{letter} {state.value}" for state, (letter, _) in STATES.items() if state in seen)
+    meant = ", ".join(f"{letter} {state.value}" for state, letter in LETTERS.items() if state in seen)
     return Group(table(known), Text(f"{meant or 'nothing to follow yet'}; {said}", "dim"))
 
 
@@ -227,7 +220,7 @@ def table(known: Watched) -> Table:
     for diagnosis in known.diagnoses.values():
         last = max((station.step for station in diagnosis.course), default=0)
         advice = diagnosis.prescription.sentence if diagnosis.prescription else ""
-        verdict = Text(diagnosis.verdict.value, INK[diagnosis.verdict])
-        course = Text.assemble(*(STATES[station.state] for station in diagnosis.course[-SHOWN:]))
+        verdict = Text(diagnosis.verdict.value, INK[diagnosis.verdict.value])
+        course = Text.assemble(*((LETTERS[one.state], INK[one.state.value]) for one in diagnosis.course[-SHOWN:]))
         rows.add_row(Text(shown(diagnosis.name)), f"{last:,}", course, verdict, Text(shown(advice)))
     return rows

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hndoctor.records import Diagnosis, Finding, Severity, Vitals
-from hndoctor.render.figures import clean, number, percent, plain, rate, steps
+from hndoctor.render.figures import clean, number, percent, plain, rate, steps, with_command
 from hndoctor.render.templates import Told, Words
 from hndoctor.rules.engine import Rule
 from hndoctor.rules.spoken import spoken
@@ -15,7 +15,6 @@ from hndoctor.rules.spoken import spoken
 # A field's name starts with a capital; an instruction does not, and it may tell several things in a row.
 _FIELD = re.compile(r"([A-Z][A-Za-z >]{0,50}): ([^;]+)")
 LONG_SUMMARY = {"en": 110, "ja": 56}  # characters from which the verdict's sentence is set smaller
-_COMMAND = re.compile(r"(.+?): (hndoctor .+)", re.DOTALL)  # a remedy that ends in a command to copy
 SHOWN_OF_A_CODE = 3  # findings of one rule before the rest is folded
 FINDINGS_OF_A_CODE = 60  # and this many in the fold
 Pairs = tuple[tuple[str, str], ...]
@@ -132,8 +131,8 @@ def _hand(text: str, t: Words) -> tuple[Told, str | None]:
 
 
 def _remedy(text: str, t: Words) -> tuple[Told, str | None]:
-    found = _COMMAND.fullmatch(text)
-    return (t.told(found[1]), clean(found[2])) if found else (t.told(text), None)
+    helps, command = with_command(text)
+    return t.told(helps), clean(command) if command else None
 
 
 def _rate_in_words(value: float, t: Words) -> str:

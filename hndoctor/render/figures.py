@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 # Controls, marks that turn the direction of writing, line and paragraph separators, lone surrogates.
 _ACTS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+_COMMAND = re.compile(r"(.+?): (hndoctor .+)", re.DOTALL)
 _THOUSAND = 1000.0
 _SMALLEST_PLAIN = 0.001  # below this a number is written with a power of ten
 
@@ -94,6 +95,12 @@ def size(count: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     return f"{value:.1f} GiB"
+
+
+def with_command(remedy: str) -> tuple[str, str | None]:
+    """A remedy that ends in a command to copy, ``average them: hndoctor merge ...``: what helps, and the command."""
+    found = _COMMAND.fullmatch(remedy)
+    return (found[1], found[2]) if found else (remedy, None)
 
 
 def link(path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from hndoctor.formats.counted import counted
 from hndoctor.records import Diagnosis, Finding, PictureJudgement, Prescription, Severity, State, Verdict
 from hndoctor.render.figures import clean, percent, steps
 from hndoctor.rules.spoken import spoken
@@ -20,12 +21,13 @@ _BOXES = {
     State.UNREADABLE: "❔",
 }
 _SEVERITIES = {Severity.ERROR: "❌ error", Severity.WARNING: "⚠️ warning", Severity.INFO: "ℹ️ info"}
+_KINDS = ("noise", "grey_noise", "flat", "fried", "repetition")  # what may be wrong with a picture
 _ACTS = re.compile(r"([\\`*_{}\[\]<>#!|~&]|:(?=//)|(?<=www)\.|^[-+=]|^[0-9]+(?=[.)]))")
 
 
 def render_markdown(diagnoses: Sequence[Diagnosis], pictures: Sequence[PictureJudgement] = ()) -> str:
     """Every run as a section; never more than a step summary may hold (the last runs are counted, not cut in half)."""
-    head = f"## hndoctor: {_count(len(diagnoses), 'run')}\n"
+    head = f"## hndoctor: {counted(len(diagnoses), 'run')}\n"
     sections = [_overview(diagnoses)] if len(diagnoses) > 1 else []
     sections += [_run(d) for d in diagnoses]
     if pictures:
@@ -103,22 +105,14 @@ def _findings(findings: Sequence[Finding]) -> list[str]:
         step = "" if f.step is None else steps(f.step)
         rows.append(f"| {_SEVERITIES[f.severity]} | {f.code} | {step} | {escape(spoken(f.message))}{sure} | {file} |")
     more = len(findings) - _FINDINGS_SHOWN
-    return [*rows, "", *([f"and {_count(more, 'more finding')}", ""] if more > 0 else [])]
+    return [*rows, "", *([f"and {counted(more, 'more finding')}", ""] if more > 0 else [])]
 
 
 def _pictures(pictures: Sequence[PictureJudgement]) -> str:
-    lines = [
-        "### Pictures",
-        "",
-        "| picture | noise | flat | fried | repetition | why |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+    heads = ["picture", *(kind.replace("_", " ") for kind in _KINDS), "why"]
+    lines = ["### Pictures", "", f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
     for judged in pictures:
-        cells = [percent(judged.p.get(kind)) for kind in ("noise", "flat", "fried", "repetition")]
+        cells = [percent(judged.p.get(kind)) for kind in _KINDS]
         why = escape("; ".join(judged.because) if judged.unreadable is None else f"unreadable: {judged.unreadable}")
         lines.append(f"| {escape(judged.picture)} | {' | '.join(cells)} | {why} |")
     return "\n".join(lines) + "\n"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

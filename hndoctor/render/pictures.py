@@ -15,7 +15,7 @@ from hndoctor.render.figures import clean, steps
 from hndoctor.render.html import page
 from hndoctor.render.strip import thumbnail_sources
 from hndoctor.render.templates import Told, Words
-from hndoctor.render.text import EVEN, WORTH_SAYING, looks_like
+from hndoctor.render.text import EVEN, interval_of, looks_like
 
 WORTH_A_MAP = 0.1  # share of tiles like noise from which it is drawn where they lie
 # in this order; the last is a picture
@@ -110,8 +110,5 @@ def _seen(judged: PictureJudgement, home: str, source: str | None, t: Words) -> 
 
 def _chance(judged: PictureJudgement, kind: str, t: Words) -> str:
     """A probability, with its interval where that is wider than a rounding; what needs a reference says so."""
-    p, ends = judged.p[kind], judged.interval.get(kind)
-    if p is None:
-        return t["pictures.not_alone"]
-    wide = ends is not None and ends[1] - ends[0] >= WORTH_SAYING
-    return likely(p, ends if wide else None, t)
+    p = judged.p[kind]
+    return t["pictures.not_alone"] if p is None else likely(p, interval_of(judged, kind), t)

@@ -8,23 +8,24 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from hndoctor.calibration import PARTLY
 from hndoctor.formats.counted import counted
 from hndoctor.records import Diagnosis, Finding, PictureJudgement, Prescription, Severity, State, Station, Verdict
-from hndoctor.render.figures import clean, percent, steps
+from hndoctor.render.figures import clean, percent, steps, with_command
 from hndoctor.rules.spoken import spoken
 
 WIDTH = 100  # columns, where nobody says how many there are
-_LETTERS = {
+LETTERS = {
     State.STARTING: "s",
     State.HEALTHY: "H",
     State.OVERTRAINED: "O",
     State.BROKEN: "X",
     State.UNREADABLE: "?",
 }
-_INK = {
+INK = {
     "healthy": "green",
     "ailing": "yellow",
     "overtrained": "yellow",
@@ -65,26 +66,32 @@ def render_text(
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
-def _line(console: Console, text: Text, indent: int, whole: bool = False) -> None:
-    """One paragraph, wrapped at `indent` on a terminal.  Piped text, and commands to copy (`whole`), are not broken."""
+def _line(console: Console, text: Text, indent: int, whole: bool = False, lead: Text | None = None) -> None:
+    """One paragraph, wrapped at `indent` on a terminal, there beside its `lead`.  Piped text, and commands to copy
+    (`whole`), are not broken."""
+    lead = lead or Text()
     if whole or not console.is_terminal:
-        console.print(Text.assemble(" " * indent, text), soft_wrap=True)
+        console.print(Text.assemble(" " * indent, lead, text), soft_wrap=True)
     else:
-        console.print(Padding(text, (0, 0, 0, indent)))
+        beside = Table.grid()
+        beside.add_column(width=lead.cell_len)
+        beside.add_row(lead, text)
+        console.print(Padding(beside if lead else text, (0, 0, 0, indent)))
 
 
 def _run(console: Console, diagnosis: Diagnosis) -> None:
     word = diagnosis.verdict.value
-    _line(console, Text.assemble((clean(diagnosis.run), "bold"), "  ", (word.upper(), _INK[word])), 0)
+    _line(console, Text.assemble((clean(diagnosis.run), "bold"), "  ", (word.upper(), INK[word])), 0)
     _line(console, Text(clean(diagnosis.summary)), 2)
     if diagnosis.prescription is not None:
         _advice(console, diagnosis.prescription)
     if any(station.state is State.UNREADABLE or station.channels != ("prior",) for station in diagnosis.course):
         _line(console, _course(diagnosis.course), 2)
     for finding, more in _chosen(diagnosis.findings):
-        _line(console, _finding(finding, more), 2)
+        _line(console, _finding(finding, more), 2, lead=_law(finding))
     for skipped in diagnosis.not_examined:
-        _line(console, Text.assemble(("not examined", "magenta"), f"  {clean(skipped.what)}: {clean(skipped.why)}"), 2)
+        what = Text(f"{clean(skipped.what)}: {clean(skipped.why)}")
+        _line(console, what, 2, lead=Text.assemble(("not examined", "magenta"), "  "))
     console.print()
 
 
@@ -93,19 +100,22 @@ def _advice(console: Console, advice: Prescription) -> None:
     for command in advice.how_hndoctor:
         _line(console, Text("$ " + clean(command), "cyan"), 4, whole=True)
     for i, hand in enumerate(advice.how_webui, 1):
-        _line(console, Text(f"web UI {i}. {clean(hand)}"), 4)
+        _line(console, Text(clean(hand)), 4, lead=Text(f"web UI {i}. "))
     for remedy in advice.free_remedies:
-        _line(console, Text("also: " + clean(remedy)), 4)
+        helps, how = with_command(remedy)
+        _line(console, Text(clean(helps)), 4, lead=Text("also: "))
+        if how is not None:
+            _line(console, Text("$ " + clean(how), "cyan"), 10, whole=True)
 
 
 def _course(course: Sequence[Station]) -> Text:
     """``course  500 ssHHHHOOXX 4,500`` and what the letters mean."""
     text = Text.assemble("course  ", f"{steps(course[0].step)} ")
     for station in course:
-        text.append(_LETTERS[station.state], _INK[station.state.value])
+        text.append(LETTERS[station.state], INK[station.state.value])
     text.append(f" {steps(course[-1].step)}   ")
     seen = [s for s in State if any(s is station.state for station in course)]
-    text.append(", ".join(f"{_LETTERS[s]} {s.value}" for s in seen), "dim")
+    text.append(", ".join(f"{LETTERS[s]} {s.value}" for s in seen), "dim")
     return text
 
 
@@ -121,11 +131,14 @@ def _chosen(findings: Sequence[Finding]) -> list[tuple[Finding, int]]:
     return chosen
 
 
-def _finding(finding: Finding, more: int) -> Text:
+def _law(finding: Finding) -> Text:
     word = finding.severity.value
+    return Text.assemble((f"{word:<8}", INK[word]), (finding.code, "bold"), "  ")
+
+
+def _finding(finding: Finding, more: int) -> Text:
     where = "" if finding.step is None else f"step {steps(finding.step)}: "
-    said = f"  {where}{clean(spoken(finding.message))}"
-    text = Text.assemble((f"{word:<8}", _INK[word]), (finding.code, "bold"), said)
+    text = Text(f"{where}{clean(spoken(finding.message))}")
     if finding.confidence < 1:
         text.append(f" ({percent(finding.confidence)} sure)", "dim")
     if finding.subject is not None:
@@ -154,12 +167,17 @@ def looks_like(judged: PictureJudgement) -> str:
 
 
 def _likely(judged: PictureJudgement, kind: str) -> str:
-    """A probability, and its interval where that is wider than a rounding."""
-    p, ends = judged.p[kind], judged.interval.get(kind)
+    """A probability, and its interval where that is worth saying."""
+    p, ends = judged.p[kind], interval_of(judged, kind)
     if p is None:
         return "cannot be judged alone"
-    wide = ends is not None and ends[1] - ends[0] >= WORTH_SAYING
-    return percent(p) + (f" ({percent(ends[0])} to {percent(ends[1])})" if ends is not None and wide else "")
+    return percent(p) + (f" ({percent(ends[0])} to {percent(ends[1])})" if ends else "")
+
+
+def interval_of(judged: PictureJudgement, kind: str) -> tuple[float, float] | None:
+    """The interval of a probability where it is wider than a rounding."""
+    ends = judged.interval.get(kind)
+    return ends if ends is not None and ends[1] - ends[0] >= WORTH_SAYING else None
 
 
 def _count(diagnoses: Sequence[Diagnosis], pictures: Sequence[PictureJudgement]) -> str:

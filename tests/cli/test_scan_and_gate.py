@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hndoctor.cli.manual import wrapped
 from tests.cli.conftest import write_network
 
 
@@ -142,6 +143,7 @@ def test_a_run_of_which_nothing_can_be_read_is_never_healthy(call, tmp_path: Pat
 
 def test_explain_and_rules(call) -> None:
     assert "HN402" in call("explain", "hn402").out
+    assert wrapped("a b c\nd\n\ne f\n", 4) == "a b\nc d\n\ne f\n"
     wrong = call("explain", "HN409")
     assert wrong.code == 2
     assert "HN40" in wrong.err

@@ -111,6 +111,18 @@ def test_text_never_breaks_a_command(runs: Runs) -> None:
     assert f"$ {command}\n" in bare
 
 
+def test_a_terminal_sets_a_finding_beside_its_code_and_a_remedys_command_on_a_line_of_its_own(runs: Runs) -> None:
+    diagnosis = runs["dying"][0]
+    assert diagnosis.prescription is not None
+    remedy = "average them: hndoctor merge runs/fischl/hypernetworks/fischl-1500.pt runs/fischl --out merged.pt"
+    advised = replace(diagnosis, prescription=replace(diagnosis.prescription, free_remedies=(remedy,)))
+    told = re.sub("\x1b\\[[0-9;]*m", "", render_text([advised], colour=True, width=60)).splitlines()
+    at = next(i for i, line in enumerate(told) if "HN301" in line)
+    assert told[at].startswith("  error   HN301  step 3,000")
+    assert told[at + 1].startswith(" " * 17)
+    assert told[told.index("    also: average them") + 1].endswith(f"$ {remedy.partition(': ')[2]}")
+
+
 def test_text_counts_what_repeats(runs: Runs) -> None:
     many = tuple(Finding("HN101", Severity.ERROR, 1.0, "NaN", step) for step in range(100, 2100, 100))
     text = render_text([replace(runs["dying"][0], findings=many)])
