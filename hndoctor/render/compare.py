@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hndoctor.records import Diagnosis
-from hndoctor.render.axis import Axis, Scale, Tick, axis_of, dots, log_scale, nice, path
+from hndoctor.render.axis import Axis, Scale, Tick, axis_of, log_scale, nice, path
 from hndoctor.render.course import Band, bands_of
 from hndoctor.render.digest import Digest
 from hndoctor.render.figures import clean, number, percent, portion, rate
-from hndoctor.render.lanes import CAP, NOISE_LINE, Lane, Mark, Point, Series, against
+from hndoctor.render.lanes import CAP, NOISE_LINE, Lane, Mark, against, series_of
 from hndoctor.render.templates import Words
 
 MOST = 12  # runs drawn; more lines than this cannot be told apart.  The most in need come first
@@ -50,7 +50,7 @@ def compare(diagnoses: Sequence[Diagnosis], measured: Mapping[str, Digest], t: W
     names = _names(shown)
     rows = tuple(_row(d, names[i], i, axis, t) for i, d in enumerate(shown))
     told = [(rows[i].label, rows[i].look, measured[d.run]) for i, d in enumerate(shown)]
-    lanes = tuple(lane for lane in _lanes(told, axis, t) if lane.series)
+    lanes = tuple(filter(None, _lanes(told, axis, t)))
     stops = tuple(sorted({s.step for d in shown for s in d.course}))
     return Comparison(axis, rows, lanes, stops, len(able) - len(shown))
 
@@ -69,7 +69,7 @@ def _row(diagnosis: Diagnosis, name: str, index: int, axis: Axis, t: Words) -> C
     return Compared(name, look, diagnosis.verdict.value, t[f"verdict.{diagnosis.verdict}"], bands, at)
 
 
-def _lanes(told: Sequence[tuple[str, str, Digest]], axis: Axis, t: Words) -> tuple[Lane, ...]:
+def _lanes(told: Sequence[tuple[str, str, Digest]], axis: Axis, t: Words) -> tuple[Lane | None, ...]:
     """One lane for each thing that can be compared over runs."""
     loss = _lane(told, axis, t, "loss", 120, number, (CAP, t["lane.loss_cap"]))
     held = _lane(told, axis, t, "validation", 96, against, (1.0, t["lane.validation_base"]))
@@ -93,13 +93,17 @@ def _lane(
     say: Say,
     limit: tuple[float, str] | None = None,
     log: bool = False,
-) -> Lane:
+) -> Lane | None:
     lines = [(label, look, digest.lines[key]) for label, look, digest in told]
     values = [v for _, _, points in lines for _, v in points]
     if not values:
-        return Lane(key, t[f"compare.{key}"], height, "", empty=t["compare.nothing"])
+        return None
     scale = log_scale(values, height) if log else _linear(key, values, height)
-    drawn = tuple(_line(label, look, points, axis, scale, say) for label, look, points in lines if points)
+    drawn = tuple(
+        series_of(label, look, points, axis, scale, say, dotted=len(points) == 1)
+        for label, look, points in lines
+        if points
+    )
     marks = (Mark(scale.y(limit[0]), limit[1]),) if limit and scale.low < limit[0] < scale.high else ()
     ticks = scale.ticks(2, say) if log else tuple(Tick(scale.y(v), say(v)) for v in nice(scale.low, scale.high, 3))
     about = "; ".join(f"{s.label}: {s.texts[0]} → {s.texts[-1]}" for s in drawn)
@@ -112,12 +116,6 @@ def _linear(key: str, values: Sequence[float], height: int) -> Scale:
     low = min(0.0, *values) if key == "loss" else min(*values, 1.0)
     room = max(0.06 * (max(values) - low), 1e-6)
     return Scale(low if key == "loss" else low - room, max(values) + room, height)
-
-
-def _line(label: str, look: str, points: Sequence[Point], axis: Axis, scale: Scale, say: Say) -> Series:
-    places = [(axis.unit(step), scale.y(value)) for step, value in points]
-    drawn = path(places) if len(places) > 1 else dots(places)
-    return Series(label, look, tuple(points), drawn, tuple(say(v) for _, v in points))
 
 
 def sparkline(digest: Digest, axis: Axis, t: Words) -> tuple[str, str] | None:

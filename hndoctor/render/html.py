@@ -26,7 +26,7 @@ from hndoctor.render.facts import findings_of, headline, treatment
 from hndoctor.render.figures import clean, link, steps
 from hndoctor.render.heat import Heat, heat_of
 from hndoctor.render.lanes import Lane, lanes
-from hndoctor.render.made import files_of, made_of
+from hndoctor.render.made import files_of, left_out, made_of
 from hndoctor.render.strip import strip_of
 from hndoctor.render.templates import Words, asset, environment
 from hndoctor.rules._previews_relative import noise_seen
@@ -61,6 +61,7 @@ def render_html(
         not_examined=[(t.told(s.what), t.told(s.why)) for s in diagnosis.not_examined],
         made=made_of(vitals, t),
         files=files_of(vitals, t),
+        files_left_out=left_out(vitals, t),
         prior=t.told(diagnosis.prior),
         data=_data(course, tracks, heat, t),
     )

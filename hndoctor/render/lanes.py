@@ -121,10 +121,14 @@ def _about(t: Words, key: str, series: Iterable[Series]) -> str:
     return t(f"lane.{key}_about") + " " + "; ".join(told)
 
 
+def _lacking(key: str, t: Words) -> Lane:
+    return Lane(key, t[f"lane.{key}"], 0, "", empty=t[f"lane.{key}_empty"])
+
+
 def _noise(vitals: Vitals, noise: Mapping[str, float], axis: Axis, t: Words) -> Lane:
     points = sorted((p.step, noise[p.path]) for p in vitals.previews if p.step is not None and p.path in noise)
     if not points:
-        return Lane("noise", t["lane.noise"], 0, "", empty=t["lane.noise_empty"])
+        return _lacking("noise", t)
     scale = Scale(0.0, 1.0, 64)
     worst = [(step, max(noise for _, noise in group)) for step, group in itertools.groupby(points, key=lambda p: p[0])]
     line = series_of(t["lane.noise_worst"], "noise", worst, axis, scale, percent)
@@ -138,7 +142,7 @@ def _loss(vitals: Vitals, axis: Axis, t: Words) -> Lane:
     known = [(p.step, p.loss) for p in vitals.losses if p.loss is not None and abs(p.loss) < WILD]
     wild = tuple(axis.share(p.step) for p in vitals.losses if p.nonfinite or abs(p.loss or 0.0) >= WILD)[:BUCKETS]
     if not known and not wild:
-        return Lane("loss", t["lane.loss"], 0, "", empty=t["lane.loss_empty"])
+        return _lacking("loss", t)
     mean, raw = running_mean(known), thinned(known)
     scale = Scale(0.0, _loss_top(raw, mean), 140)
     drawn = [series_of(t["lane.loss_raw"], "raw", raw, axis, scale, number)] if raw else []
@@ -161,7 +165,7 @@ def _validation(vitals: Vitals, axis: Axis, t: Words) -> Lane:
     train = [(v.step, v.train / v.train_base) for v in points if v.train is not None and v.train_base]
     held, train = ([p for p in line if abs(p[1]) < WILD] for line in (held, train))
     if not held:
-        return Lane("validation", t["lane.validation"], 0, "", empty=t["lane.validation_empty"])
+        return _lacking("validation", t)
     values = [v for _, v in (*held, *train)] + [1.0]
     room = max(0.1 * (max(values) - min(values)), 0.005)
     scale = Scale(min(values) - room, max(values) + room, 96)
@@ -206,7 +210,7 @@ def _rate(vitals: Vitals, axis: Axis, t: Words) -> Lane:
             if c.optimizer and c.optimizer.learning_rate
         ]
     if not points:
-        return Lane("rate", t["lane.rate"], 0, "", empty=t["lane.rate_empty"])
+        return _lacking("rate", t)
     scale = log_scale([v for _, v in points], 48)
     stairs = [p for (s, v), (n, _) in itertools.pairwise(points) for p in ((s, v), (n, v))] + [points[-1]]
     line = series_of(t["lane.rate_one"], "rate", points, axis, scale, rate)
@@ -242,7 +246,7 @@ def _modules(
                 line = lines.setdefault((m.size, m.side), {})
                 line[step_of(c)] = max(at, line.get(step_of(c), 0.0))  # a final file beside the last numbered one
     if not lines:
-        return Lane(key, t[f"lane.{key}"], 0, "", empty=t[f"lane.{key}_empty"])
+        return _lacking(key, t)
     scale = log_scale([v for line in lines.values() for v in line.values()], height)
     rank = {size: i for i, size in enumerate(sorted({size for size, _ in lines}))}
     drawn = tuple(

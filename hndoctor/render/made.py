@@ -89,6 +89,12 @@ def files_of(vitals: Vitals, t: Words) -> tuple[File, ...]:
     return tuple((lost + read)[:FILES_LISTED])
 
 
+def left_out(vitals: Vitals, t: Words) -> str:
+    """How many files the table does not list; empty where it lists all."""
+    more = len(vitals.checkpoints) + len(vitals.unreadable) - FILES_LISTED
+    return t("files.left_out", n=steps(more)) if more > 0 else ""
+
+
 def _file(c: Checkpoint, t: Words) -> File:
     notes = [t("files.refused", who=t.told(x).text) for x in c.refused_by] + [
         t("files.misread", who=t.told(x).text) for x in c.misread_by

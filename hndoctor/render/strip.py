@@ -70,7 +70,7 @@ def strip_of(
     made = [_made(p) for p in shown]
     alike = Counter(made)
     usual = _usual(alike)
-    sources = thumbnails(shown, _telling(diagnosis, shown))
+    sources = thumbnail_sources([p.thumbnail for p in shown], _telling(diagnosis, shown))
     states = {s.step: s.state.value for s in diagnosis.course}
     said: dict[str, list[str]] = {}
     for finding in diagnosis.findings:
@@ -201,13 +201,11 @@ def _telling(diagnosis: Diagnosis, shown: Sequence[Preview]) -> list[int]:
     return list(dict.fromkeys([*first, *coarse, *(i for i, p in enumerate(shown) if p.path in named), *fine]))
 
 
-def thumbnails(shown: Sequence[Preview], order: Sequence[int]) -> list[str | None]:
-    """Data URIs within the budget; None where there is no sound thumbnail or no room."""
-    return thumbnail_sources([preview.thumbnail for preview in shown], order)
-
-
 def thumbnail_sources(small: Sequence[str | None], order: Sequence[int] | None = None) -> list[str | None]:
-    """The same of the thumbnails alone; `order`: which of them to keep first, else the first."""
+    """Thumbnails as data URIs within the budget; None where one is not sound or has no room.
+
+    `order`: which of them to keep first, else the first.
+    """
     budget = BUDGET if len(small) <= FEW else BUDGET_MANY
     sound = {i: small[i] or "" for i in (range(len(small)) if order is None else order) if _is_jpeg(small[i])}
     if sum(map(len, sound.values())) > budget:

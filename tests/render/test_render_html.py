@@ -14,14 +14,14 @@ import pytest
 import render_examples as examples
 
 from hndoctor.records import LossPoint, Preview, Settings, Vitals
-from hndoctor.render import digest_of, render_html, render_index
+from hndoctor.render import digest_of, made, render_html, render_index
 from hndoctor.render.axis import Axis, Scale, axis_of, log_scale, nice, path
 from hndoctor.render.compare import MOST, compare
 from hndoctor.render.course import guide_band, step_at
 from hndoctor.render.figures import link
 from hndoctor.render.heat import heat_of, runs_of
 from hndoctor.render.lanes import running_mean, thinned
-from hndoctor.render.strip import BUDGET, smaller, strip_of, thumbnails
+from hndoctor.render.strip import BUDGET, smaller, strip_of, thumbnail_sources
 from hndoctor.render.templates import LANGUAGES, Words, asset
 from hndoctor.rules.dose import Clock
 
@@ -331,13 +331,20 @@ def test_a_lone_checkpoint_without_a_step_in_its_name_is_shown(runs: Runs) -> No
     assert 'id="lanes"' in page
 
 
+def test_files_that_the_table_leaves_out_are_counted(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    diagnosis, vitals = runs["dying"]
+    assert "not listed" not in render_html(diagnosis, vitals)
+    monkeypatch.setattr(made, "FILES_LISTED", 3)
+    more = len(vitals.checkpoints) + len(vitals.unreadable) - 3
+    assert f"{more} more files are not listed." in render_html(diagnosis, vitals)
+
+
 # --- previews ---------------------------------------------------------------------------------------------------------
 
 
 def test_thumbnails_stay_within_the_budget_and_keep_the_telling_ones() -> None:
     text = examples.picture(1, 0.9, 512)
-    shown = [Preview(f"{i}.png", i, thumbnail=text) for i in range(150)]
-    made = thumbnails(shown, list(range(150)))
+    made = thumbnail_sources([text] * 150)
     assert sum(len(m) for m in made if m) <= BUDGET + 150 * 30
     assert made[0] is not None
     assert sum(m is not None for m in made) >= 100
@@ -346,7 +353,7 @@ def test_thumbnails_stay_within_the_budget_and_keep_the_telling_ones() -> None:
 
 def test_a_thumbnail_that_is_no_picture_is_not_shown() -> None:
     for forged in ('"><script>', "AAAA", "", base64.b64encode(b"<svg onload=x>").decode()):
-        assert thumbnails([Preview("a.png", 1, thumbnail=forged)], [0]) == [None]
+        assert thumbnail_sources([forged]) == [None]
     assert smaller(base64.b64encode(b"\xff\xd8\xff" + b"x" * 99).decode()) == ""
 
 
