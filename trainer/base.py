@@ -14,7 +14,7 @@ from hndoctor.formats.hashes import short_hash
 from trainer import hub, single_file
 from trainer.config import POCKET, Config
 from trainer.diffusion import context_sizes
-from trainer.errors import TrainerError
+from trainer.errors import TrainerError, first_line
 from trainer.quiet import quiet
 from trainer.sampler import NoiseSchedule
 from trainer.velocity import predicts_velocity
@@ -151,8 +151,7 @@ def load(
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         if isinstance(error, TrainerError):
             raise
-        first = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-        raise TrainerError(f'base_model "{base_model}": cannot be loaded: {first}') from None
+        raise TrainerError(f'base_model "{base_model}": cannot be loaded: {first_line(error)[:300]}') from None
     finally:
         single_file.close_files()
     if base_model == POCKET:
@@ -241,6 +240,5 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise TrainerError(f'device "{name}": cannot be used: {first}; use "auto" or "cpu"') from None
+        raise TrainerError(f'device "{name}": cannot be used: {first_line(error)}; use "auto" or "cpu"') from None
     return device

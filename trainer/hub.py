@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from trainer.errors import TrainerError
+from trainer.errors import TrainerError, first_line
 
 PREFIX = "hub:"
 WANTED = ("model_index.json", "*/*.json", "tokenizer/*", "unet/*.safetensors", "vae/*.safetensors",
@@ -36,7 +36,7 @@ def fetch(name: str) -> Path:
     except RepositoryNotFoundError:
         raise TrainerError(f'base_model "{PREFIX}{name}": there is no such model on the hub') from None
     except Exception as error:  # noqa: BLE001  (the errors of several HTTP libraries)
-        first = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0][:200]
+        first = first_line(error).split(". ")[0][:200]
         raise TrainerError(
             f'base_model "{PREFIX}{name}": the hub cannot be reached ({first}); '
             "go online, or name a diffusers folder or a .safetensors file"

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.config import OWN_RATE
-from trainer.errors import TrainerError
+from trainer.errors import TrainerError, first_line
 
 EXTRAS: Mapping[str, str] = MappingProxyType(
     {
@@ -65,8 +65,8 @@ def make(
         with redirect_stdout(io.StringIO()):  # prodigyopt prints
             made = _fastest(kind, list(parameters), options, "fused" in known)
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise TrainerError(f'optimizer "{name}": refuses its settings: {first}; see optimizer_args') from None
+        told = first_line(error)
+        raise TrainerError(f'optimizer "{name}": refuses its settings: {told}; see optimizer_args') from None
     train(made)
     return made
 

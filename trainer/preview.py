@@ -21,10 +21,9 @@ from trainer.config import Config
 from trainer.diffusion import Injection
 from trainer.interrupts import NEVER, Stop
 from trainer.network import Hypernetwork
-from trainer.objective import as_float
+from trainer.objective import HALVES, as_float
 from trainer.sampler import Noise, guided, resolve, sample
 
-HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}  # precisions that run under autocast
 SEEDS = 2**32  # the web UI draws from as many
 TOGETHER = 4  # pictures drawn in one go: memory of twice as many UNet samples (guess)
 

@@ -17,7 +17,7 @@ from datetime import timedelta
 import torch
 from torch import Tensor, distributed
 
-from trainer.errors import TrainerError
+from trainer.errors import TrainerError, first_line
 
 PATIENCE = timedelta(hours=2)  # the others wait so long while the first draws previews and validates (guess)
 CHECK_EVERY = 100  # steps between two comparisons of the weights; each costs two sums and one small message (guess)
@@ -105,7 +105,7 @@ def join(device: torch.device) -> Processes:
         try:
             distributed.init_process_group(backend, timeout=PATIENCE)
         except (RuntimeError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
+            first = first_line(error)
             raise TrainerError(f"several processes: they cannot find each other: {first}; use torchrun") from None
     return Processes(distributed.get_rank(), distributed.get_world_size())
 

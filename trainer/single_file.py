@@ -81,14 +81,19 @@ class SingleFile:
 
 def open_file(path: Path, configs: Path | None = None) -> SingleFile:
     """Read and recognise a checkpoint.  Raises `TrainerError` for anything but a whole Stable Diffusion 1 or 2."""
-    status = path.stat()
-    tensors, digest = _tensors(path, status.st_mtime_ns, status.st_size)
+    tensors, digest = _read(path)
     return SingleFile(path, tensors, digest[:10], configs or _configs(path, tensors))
 
 
 def close_files() -> None:
     """Let go of what was read last."""
     _tensors.cache_clear()
+
+
+def _read(path: Path) -> tuple[dict[str, Array], str]:
+    """Its tensors and its SHA-256; the file that was read last is not read again while it is the same."""
+    status = path.stat()
+    return _tensors(path, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=1)  # planned first, loaded then: hashed once
@@ -230,8 +235,7 @@ def load_vae_file(path: Path, config: Mapping[str, Any]) -> Any:
     """A VAE of its own file: original names with or without their prefix, or diffusers' names; float32."""
     from diffusers import AutoencoderKL
 
-    status = path.stat()
-    tensors, _ = _tensors(path, status.st_mtime_ns, status.st_size)
+    tensors, _ = _read(path)
     with torch.device("meta"):
         vae = AutoencoderKL.from_config(dict(config))
     keys = list(vae.state_dict())
