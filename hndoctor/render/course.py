@@ -17,6 +17,7 @@ from hndoctor.rules.dose import Clock, base_of, clock_of
 STACK = (State.BROKEN, State.OVERTRAINED, State.HEALTHY, State.STARTING)  # from the top down
 GUIDE_DOSE = (0.045, 0.125)  # sum of rate x sqrt(batch): 9,000 and 25,000 steps at 5e-6 (G21)
 _FLAG = 18  # pixels a flag's text needs
+_FLAG_FITS = 0.2  # share of the axis that a flag's text takes
 _WORD_FITS = 0.085  # share of the axis from which a band holds its word and not only its letter
 
 
@@ -156,7 +157,8 @@ def _flags(diagnosis: Diagnosis, axis: Axis, t: Words) -> tuple[Flag, ...]:
     made = []
     for level, (step, kind, label) in enumerate(sorted(told)):
         x = axis.share(step)
-        made.append(Flag(x, kind, label, _FLAG * level, x > 0.55))
+        crowded = any(0 < axis.share(other) - x < _FLAG_FITS < x for other, *_ in told)
+        made.append(Flag(x, kind, label, _FLAG * level, crowded or x > 0.55))
     return tuple(made)
 
 

@@ -100,9 +100,11 @@
     const name = () => {
       const whole = over.getBoundingClientRect();
       nameBands();
-      for (const flag of all(".flag", lanes)) {
+      const flags = all(".flag", lanes), marks = flags.map((flag) => flag.querySelector("circle").getBoundingClientRect().left);
+      for (const flag of flags) {
         const text = flag.querySelector("text"), dot = flag.querySelector("circle").getBoundingClientRect(), length = text.getComputedTextLength() + 12;
-        const room = whole.right - dot.right, turned = room < length && dot.left - whole.left > length;
+        const room = whole.right - dot.right, free = Math.min(whole.right, ...marks.filter((left) => left > dot.right)) - dot.right;
+        const turned = free < length && dot.left - whole.left > length;  // no other mark's line runs through its words
         text.setAttribute("text-anchor", turned ? "end" : "start");
         text.setAttribute("x", turned ? -8 : Math.min(8, 8 + room - length));  // no room on either side: over the mark
       }
