@@ -77,6 +77,8 @@ class Sayings:
 
     def _part(self, text: str, depth: int) -> str:
         """What stands in a place: a sentence, several parted by semicolons, or something that stays as it is."""
+        if (whole := self.translate(text, depth - 1)) is not None:
+            return whole
         parts = [self.translate(part, depth - 1) or self._list(part, depth) or part for part in text.split("; ")]
         return "。".join(parts)
 

@@ -50,6 +50,12 @@ NOT_IN_REPORTS = ("atomic.py", "containers.py", "emit.py", "losslog.py", "settin
         ("1 preview has a negative prompt (\"a\")", "1 枚のプレビューにネガティブプロンプトがあります（「a」）"),
         ("copy a b.pt to models/hypernetworks", "a b.pt を models/hypernetworks にコピーする"),
         ("previews", "プレビュー"),
+        (
+            "Start again with Normal weight initialisation at 5e-6: there is no checkpoint to go back to; if one from "
+            "well before step 120 is kept elsewhere, go back to that.",
+            "重みの初期化を Normal、学習率を 5e-6 にして最初からやり直してください：戻るチェックポイントがありません"
+            "（ステップ 120 より十分前のものが別の場所にあれば、そこへ戻ってください）。",
+        ),
     ],
 )
 def test_sentences_within_sentences(english: str, japanese: str) -> None:
