@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from hndoctor.calibration import PARTLY
@@ -73,6 +71,9 @@ def _line(console: Console, text: Text, indent: int, whole: bool = False, lead: 
     if whole or not console.is_terminal:
         console.print(Text.assemble(" " * indent, lead, text), soft_wrap=True)
     else:
+        from rich.padding import Padding  # only where somebody looks: a gate must start fast
+        from rich.table import Table
+
         beside = Table.grid()
         beside.add_column(width=lead.cell_len)
         beside.add_row(lead, text)
