@@ -52,7 +52,7 @@ NO_GAIN = (
 def broken(case: Case, onset: int) -> Prescription:
     """Go back, further than the last good-looking checkpoint, and on from there at a lower rate (G29-G31)."""
     rates = case.rates
-    chosen = before_breakage(worth_going_back_to(case.candidates, case.vitals), onset, rates.known)
+    chosen = before_breakage(worth_going_back_to(case.candidates, case.vitals), case.vitals, onset, rates.known)
     if chosen is None:
         return nothing_sound(case, onset)
     divisor = REPEATED_DIVISOR if _violent(case) else FIRST_DIVISOR
@@ -64,7 +64,8 @@ def broken(case: Case, onset: int) -> Prescription:
     by = f"down from {how.rate_words(old)}" if old else "the lowest that is worth training at"
     sentence = f"Go back to step {chosen.step:,} and train on at {how.rate_words(rate)} ({by}) until step {end:,}."
     advice = resume(case, chosen, rate, end, sentence, _rejected_when_broken(case, chosen, onset))
-    return replace(advice, acceptable=acceptable([c for c in case.candidates if c.step <= chosen.step], chosen))
+    back = [one for one in case.candidates if one.step <= chosen.step]
+    return replace(advice, acceptable=acceptable(back, chosen, case.vitals))
 
 
 def _violent(case: Case) -> bool:

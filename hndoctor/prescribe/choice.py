@@ -78,21 +78,23 @@ def has_gained_nothing(point: ValidationPoint) -> bool:
 
 
 def before_breakage(
-    candidates: Sequence[Candidate], onset: int, rate: Callable[[int], float | None] = _untold
+    candidates: Sequence[Candidate], vitals: Vitals, onset: int, rate: Callable[[int], float | None] = _untold
 ) -> Candidate | None:
-    """Well before the onset: not the last good-looking one if there is an earlier (G29), beyond Adam's memory.
+    """Well before the onset: not the last good-looking one if there is an earlier (G29), beyond Adam's memory; and what
+    held-out pictures say was best until then.
 
     Where the `rate` (by step) was raised only after the last good-looking one, that is what broke the network, and
-    nothing was on its way before.
+    nothing was on its way before.  Lab, tuning half: with six draws of other held-out pictures, of the checkpoints gone
+    back to .88 are within 5 % of the run's best, .75 where it is the last one in either case.
     """
     good = [one for one in candidates if one.step < onset and one.sound >= one.overtrained]
     if not good:
         return None
     if (rate(onset) or 0.0) >= RAISED * (rate(good[-1].step) or math.inf):
-        return good[-1]
+        return best_so_far(good, vitals)
     margin = min(ADAM_MEMORY, onset // SHORT_RUN)
     far = [one for one in good[:-1] if one.step <= onset - margin]
-    return far[-1] if far else good[0]
+    return best_so_far(far, vitals) if far else good[0]
 
 
 def last_sound(candidates: Sequence[Candidate]) -> Candidate | None:

@@ -28,6 +28,7 @@ from tests.makers import a_checkpoint, a_run, validation
 from tests.prescribe.makers import judged
 
 EPS = 1e-6
+SILENT = Vitals("x", "x")  # nobody held pictures out
 
 
 def some(*steps, sound=0.9, over=0.05):
@@ -91,18 +92,18 @@ def test_what_a_resumption_left_behind_may_not_be_named():
 def test_before_breakage_it_goes_beyond_adams_memory_and_never_takes_the_last_good_looking_one():
     onset = 20_000
     at, after = onset - ADAM_MEMORY, onset - ADAM_MEMORY + 1
-    assert before_breakage(some(5000, at, onset - 1), onset).step == at, "just far enough"
-    assert before_breakage(some(5000, after, onset - 1), onset).step == 5000, "one step too near"
-    assert before_breakage(some(5000, 6000), onset).step == 5000, "the last one is not taken however far it lies"
-    assert before_breakage(some(5000), onset).step == 5000, "unless it is the only one"
+    assert before_breakage(some(5000, at, onset - 1), SILENT, onset).step == at, "just far enough"
+    assert before_breakage(some(5000, after, onset - 1), SILENT, onset).step == 5000, "one step too near"
+    assert before_breakage(some(5000, 6000), SILENT, onset).step == 5000, "the last one is not taken, however far"
+    assert before_breakage(some(5000), SILENT, onset).step == 5000, "unless it is the only one"
 
 
 def test_in_a_short_run_the_margin_is_a_part_of_the_way():
     onset = SHORT_RUN * ADAM_MEMORY // 2
     margin = onset // SHORT_RUN
     assert margin < ADAM_MEMORY
-    assert before_breakage(some(100, onset - margin, onset - 1), onset).step == onset - margin
-    assert before_breakage(some(100, onset - margin + 1, onset - 1), onset).step == 100
+    assert before_breakage(some(100, onset - margin, onset - 1), SILENT, onset).step == onset - margin
+    assert before_breakage(some(100, onset - margin + 1, onset - 1), SILENT, onset).step == 100
 
 
 @pytest.mark.parametrize(("times", "wanted"), [(RAISED, 19_999), (RAISED - EPS, 5000), (0.0, 5000)])
@@ -110,21 +111,32 @@ def test_a_rate_that_was_raised_after_the_last_good_one_explains_the_breakage(ti
     def rate(step):
         return 1e-6 * times if step == 20_000 else 1e-6
 
-    assert before_breakage(some(5000, 19_999), 20_000, rate).step == wanted
-    assert before_breakage(some(5000, 19_999), 20_000, lambda step: 1.0 if step == 20_000 else None).step == 5000
+    assert before_breakage(some(5000, 19_999), SILENT, 20_000, rate).step == wanted
+    untold = before_breakage(some(5000, 19_999), SILENT, 20_000, lambda step: 1.0 if step == 20_000 else None)
+    assert untold.step == 5000
     assert 2 <= RAISED <= 10
 
 
+def test_of_what_lies_well_before_a_breakage_the_best_by_held_out_pictures_is_taken(monkeypatch):
+    monkeypatch.setattr(choice, "relative_error", lambda items, others, scale: 0.01)
+    onset = 20_000
+    for worse, wanted in ((0.01 - EPS, 6000), (0.01 + EPS, 5000)):
+        told = curve({5000: 0.08, 6000: 0.08 * (1 + worse), onset - 1: 0.07})
+        assert before_breakage(some(5000, 6000, onset - 1), told, onset).step == wanted, "what is too near has no say"
+    raised = curve({5000: 0.07, onset - 1: 0.08})
+    assert before_breakage(some(5000, onset - 1), raised, onset, lambda step: float(step == onset) or 0.1).step == 5000
+
+
 def test_what_is_near_is_better_than_nothing_and_what_lies_behind_is_not_taken():
-    assert before_breakage(some(19_500, 19_900), 20_000).step == 19_500
-    assert before_breakage(some(20_000, 20_500), 20_000) is None
-    assert before_breakage((), 20_000) is None
+    assert before_breakage(some(19_500, 19_900), SILENT, 20_000).step == 19_500
+    assert before_breakage(some(20_000, 20_500), SILENT, 20_000) is None
+    assert before_breakage((), SILENT, 20_000) is None
 
 
 def test_what_is_rather_overtrained_than_sound_is_nothing_to_go_back_to():
     even, worse = some(1000, sound=0.4, over=0.4), some(2000, 2500, sound=0.4, over=0.4 + EPS)
-    assert before_breakage((*even, *worse), 20_000).step == 1000
-    assert before_breakage(worse, 20_000) is None
+    assert before_breakage((*even, *worse), SILENT, 20_000).step == 1000
+    assert before_breakage(worse, SILENT, 20_000) is None
 
 
 def point(step, held_out, train, base=0.1, spread=0.01):
