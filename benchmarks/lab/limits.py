@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def table(kept: Sequence[Kept]) -> Iterator[str]:
     """Means over the draws; of runs whose losses were measured on 48 pictures.  Then each onset with its chance."""
-    kept = [one for one in kept if one.finest is not one.oracle]
+    kept = [one for one in kept if len(one.finest.base.held_out) > len(one.oracle.base.held_out)]
     yield from _by_pictures(kept)
     yield ""
     yield from _onsets([one for one in kept if one.truth.overtrained is not None])

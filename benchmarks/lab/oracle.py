@@ -90,6 +90,13 @@ class Lab:
         with apply_hypernetwork(self.pipe, Hypernetwork.load(checkpoint)):
             return self._losses(items)
 
+    def followed(self, name: str, places: Sequence[int], checkpoint: Path) -> float:
+        """The share of attributes that pictures of a data set's held-out captions show as they were asked for, 0..1."""
+        texts = [material.picture(name, 0, material.AWAY + at)[1] for at in places]
+        with apply_hypernetwork(self.pipe, Hypernetwork.load(checkpoint)):
+            pictures = judging.generate(self.pipe, texts, SEED + places[0], STEPS, CFG, SAMPLES)
+        return self._followed(pictures, [material.scene_of(name, 0, material.AWAY + at) for at in places])
+
     def items(self, name: str, seed: int, indices: Sequence[int]) -> Items:
         """Pictures of a data set, by their place in what `material.write` wrote or beyond, ready for their losses."""
         pairs = [material.picture(name, seed, at) for at in indices]

@@ -1,6 +1,6 @@
 """What is kept of a run: `runs/<name>/vitals.json.gz` and `oracle.json.gz`, small enough for the repository.
 
-Beside them, where it was measured afterwards, `finer.json.gz` and `captions.json.gz`.
+Beside them, where it was measured afterwards, `finer.json.gz`, `drawn.json.gz` and `captions.json.gz`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from hndoctor.vitals.stored import from_json, to_json
 
 RUNS = Path(__file__).parent / "runs"
 VITALS, ORACLE, FINER, CAPTIONS = "vitals.json.gz", "oracle.json.gz", "finer.json.gz", "captions.json.gz"
+DRAWN = "drawn.json.gz"
 VERSION = 1  # of oracle.json; what another one measured is measured again
 
 
@@ -35,11 +36,14 @@ class Kept:
     vitals: Vitals
     notes: Mapping[str, Any]  # base model's hash, seconds, how the run ended
     more: Mapping[int, tuple[float, ...]] = field(default_factory=dict)  # losses of more held-out pictures, by number
+    drawn: Mapping[int, float] = field(default_factory=dict)  # caption-following in more pictures, by number
 
     @cached_property
     def finest(self) -> Oracle:
-        """With as many held-out pictures as were measured."""
-        return finer(self.oracle, self.more)
+        """With as many pictures as were measured, held out and drawn."""
+        oracle = finer(self.oracle, self.more)
+        points = (replace(one, followed=self.drawn.get(one.number, one.followed)) for one in oracle.checkpoints)
+        return replace(oracle, checkpoints=tuple(points))
 
     @cached_property
     def truth(self) -> Truth:
@@ -68,12 +72,19 @@ def load(folder: Path) -> Kept:
         captioned(from_json(gzip.decompress((folder / VITALS).read_bytes())), _by_number(folder / CAPTIONS)),
         told["notes"],
         _by_number(folder / FINER),
+        {number: share for number, (share,) in _by_number(folder / DRAWN).items()},
     )
 
 
 def save_finer(folder: Path, losses: Mapping[int, Sequence[float]]) -> None:
     """Write the losses of more held-out pictures, by checkpoint."""
     write_whole(folder / FINER, [gzip.compress(json.dumps(losses).encode(), 9, mtime=0)])
+
+
+def save_drawn(folder: Path, shares: Mapping[int, float]) -> None:
+    """Write caption-following in more pictures, by checkpoint."""
+    told = json.dumps({number: [share] for number, share in shares.items()})
+    write_whole(folder / DRAWN, [gzip.compress(told.encode(), 9, mtime=0)])
 
 
 def save_captions(folder: Path, gaps: Mapping[int, Sequence[float]]) -> None:

@@ -65,7 +65,7 @@ class Truth:
 
 def truth_of(oracle: Oracle) -> Truth:
     """Apply the rule."""
-    oracle = replace(oracle, checkpoints=_filled(oracle))
+    oracle = replace(oracle, checkpoints=filled(oracle))
     points = oracle.checkpoints
     bad = [is_broken(point, oracle) for point in points]
     lasting = [now and (at + 1 == len(bad) or bad[at + 1] or bad[at - 1] * (at > 0)) for at, now in enumerate(bad)]
@@ -84,7 +84,7 @@ def mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def _filled(oracle: Oracle) -> tuple[Measures, ...]:
+def filled(oracle: Oracle) -> tuple[Measures, ...]:
     """Where no pictures were drawn, caption-following lies on the line between those before and after."""
     points = (oracle.base, *oracle.checkpoints)
     known = [(point.number, point.followed) for point in points if point.followed is not None]

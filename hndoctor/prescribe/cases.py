@@ -43,6 +43,8 @@ NOT_THE_RATE = (
     "it was dead at its first save, though its rate was not high (look at the base model, its VAE and the training "
     "pictures first)"
 )
+LAG = "previews lag the weights: what looks good just before a collapse is already on its way (G29)"
+WORSE = "held-out pictures were better before it"
 NO_GAIN = (
     "no checkpoint is surely better than the base model alone on held-out pictures, and this one is among those that "
     "are worse by the least"
@@ -80,8 +82,8 @@ def _rejected_when_broken(case: Case, chosen: Candidate, onset: int) -> tuple[Al
     ]
     nearer = [one for one in case.candidates if chosen.step < one.step < onset]
     if nearer:
-        why = "previews lag the weights: what looks good just before a collapse is already on its way (G29)"
-        rejected.append(Alternative(f"go back only to step {nearer[-1].step:,}", why))
+        worse = best_so_far((chosen, nearer[-1]), case.vitals) is chosen
+        rejected.append(Alternative(f"go back only to step {nearer[-1].step:,}", WORSE if worse else LAG))
     lost = f"{counted(chosen.step, 'step')} of sound training would be lost"
     rejected.append(Alternative("start again from nothing", lost))
     return tuple(rejected)

@@ -184,6 +184,18 @@ def test_broken_goes_on_to_the_planned_end_and_names_only_what_lies_before():
     assert "3,000 steps" in advice.rejected[-1].why_not
 
 
+def test_what_lies_nearer_is_rejected_for_what_held_out_pictures_say_of_it_if_they_do():
+    best = {1000: 0.09, 2000: 0.07, 3000: 0.08, 3500: 0.08}
+    measured = replace(run_at("5e-6"), validation=validation(best))
+    advice = told(measured, DAMAGED)
+    assert (advice.step, advice.rejected[1].what) == (2000, "go back only to step 3,500")
+    assert advice.rejected[1].why_not == "held-out pictures were better before it"
+    assert dict(advice.acceptable)[2000] > 0.9, "and so sure is the one that is named"
+    later = replace(measured, validation=validation(best | {3500: 0.06, 3000: 0.065}))
+    assert told(later, DAMAGED).step == 3000, "the margin stays"
+    assert "previews lag the weights" in told(later, DAMAGED).rejected[1].why_not
+
+
 def test_where_none_lies_nearer_none_is_rejected():
     files = tuple(a_checkpoint(step) for step in (3000, 4000))
     vitals = a_run(checkpoints=files, settings=replace(PLAN, steps=None), noise=None, loss=None)
