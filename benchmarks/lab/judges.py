@@ -58,6 +58,11 @@ def without(channel: str) -> Judge:
     return lambda kept: diagnosed(kept, CHANNELS[channel])
 
 
+def as_the_web_ui_leaves_it(kept: Kept) -> Opinion:
+    """The diagnosis without anything that held-out pictures tell."""
+    return diagnosed(kept, lambda vitals: CHANNELS["validation"](CHANNELS["captions"](vitals)))
+
+
 def alone(channel: str) -> Judge:
     """The diagnosis from one channel."""
 
@@ -136,6 +141,7 @@ JUDGES: Mapping[str, Judge] = {
     "hndoctor": diagnosed,
     **{f"hndoctor, {name} alone": alone(name) for name in CHANNELS},
     **{f"hndoctor, without {name}": without(name) for name in CHANNELS},
+    "hndoctor, as the web UI leaves a run": as_the_web_ui_leaves_it,
     "mean loss over 0.3": loss_over_the_cap,
     "weight norm over 0.17": weight_norm,
     "preview entropy moved": entropy,
