@@ -17,6 +17,7 @@ from benchmarks.previews import live
 from benchmarks.previews import pairs as pairing
 from benchmarks.previews.calibrate import Calibrated, kept, tuning_rows
 from benchmarks.previews.fitting import Floats, auc, interval, true_positives, units_of
+from benchmarks.previews.labels import FEW, settled
 from benchmarks.previews.mapping import maps_of
 from benchmarks.previews.measure import PACKED, WITHOUT_PEERS
 from benchmarks.previews.measuring import Table, load
@@ -76,6 +77,8 @@ def held_out_table(table: Table, known: Calibrated) -> None:
         say(f"\n{title}: {int((noise & rows).sum())} of noise against {int((healthy & rows).sum())}")
         line("hndoctor", odds, noise & rows, healthy & rows, table)
     wrong = healthy & (odds > 0)
+    few = table.group == FEW
+    say(f"\ntoo few blobs for the frame: {int((odds[few] > 0).sum())} of {int(few.sum())} called noise")
     say(f"called noise among healthy: {int(wrong.sum())}: {', '.join(sorted({str(f) for f in table.family[wrong]}))}")
 
 
@@ -146,7 +149,7 @@ def beside_table(table: Table, odds: Floats, title: str, grey: bool = False) -> 
 
 def fresh_table(table: Table, odds: Floats, grey: Floats) -> None:
     """Kinds of pictures, and of noise, that were drawn last of all, to try the table as a stranger would."""
-    for title, groups in (("pictures", HEALTHY), ("noise", ("noise",))):
+    for title, groups in (("pictures", HEALTHY), ("noise", ("noise", "grey noise"))):
         say(f"\nFresh kinds of {title}, the table as it stands in the code: called noise, of either kind")
         kept = np.isin(table.group, groups) & (table.pair < 0)
         for family in np.unique(table.family[kept]):
@@ -214,7 +217,7 @@ def main() -> None:
     parser.add_argument("--measured", type=Path, default=PACKED)
     parser.add_argument("--quick", action="store_true", help="leave out what is measured anew")
     wanted = parser.parse_args()
-    whole, known = load(wanted.measured), kept()
+    whole, known = settled(load(wanted.measured)), kept()
     tuned = tuning_rows(whole)
     unseen = np.char.startswith(whole.piece.astype(str), "unseen") | (whole.piece == "dying report")
     everything, held = whole.rows(unseen), np.array(known.held_out)

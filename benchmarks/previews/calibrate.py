@@ -31,6 +31,7 @@ from benchmarks.previews.evidence import (
 )
 from benchmarks.previews.families import unit
 from benchmarks.previews.fitting import Floats, balanced, covariance, logistic, recalibrated, units_of
+from benchmarks.previews.labels import FEW, settled
 from benchmarks.previews.mapping import Map, maps_of
 from benchmarks.previews.measure import PACKED
 from benchmarks.previews.measuring import NAMES, Table, load
@@ -116,7 +117,7 @@ def widening(one: Branch, wanted: Task, held: Floats) -> float:
 
 def plain(table: Table, measures: tuple[str, ...], positive: NDArray[np.bool_]) -> Branch:
     """A branch of given measures, against everything that is sound or noise."""
-    others = np.isin(table.group, (*LIKE_SOUND, "deceptive", "noise", "dying")) & ~positive
+    others = np.isin(table.group, (*LIKE_SOUND, "deceptive", "noise", FEW, "dying")) & ~positive
     wanted = task(table, positive, others, measures=measures)
     return fitted(replace(wanted, weight=wanted.weight * np.where(table.family == "fine pattern", FINE, 1.0)))
 
@@ -244,7 +245,7 @@ def main() -> None:
     parser.add_argument("--measured", type=Path, default=PACKED)
     parser.add_argument("--write", action="store_true", help="write the table into the code")
     wanted = parser.parse_args()
-    known = calibrated(load(wanted.measured), lambda line: sys.stdout.write(f"{line}\n") and None)
+    known = calibrated(settled(load(wanted.measured)), lambda line: sys.stdout.write(f"{line}\n") and None)
     if wanted.write:
         KEPT.write_bytes(msgspec.json.encode(known) + b"\n")
         TABLE.write_text(text_of(known), encoding="utf-8", newline="\n")

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks.previews.labels import ONE_TINT
 from benchmarks.previews.measuring import measured, save
 from benchmarks.previews.samples import Bytes, Sample
 from hndoctor.metrics.colour import hue_entropy
 
 SOUND, DEAD = 1.25, 1.5  # multiples of the bare model's validation loss: sound below, dead above (looked at: all noise)
-ONE_TINT = 0.5  # hue entropy below which a dead network's preview has one tint: that of washed noise ends at .46
 EVERY, STEPS = 8, 49  # previews and validations of a run
 PROMPTS = (
     "a red house on a meadow under a blue sky",

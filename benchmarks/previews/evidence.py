@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.previews import labels
 from benchmarks.previews.fitting import balanced, units_of
 from benchmarks.previews.measuring import Table
 from benchmarks.previews.tasks import RANK, STEADY, Task
@@ -29,7 +30,7 @@ GREY = ("broad_gradient_kurtosis", "gradient_kurtosis", "calm_tile_rms", "spectr
         "coarse_energy", "fine_gradient_kurtosis", "cell_energy", "high_frequency_ratio",
         "spectral_slope", "tile_rms_variation")  # fmt: skip
 #: families of noise in the shades of one colour
-TINTED = ("grey tinted", "grey faint", "grey wash", "grey dying")
+TINTED = ("grey tinted", "grey faint", "grey wash", "grey dying", labels.TINT)
 #: what a tint itself moves is left out, and what tells one colour from many is taken in its place
 TINT = (
     *(m for m in GREY if m not in ("colourfulness", "saturation")),
@@ -52,7 +53,7 @@ def noise_tasks(table: Table) -> dict[str, Task]:
     """The four branches of colourful noise: fine and in blobs, of large and of small pictures."""
     units = units_of(table.family)
     pictures = np.isin(table.group, (*LIKE_SOUND, "deceptive"))
-    colourful = np.isin(table.group, ("noise", "pixel noise", "dying"))
+    colourful = np.isin(table.group, ("noise", labels.FEW, "pixel noise", "dying"))
     blobs, like_blobs = np.isin(units, BLOBS), np.isin(units, LIKE_BLOBS)
     found = {}
     for size, rows in (("large", ~table.small), ("small", table.small)):
@@ -68,7 +69,7 @@ def blob_tasks(table: Table) -> dict[str, Task]:
 
     What lies between, the kinds like blobs, is neither, so that the line runs through the middle of it.
     """
-    noise, units = table.group == "noise", units_of(table.family)
+    noise, units = np.isin(table.group, ("noise", labels.FEW)), units_of(table.family)
     blobs, fine = noise & np.isin(units, BLOBS), noise & ~np.isin(units, LIKE_BLOBS)
     return {
         f"blobs or fine, {size}": task(table, blobs & rows, fine & rows, measures=SPREAD)
@@ -103,8 +104,8 @@ def severity_tasks(table: Table) -> dict[str, Task]:
     found = {}
     for size, rows in (("large", ~table.small), ("small", table.small)):
         ladder = (table.group == "ladder") & rows
-        ends = np.isin(table.group, ("noise", *SOUND)) & rows
-        truth = np.where(ladder, table.severity, (table.group == "noise").astype(float))
+        ends = np.isin(table.group, ("noise", labels.FEW, *SOUND)) & rows
+        truth = np.where(ladder, table.severity, np.isin(table.group, ("noise", labels.FEW)).astype(float))
         weight = ladder / max(1, ladder.sum()) + 0.5 * balanced(table.family, truth > 0.5, ends, np.ones(len(truth)))
         units = units_of(table.family)
         found[f"severity, {size}"] = Task(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.previews import calibrate, families
+from benchmarks.previews.labels import settled
 from benchmarks.previews.measure import PACKED
 from benchmarks.previews.measuring import NAMES, load, measured
 from hndoctor.calibration import FORMS
@@ -16,7 +17,7 @@ from hndoctor.calibration.table import FLOORS, TABLE
 
 @pytest.fixture(scope="module")
 def table():
-    return calibrate.tuning_rows(load(PACKED))
+    return calibrate.tuning_rows(settled(load(PACKED)))
 
 
 def test_the_table_is_the_scripts_own_output():
