@@ -53,13 +53,14 @@ def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]
     risen = {one.now.step: one.times for one in rises(vitals.losses)}
     dead, high = lasting_nan(vitals.losses), _high_by_nature(stops)
     gain: float | None = None
-    spoilt = False
+    heavy, spoilt = 0.0, False
     found = []
     for stop in stops:
+        weights, heavy = _once(_weights(stop, gain), heavy)
         captions = _captions(stop, followed)
         lost = captions is not None and captions[BROKEN] >= believed.LOST_SPOILS
         parts = {
-            "weights": _weights(stop, gain),
+            "weights": weights,
             "previews": _previews(stop, noise, layouts, shown),
             "losses": _losses(stop, risen, dead, high),
             "validation": validation_row(stop, drift, spoilt or lost),
@@ -99,6 +100,18 @@ def _weights(stop: Stop, gain_before: float | None) -> Row | None:
         return (0.0, 0.0, 0.0, believed.CERTAIN, believed.CERTAIN)
     sign = max(_gain_sign(checkpoint, gain_before) for checkpoint in examined)
     return (0.0, 0.0, 0.0, sign, sign)
+
+
+def _once(row: Row | None, before: float) -> tuple[Row | None, float]:
+    """A sign of breakage counts as far as it is more than the largest `before`; gives that row and the largest now.
+
+    Weights that are large by nature are so at every stop: seeing them again is no new evidence.  Lab, tuning half, from
+    weights, previews and losses: log score .16 instead of .43, false alarms 2 instead of 8 of 43.
+    """
+    if row is None or not 0 < row[BROKEN] < believed.CERTAIN:
+        return row, before
+    sign = max(0.0, row[BROKEN] - before)
+    return (*row[:BREAKING], sign, sign), max(before, row[BROKEN])
 
 
 def _gain_sign(checkpoint: Checkpoint, before: float | None) -> float:

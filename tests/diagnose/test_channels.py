@@ -160,6 +160,18 @@ def test_a_jump_is_measured_from_the_largest_gain_of_the_last_stop_that_had_one(
     assert sign_of(a_checkpoint(500, 0.5), unknown, later) > sign_of(a_checkpoint(500, 0.6), unknown, later) + 1
 
 
+def test_weights_that_stay_large_are_no_new_evidence_of_breakage():
+    gains = {500: 0.3, 1000: 8.0, 1500: 8.0, 2000: 14.0, 2500: 9.0, 3000: 15.0, 3500: 0.3}
+    rows = said("weights", checkpoints=tuple(a_checkpoint(step, gain) for step, gain in gains.items()))
+    signs = [row[BROKEN] for row in rows]
+    at = {gain: interpolate(believed.GAIN, gain) for gain in gains.values()}
+    jump = believed.GROWTH_WEIGHT  # from .3 to 8
+    new = [at[0.3], at[8.0] + jump, 0.0, at[14.0] - at[8.0] - jump, 0.0, at[15.0] - at[14.0]]
+    assert signs == pytest.approx([*new, at[0.3]])
+    ruined = [replace(a_checkpoint(step), tensors=(replace(a_checkpoint(0).tensors[0], nan=1),)) for step in (1, 2)]
+    assert [row[BROKEN] for row in said("weights", checkpoints=tuple(ruined))] == [believed.CERTAIN] * 2
+
+
 @pytest.mark.parametrize(
     ("dead", "counts"),
     [

@@ -136,9 +136,21 @@ def test_a_benefit_once_lost_on_all_pictures_is_not_regained_by_learning_some_by
     """The lab's memorised-03: captions are lost with the benefit, and do not come back with the loss."""
     curve = {step: 0.06 if step < 2000 else 0.08 if step < 3000 else 0.064 for step in STEPS}
     learnt = {step: value if step < 3000 else 0.058 for step, value in curve.items()}
-    diagnosis = diagnose(a_run(gain={0: 0.5, 2000: 6.0}, validation=validation(curve, train=learnt)))
+    diagnosis = diagnose(a_run(gain={0: 0.5, 2000: 16.0}, validation=validation(curve, train=learnt)))
     assert diagnosis.onset.broken in (2000, 2500)
     assert diagnosis.course[-1].state is State.BROKEN
+
+
+def test_a_network_that_is_large_by_nature_is_not_broken_for_being_so_at_every_stop():
+    """The lab's drilled-08 and worn-01 as the web UI leaves them: gains of 10 to 20 from early on, clean previews."""
+    steps = range(500, 10500, 500)
+    run = a_run(steps=steps, gain={0: 3.0, 1500: 8.0, 3000: 14.0})
+    assert run.previews
+    assert run.losses
+    course = diagnose(run).course
+    assert max(station.p["broken"] for station in course) < 0.5
+    ruined = a_run(steps=steps, gain={0: 1.0, 1500: 2.5, 3000: 40.0})
+    assert diagnose(ruined).course[-1].state is State.BROKEN
 
 
 def test_still_falling_validation_outweighs_the_band():
