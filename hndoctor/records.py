@@ -276,6 +276,7 @@ class ValidationPoint:
     # ln(loss under another picture's caption / under its own) of each picture, held-out ones first
     caption_gaps: tuple[float, ...] = ()
     base_caption_gaps: tuple[float, ...] = ()
+    content: str = ""  # XXH3 of the checkpoint that was measured, 32 hex digits; empty: the trainer's own, as it went
 
 
 @dataclass(frozen=True)

@@ -276,3 +276,16 @@ def test_what_is_not_opened_beside_loose_networks_is_named_once(tmp_path):
     assert skipped.what == "big.ckpt and 2 more"  # a-500.safetensors is a copy of a-500.pt
     assert "name the file itself" in skipped.why
     assert all(run.skipped == () for run in others)
+
+
+def test_what_was_validated_afterwards_belongs_to_its_run(tree):
+    root = tree(*a_run("a", "a", 500), "a/validation.jsonl", "a/validated.jsonl", "shelf/b.pt", "shelf/c.pt",
+                "shelf/b.validated.jsonl", "one/d-500.pt", "one/d-1000.pt", "one/validated.jsonl")  # fmt: skip
+    logs = {run.name: names(run.validation_logs) for run in find_runs(root)}
+    own = ["validation.jsonl", "validated.jsonl"]
+    assert logs == {"a": own, "b": ["b.validated.jsonl"], "c": [], "d": ["validated.jsonl"]}
+    assert beside(find_runs(root / "shelf")[0], "validated.jsonl") == root / "shelf" / "b.validated.jsonl"
+    (lone,) = find_runs(root / "shelf" / "b.pt")
+    assert names(lone.validation_logs) == ["b.validated.jsonl"]
+    (log,) = find_runs(root / "shelf" / "b.validated.jsonl")
+    assert names(log.validation_logs) == ["b.validated.jsonl"]

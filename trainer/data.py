@@ -88,15 +88,15 @@ class TrainingData:
         if self._anything:
             return None
         texts = [
-            self._filled(picture, line)
+            filled(picture, line, self.config.name)
             for picture in self.pictures
             for line in ((self._own_line(picture),) if self._frozen else self.template)
         ]
         return [*texts, ""] if self.config.caption_drop_out else texts
 
     def plain_text(self, picture: Picture) -> str:
-        """A picture's prompt without anything left to chance: the first template line."""
-        return self._filled(picture, next((line for line in self.template if line), ""))
+        """See `plain_text`."""
+        return plain_text(self.template, picture, self.config.name)
 
     def batch(self, position: int, size: int) -> Batch:
         """The samples from `position` on; noise and timestep of each follow from the seed and its position alone.
@@ -129,8 +129,15 @@ class TrainingData:
     def _own_line(self, picture: Picture) -> str:
         return seeding.python(self.config.seed, "template", picture.name).choice(self.template)
 
-    def _filled(self, picture: Picture, line: str) -> str:
-        return create_text(line, picture.caption, self.config.name, seeding.python(0))
+
+def plain_text(template: Sequence[str], picture: Picture, name: str) -> str:
+    """A picture's prompt without anything left to chance: the first line of the template that says something."""
+    return filled(picture, next((line for line in template if line), ""), name)
+
+
+def filled(picture: Picture, line: str, name: str) -> str:
+    """One line of the template with the picture's caption and the network's name."""
+    return create_text(line, picture.caption, name, seeding.python(0))
 
 
 def _buckets(pictures: Sequence[Picture], latents: Latents) -> list[list[int]]:

@@ -116,4 +116,13 @@ class Finished:
     text: str  # the same in one sentence
 
 
-Event = Notice | Preparing | Started | Stepped | Saved | Previewed | Validated | Finished
+@dataclass(frozen=True)
+class Measuring:
+    """A checkpoint of a run that was trained before is measured next."""
+
+    path: Path | None  # None: the bare base model
+    done: int
+    total: int
+
+
+Event = Notice | Preparing | Started | Stepped | Saved | Previewed | Validated | Measuring | Finished

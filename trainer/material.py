@@ -12,7 +12,7 @@ from trainer import buckets
 from trainer.base import BaseModel
 from trainer.cache import Cache
 from trainer.config import Config
-from trainer.data import TrainingData, split
+from trainer.data import Batch, TrainingData, plain_text, split, template_lines
 from trainer.events import Event, Notice
 from trainer.latents import Latents, View, encode
 from trainer.masks import weight_map
@@ -20,6 +20,7 @@ from trainer.pictures import Picture, PictureSet
 from trainer.preview import default_prompts
 from trainer.prompt import TextEncoder
 from trainer.texts import TEXT_CACHE_BYTES, Texts
+from trainer.validation import items
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,7 @@ def prepare(base: BaseModel, pictures: PictureSet, config: Config) -> Generator[
     latents = yield from _latents(base, [*views, *apart], config, cache)
     count = len(views)
     own = latents.part(0, count).chosen(config.latent_sampling, config.seed, [view.name for view in views])
-    texts = Texts(
-        TextEncoder(base.tokenizer, base.text_encoder, config.clip_skip, config.emphasis, config.comma_backtrack), cache
-    )
+    texts = _texts(base, config, cache)
     if texts.encoder and texts.encoder.clip_skip != config.clip_skip:
         yield Notice(f"clip_skip = {config.clip_skip} has no effect on Stable Diffusion 2, as in the web UI")
     data = TrainingData(train, own, texts, config, len(base.schedule.alphas), weights[:count])
@@ -60,6 +59,29 @@ def prepare(base: BaseModel, pictures: PictureSet, config: Config) -> Generator[
     yield from (Notice(text) for text in cache.notices())
     held_latents = latents.part(count, len(latents.mean))
     return Material(data, held_out, held_latents, tuple(weights[count:]), texts, prompts, buckets.frame(config, base))
+
+
+def items_of(
+    base: BaseModel, pictures: Sequence[Picture], config: Config
+) -> Generator[Event, None, list[Batch]]:
+    """Items of pictures that are measured and not trained on; the base model keeps its UNet alone."""
+    cache = Cache(Path(config.cache) if config.cache else None)
+    views = _views(pictures, config, base, False)
+    weights = [_weight(view, config, base) for view in views]
+    latents = yield from _latents(base, views, config, cache)
+    texts, template = _texts(base, config, cache), template_lines(config)
+    told = [plain_text(template, picture, config.name) for picture in pictures]
+    yield from texts.learn(told)
+    base.vae = base.text_encoder = None
+    yield from (Notice(text) for text in cache.notices())
+    context = [texts.batch([text])[0] for text in told]
+    names = [picture.name for picture in pictures]
+    return items(latents.mean, context, names, len(base.schedule.alphas), config.seed, weights)
+
+
+def _texts(base: BaseModel, config: Config, cache: Cache) -> Texts:
+    encoder = TextEncoder(base.tokenizer, base.text_encoder, config.clip_skip, config.emphasis, config.comma_backtrack)
+    return Texts(encoder, cache)
 
 
 def _views(pictures: Sequence[Picture], config: Config, base: BaseModel, flip: bool) -> list[View]:

@@ -20,6 +20,7 @@ from trainer.saving import COPY, copy_path, remove
 
 LOSS_LOG = "hypernetwork_loss.csv"
 VALIDATION_LOG = "validation.jsonl"
+VALIDATED = "validated.jsonl"  # what `hndoctor validate` measured afterwards
 TENSORBOARD = "tensorboard"
 SHEET = "-sheet.png"
 VALIDATION_BASE = "validation-base.json"  # the bare base model's losses, which a resumed run need not measure again
@@ -83,7 +84,8 @@ class RunFolder:
         parts = (self.checkpoints, self.images, self.sheets, self.averages)
         for folder in (*parts, self.root / TENSORBOARD, self.root / SET_ASIDE):
             shutil.rmtree(folder, ignore_errors=True)
-        own = (LOSS_LOG, VALIDATION_LOG, VALIDATION_BASE, "run.json", "config.toml", "vitals.json", "health.html")
+        logs = (LOSS_LOG, VALIDATION_LOG, VALIDATED, VALIDATION_BASE)
+        own = (*logs, "run.json", "config.toml", "vitals.json", "health.html")
         for path in (*(self.root / name for name in own), *self.root.glob("settings-*.json")):
             path.unlink(missing_ok=True)
 
@@ -193,7 +195,8 @@ class RunFolder:
 
     def _later_rows(self, step: int) -> dict[str, int]:
         return {
-            name: sum(not _keeps(name, line, step) for line in self._lines(name)) for name in (LOSS_LOG, VALIDATION_LOG)
+            name: sum(not _keeps(name, line, step) for line in self._lines(name))
+            for name in (LOSS_LOG, VALIDATION_LOG, VALIDATED)
         }
 
     def _drop_rows(self, name: str, step: int) -> None:

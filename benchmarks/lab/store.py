@@ -1,12 +1,13 @@
 """What is kept of a run: `runs/<name>/vitals.json.gz` and `oracle.json.gz`, small enough for the repository.
 
-Beside them, where it was measured afterwards, `finer.json.gz`, `drawn.json.gz` and `captions.json.gz`.
+Beside them, where it was measured afterwards, `finer`, `drawn`, `captions` and `validated.json.gz`.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -18,12 +19,14 @@ import msgspec
 from benchmarks.lab.population import Configuration
 from benchmarks.lab.truth import Measures, Oracle, Truth, truth_of
 from hndoctor.formats.atomic import write_whole
-from hndoctor.records import Vitals
+from hndoctor.records import ValidationPoint, Vitals
 from hndoctor.vitals.stored import from_json, to_json
 
 RUNS = Path(__file__).parent / "runs"
 VITALS, ORACLE, FINER, CAPTIONS = "vitals.json.gz", "oracle.json.gz", "finer.json.gz", "captions.json.gz"
 DRAWN = "drawn.json.gz"
+VALIDATED = "validated.json.gz"
+DIGITS = 5  # of a validation's items that are kept
 VERSION = 1  # of oracle.json; what another one measured is measured again
 
 
@@ -37,6 +40,7 @@ class Kept:
     notes: Mapping[str, Any]  # base model's hash, seconds, how the run ended
     more: Mapping[int, tuple[float, ...]] = field(default_factory=dict)  # losses of more held-out pictures, by number
     drawn: Mapping[int, float] = field(default_factory=dict)  # caption-following in more pictures, by number
+    validated: tuple[ValidationPoint, ...] = ()  # by `hndoctor validate` on more pictures, which the diagnosis may see
 
     @cached_property
     def finest(self) -> Oracle:
@@ -73,6 +77,7 @@ def load(folder: Path) -> Kept:
         told["notes"],
         _by_number(folder / FINER),
         {number: share for number, (share,) in _by_number(folder / DRAWN).items()},
+        _validated(folder / VALIDATED),
     )
 
 
@@ -91,6 +96,27 @@ def save_captions(folder: Path, gaps: Mapping[int, Sequence[float]]) -> None:
     """Write the caption gaps by checkpoint, the bare base model's as 0."""
     rounded = {number: [round(gap, 5) for gap in each] for number, each in gaps.items()}
     write_whole(folder / CAPTIONS, [gzip.compress(json.dumps(rounded).encode(), 9, mtime=0)])
+
+
+def save_validated(folder: Path, points: Sequence[ValidationPoint]) -> None:
+    """Write what `hndoctor validate` measured."""
+    told = [
+        {name: _rounded(value) for name, value in asdict(point).items() if name != "content"}
+        for point in points
+    ]  # fmt: skip
+    write_whole(folder / VALIDATED, [gzip.compress(json.dumps(told).encode(), 9, mtime=0)])
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_rounded(one) for one in value]
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def _validated(file: Path) -> tuple[ValidationPoint, ...]:
+    told = json.loads(gzip.decompress(file.read_bytes())) if file.exists() else []
+    points = msgspec.convert(told, tuple[ValidationPoint, ...])
+    return tuple(point for point in points if math.isfinite(point.held_out))
 
 
 def _by_number(file: Path) -> dict[int, tuple[float, ...]]:

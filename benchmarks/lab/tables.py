@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from benchmarks.lab import accuracy, dose, follow, heal, intervals, limits, outcomes, redrawn, rivals, store
+from benchmarks.lab import accuracy, dose, follow, heal, intervals, limits, outcomes, redrawn, rivals, store, validated
 from benchmarks.lab.judges import JUDGES
 from benchmarks.lab.scores import scores_of
 from benchmarks.lab.store import Kept
@@ -51,6 +51,8 @@ PARTS: Mapping[str, Callable[[], Iterator[str]]] = {
     "rivals_test": lambda: rivals.table(half("test")),
     "redrawn_tuning": lambda: redrawn.table(half("tuning")),
     "redrawn_test": lambda: redrawn.table(half("test")),
+    "validated_tuning": lambda: validated.table(half("tuning")),
+    "validated_test": lambda: validated.table(half("test")),
     "intervals_tuning": lambda: intervals.table(half("tuning")),
     "intervals_test": lambda: intervals.table(half("test")),
     "limits_tuning": lambda: limits.table(half("tuning")),

@@ -112,6 +112,30 @@ def scan(
 
 
 @app.command()
+def validate(
+    path: Annotated[Path, typer.Argument(parser=named, metavar="RUN", help="A run's folder, or one checkpoint.")],
+    held_out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Captioned pictures that the network was never shown.")
+    ] = None,
+    base_model: Annotated[
+        str | None, typer.Option(help="What it was trained on, where the run does not say: a diffusers folder, a file.")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="The training pictures, where the run does not say.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-o", metavar="KEY=VALUE", help="Set any key of a training: -o precision=bf16."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Measure anew on other pictures.")] = False,
+) -> None:
+    """Measure the held-out loss of checkpoints that are trained already, a web UI's too: it shows overtraining."""
+    from hndoctor.cli import training, validating
+
+    given = {key: value for key, value in {"base_model": base_model, "data": data}.items() if value is not None}
+    wanted = training.overrides(option or [], given)
+    raise typer.Exit(validating.validate(path, held_out, wanted, overwrite=overwrite))
+
+
+@app.command()
 def gate(
     paths: Paths,
     fail_on: FailOnMaybe = None,

@@ -16,7 +16,7 @@ STOPPING = "stopping after the step at hand, with everything saved; Ctrl-C again
 
 
 @contextmanager
-def wishes_to_stop(told: Callable[[str], object] | None = None) -> Iterator[Stop]:
+def wishes_to_stop(told: Callable[[str], object] | None = None, saying: str = STOPPING) -> Iterator[Stop]:
     """A `Stop` that Ctrl-C and SIGTERM set, and say so.  The second Ctrl-C interrupts as usual."""
     from trainer.session import Stop
 
@@ -25,7 +25,7 @@ def wishes_to_stop(told: Callable[[str], object] | None = None) -> Iterator[Stop
 
     def wish(number: int, frame: FrameType | None) -> None:
         if told is not None and not stop.requested:
-            told(STOPPING)
+            told(saying)
         stop.requested = True
         if os.environ.get("WORLD_SIZE", "1") != "1":
             return  # launchers pass a Ctrl-C on that the terminal has sent already, and end what does not end

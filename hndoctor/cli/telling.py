@@ -52,12 +52,15 @@ class Teller:
 
     def tell(self, event: Event) -> None:
         """Show an event."""
-        from trainer.events import Notice, Preparing, Previewed, Saved, Started, Stepped, Validated
+        from trainer.events import Measuring, Notice, Preparing, Previewed, Saved, Started, Stepped, Validated
 
         match event:
             case Preparing():
                 note = f"encoding {event.what}, {event.done} of {event.total}"
                 self.bar.update(self.task, completed=event.done, total=event.total, note=note)
+            case Measuring():
+                note = escape(event.path.name) if event.path else "the bare base model"
+                self.bar.update(self.task, completed=event.done, total=event.total, note=f"measuring {note}")
             case Started():
                 show_plan(self.console, event.plan)
                 self.bar.update(self.task, completed=event.plan.start, total=event.plan.steps, note="the first step")

@@ -11,7 +11,17 @@ from typing import TypeVar
 
 from hndoctor.collect.days import joined
 from hndoctor.collect.loose import of_loose_files
-from hndoctor.collect.parts import CHECKPOINTS, FEWEST_STEPS, LOOSE, PICTURES, checkpoint_of, in_order, is_settings
+from hndoctor.collect.parts import (
+    CHECKPOINTS,
+    FEWEST_STEPS,
+    LOOSE,
+    PICTURES,
+    VALIDATED,
+    checkpoint_of,
+    in_order,
+    is_settings,
+    validated_beside,
+)
 from hndoctor.formats.folders import Folder, is_plain, listed
 from hndoctor.formats.names import fitting, own_name, parse_stem, without_copies
 from hndoctor.records import CheckpointPath, PreviewPath, Run, Skipped
@@ -67,12 +77,13 @@ def _of_file(path: Path) -> Run:
     suffix, name = path.suffix.lower(), _folder_name(path.parent)
     if path.name.lower().endswith(VITALS):
         return Run(path.parent, name, vitals=path)
-    if path.name.lower() == VALIDATION_LOG:
+    if path.name.lower() == VALIDATION_LOG or path.name.lower().endswith(VALIDATED):
         return Run(path.parent, name, validation_logs=(path,), shares_folder=True)
     if suffix == ".csv":
         return Run(path.parent, name, loss_logs=(path,), shares_folder=True)
     if suffix in CHECKPOINTS:
-        return Run(path.parent, own_name(path.stem), (checkpoint_of(path, None),), shares_folder=True)
+        name, logs = own_name(path.stem), validated_beside(path.parent, own_name(path.stem))
+        return Run(path.parent, name, (checkpoint_of(path, None),), validation_logs=logs, shares_folder=True)
     if suffix == ".optim":
         raise CollectError(f"{path}: an optimizer's state says little alone; give {path.with_suffix('').name} instead")
     if suffix in PICTURES:
@@ -152,7 +163,7 @@ def _of_run_folder(parts: list[Folder]) -> Run:
         checkpoints=in_order(checkpoint_of(file, name) for file in networks),
         previews=in_order(PreviewPath(file, parse_stem(file.stem, name).step) for file in pictures),
         loss_logs=tuple(file for part in parts for file in part.files if file.name == LOSS_LOG),
-        validation_logs=tuple(file for file in top.files if file.name == VALIDATION_LOG),
+        validation_logs=tuple(f for name in (VALIDATION_LOG, VALIDATED) for f in top.files if f.name == name),
         settings=tuple(file for file in top.files if is_settings(file) or file.name == RUN_FILE),
         skipped=tuple(skipped),
     )

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hndoctor.collect.parts import CHECKPOINTS, FEWEST_STEPS, LOOSE, PICTURES, checkpoint_of, in_order, is_settings
+from hndoctor.collect.parts import (
+    CHECKPOINTS,
+    FEWEST_STEPS,
+    LOOSE,
+    PICTURES,
+    checkpoint_of,
+    in_order,
+    is_settings,
+    validated_beside,
+)
 from hndoctor.formats.folders import Folder
 from hndoctor.formats.names import own_name, parse_stem, without_copies
 from hndoctor.records import PreviewPath, Run, Skipped
@@ -26,6 +35,7 @@ def of_loose_files(folder: Folder) -> Iterator[Run]:
             name=name,
             checkpoints=in_order(checkpoint_of(file, known) for file in files),
             previews=in_order(PreviewPath(file, stem.step) for file, stem in pictures if stem.name == name),
+            validation_logs=validated_beside(folder.path, None if alone else name),
             settings=tuple(file for file in folder.files if alone and is_settings(file)),
             skipped=(*(folder.skipped if alone else ()), *unopened),
             shares_folder=not alone,

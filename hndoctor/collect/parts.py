@@ -8,12 +8,13 @@ from typing import TypeVar
 
 from hndoctor.formats.captions import PICTURE_SUFFIXES
 from hndoctor.formats.folders import is_plain
-from hndoctor.formats.names import parse_stem
+from hndoctor.formats.names import fitting, parse_stem
 from hndoctor.records import CheckpointPath, PreviewPath
 
 LOOSE = (".pt",)  # looked for in folders that are not runs; nothing else is opened beside 50 GB of models
 CHECKPOINTS = (*LOOSE, ".pth", ".safetensors", ".ckpt", ".bin")
 PICTURES = tuple(sorted(PICTURE_SUFFIXES))
+VALIDATED = "validated.jsonl"  # what `hndoctor validate` measured; NAME.validated.jsonl where runs share a folder
 FEWEST_STEPS = 10  # guess: a lone `style-2.pt` is version 2 of a network, not its second step
 
 _Part = TypeVar("_Part", CheckpointPath, PreviewPath)
@@ -26,6 +27,12 @@ def checkpoint_of(path: Path, name: str | None) -> CheckpointPath:
     if name is None and step is not None and step < FEWEST_STEPS:
         step = None
     return CheckpointPath(path, step, optim if is_plain(optim) and not optim.is_symlink() else None)
+
+
+def validated_beside(folder: Path, name: str | None) -> tuple[Path, ...]:
+    """The log of `hndoctor validate` in a folder, if it is there; `name`: of the run, where others share the folder."""
+    log = folder / (VALIDATED if name is None else fitting(name, f".{VALIDATED}"))
+    return (log,) if is_plain(log) else ()
 
 
 def in_order(parts: Iterable[_Part]) -> tuple[_Part, ...]:

@@ -159,7 +159,7 @@ def missing_evidence(vitals: Vitals) -> dict[str, str]:
     if not vitals.losses:
         missing["losses"] = "no loss log in this run"
     if not vitals.validation:
-        missing["validation"] = "no validation in this run; hndoctor train writes it when pictures are held out"
+        missing["validation"] = "no validation in this run; hndoctor validate measures it, on pictures not trained on"
     if vitals.setup is None:
         missing["setup"] = "the training data was not given; hndoctor check examines it"
     return missing

@@ -1,6 +1,6 @@
 """How a run was made, as its files tell.
 
-The web UI's `settings-*.json` and `settings.txt`, our `run.json` and `validation.jsonl`.
+The web UI's `settings-*.json` and `settings.txt`, our `run.json`, `validation.jsonl` and `validated.jsonl`.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def read(path: Path) -> Settings:
 
 
 def read_validation(path: Path) -> tuple[ValidationPoint, ...]:
-    """The points of a `validation.jsonl` in order of step; of two for one step the later.  Broken lines are left out.
+    """The points of a `validation.jsonl` or `validated.jsonl` in order of step; of two for one step the later.
 
-    Raises OSError as `read_bounded` does.
+    Broken lines are left out.  Raises OSError as `read_bounded` does.
     """
     points = {point.step: point for point in _points(_text(path))}
     return tuple(points[step] for step in sorted(points))
@@ -173,6 +173,7 @@ def _point(given: Mapping[str, Any]) -> ValidationPoint | None:
         base_items=base_items if len(base_items) == len(items) else (),
         caption_gaps=gaps if len(base_gaps) == len(gaps) else (),
         base_caption_gaps=base_gaps if len(base_gaps) == len(gaps) else (),
+        content=(_word(given.get("content")) or "")[:64],
     )
 
 

@@ -129,7 +129,7 @@ def past_the_guides_band(course: Course) -> Iterator[Sign]:
 
     Nothing that was measured shows overtraining; the dose (rate × sqrt(batch), summed over the steps) alone makes it
     likely: on SD1 at 5e-6 it begins somewhere between 9,000 and 25,000 steps (G21).  Compare with earlier checkpoints,
-    and hold some pictures back for validation, which shows it.
+    and measure them on pictures that were not trained on (hndoctor validate), which shows it.
     """
     likely = course.prior_overtrained
     if likely > PRIOR_SURE and not course.sighted and course.onset.broken is None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from hndoctor.collect.parts import VALIDATED
 from hndoctor.formats import losslog
 from hndoctor.formats import settings as settings_files
 from hndoctor.formats.folders import relative
@@ -110,7 +111,11 @@ def _logs(run: Run) -> Vitals:
     for path in run.loss_logs:
         losses |= {point.step: point for point in _read(losslog.read, path, run.root, skipped) or ()}
     for path in run.validation_logs:
-        points |= {point.step: point for point in _read(settings_files.read_validation, path, run.root, skipped) or ()}
+        told = _read(settings_files.read_validation, path, run.root, skipped) or ()
+        if path.name.endswith(VALIDATED):
+            points = _over(points, told, relative(path, run.root), skipped)
+        else:
+            points |= {point.step: point for point in told}
     for path in sorted(run.settings, key=lambda path: path.name == "run.json"):  # ours says most: it comes last
         part = _read(settings_files.read, path, run.root, skipped)
         parts += [part] if part else []
@@ -123,6 +128,24 @@ def _logs(run: Run) -> Vitals:
         skipped=tuple(skipped),
         measured_by=__version__,
     )
+
+
+def _over(
+    before: dict[int, ValidationPoint], after: Sequence[ValidationPoint], name: str, skipped: list[Skipped]
+) -> dict[int, ValidationPoint]:
+    """What `hndoctor validate` measured afterwards, over the trainer's own from its first step to its last.
+
+    They are of other pictures, so that both, in turns, could not be compared.  Where the run has gone on since, only
+    its own follow it to its end.
+    """
+    if not after:
+        return before
+    if before and max(before) > after[-1].step:
+        why = f"the run's own validation goes further, to step {max(before):,}; hndoctor validate measures the rest"
+        skipped.append(Skipped(name, why))
+        return before
+    kept = {step: point for step, point in before.items() if step < after[0].step}
+    return kept | {point.step: point for point in after}
 
 
 def _read(reader: Callable[[Path], _Read], path: Path, root: Path, skipped: list[Skipped]) -> _Read | None:
@@ -187,4 +210,16 @@ def _taken_over(run: Run, known: Known) -> list[Checkpoint | Unreadable]:
 def _with_checkpoint(vitals: Vitals, record: Checkpoint | Unreadable) -> Vitals:
     if isinstance(record, Unreadable):
         return replace(vitals, unreadable=(*vitals.unreadable, record))
-    return replace(vitals, checkpoints=(*vitals.checkpoints, record))
+    return _as_validated(replace(vitals, checkpoints=(*vitals.checkpoints, record)), record)
+
+
+def _as_validated(vitals: Vitals, record: Checkpoint) -> Vitals:
+    """Without what `hndoctor validate` measured of another file in this one's place."""
+    step = record.stored_step if record.step is None else record.step
+    if record.step is None and any(one.step == step for one in vitals.checkpoints):
+        return vitals  # the point is of the numbered file
+    kept = tuple(p for p in vitals.validation if p.step != step or p.content in ("", record.content))
+    if len(kept) == len(vitals.validation):
+        return vitals
+    why = "it was replaced since hndoctor validate measured it; run that again"
+    return replace(vitals, validation=kept, skipped=(*vitals.skipped, Skipped(record.path, why)))

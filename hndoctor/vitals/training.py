@@ -25,11 +25,16 @@ def training_pictures(
         return
     from hndoctor.metrics.scores import measure_training
 
-    for path in next(filter(None, map(_some, _folders(told, root))), ()):
+    for path in next(filter(None, map(_some, _folders(told, root))), []):
         name = f"training/{path.name}"
         found = known(name, path) or measure_training(path, name, sides[len(sides) // 2])
         if found is not None:
             yield found
+
+
+def folder_of_training(told: str | None, root: Path) -> Path | None:
+    """The first of the places where a run's training pictures may be that has any; None where they are not here."""
+    return next((folder for folder in _folders(told, root) if _some(folder)), None)
 
 
 def _folders(told: str | None, root: Path) -> Iterator[Path]:

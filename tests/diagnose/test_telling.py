@@ -207,7 +207,7 @@ def test_what_is_there_is_not_missing():
         ({"losses": ()}, {"losses": "no loss log in this run"}),
         (
             {"validation": ()},
-            {"validation": "no validation in this run; hndoctor train writes it when pictures are held out"},
+            {"validation": "no validation in this run; hndoctor validate measures it, on pictures not trained on"},
         ),
     ],
 )

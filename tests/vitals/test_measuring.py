@@ -286,3 +286,40 @@ def test_an_optimizer_state_that_comes_or_goes_or_changes_is_noticed(folder):
         assert told.learning_rate == rate
     state.unlink()
     assert of_now() is None
+
+
+def validated(path, *told):
+    """`told`: (step, held-out loss, content of the checkpoint)."""
+    points = ({"step": s, "held_out": loss, "held_out_base": 0.2, "content": content} for s, loss, content in told)
+    path.write_text("".join(json.dumps(point) + "\n" for point in points), encoding="utf-8")
+
+
+def losses_of(vitals):
+    return {point.step: point.held_out for point in vitals.validation}
+
+
+def test_what_was_validated_afterwards_stands_for_its_span(folder):
+    validated(folder / "validation.jsonl", (250, 0.19, ""), (500, 0.18, ""), (750, 0.17, ""), (1000, 0.16, ""))
+    validated(folder / "validated.jsonl", (500, 0.15, ""), (1000, 0.14, ""))
+    assert losses_of(measure_run(only(folder), cache=False)) == {250: 0.19, 500: 0.15, 1000: 0.14}
+
+
+def test_a_run_that_has_gone_on_since_is_told_by_its_own(folder):
+    validated(folder / "validation.jsonl", (500, 0.18, ""), (1000, 0.16, ""), (1500, 0.15, ""))
+    validated(folder / "validated.jsonl", (500, 0.15, ""), (1000, 0.14, ""))
+    vitals = measure_run(only(folder), cache=False)
+    assert losses_of(vitals) == {500: 0.18, 1000: 0.16, 1500: 0.15}
+    (skipped,) = [one for one in vitals.skipped if one.what == "validated.jsonl"]
+    assert "goes further, to step 1,500" in skipped.why
+
+
+def test_what_was_measured_of_a_file_that_was_replaced_is_not_believed(folder):
+    now = {one.step: one.content for one in measure_run(only(folder), cache=False).checkpoints}
+    validated(folder / "validated.jsonl", (500, 0.15, now[500]), (1000, 0.14, "0" * 32), (1500, 0.13, now[1500]))
+    for _ in range(2):  # the second time from the cache
+        run = only(folder)
+        vitals = measure_run(run)
+        assert losses_of(vitals) == {500: 0.15, 1500: 0.13}
+        (skipped,) = vitals.skipped
+        assert (skipped.what, "hndoctor validate" in skipped.why) == ("hypernetworks/x-1000.pt", True)
+        save(vitals, beside(run, "vitals.json"))

@@ -1,0 +1,68 @@
+"""`validate`: the held-out loss of a run that is trained already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hndoctor.cli.console import UsageError, error_console, escape
+from hndoctor.cli.stopping import wishes_to_stop
+from hndoctor.cli.telling import follow, say
+from hndoctor.cli.training import INTERRUPTED, require_trainer
+from hndoctor.collect import beside, find_runs
+from hndoctor.collect.parts import VALIDATED
+from hndoctor.formats import settings as settings_files
+from hndoctor.records import Run
+from hndoctor.vitals.training import folder_of_training
+
+if TYPE_CHECKING:
+    from trainer.config import Config
+
+CONFIG = "config.toml"  # of a run that our trainer made: the base model, the pictures, what was held out
+
+
+def validate(path: Path, held_out: Path | None, given: Mapping[str, Any], *, overwrite: bool) -> int:
+    """Measure, tell the best, and where the verdict is to be had; the exit code."""
+    require_trainer()
+    from trainer import validating
+
+    run, console = _one_run(path), error_console()
+    config, train = _how(run, given, held_out)
+    subject = validating.Subject(config, run.checkpoints, beside(run, VALIDATED), train, held_out)
+    with (
+        wishes_to_stop(partial(say, console), "stopping; what was measured is kept") as stop,
+        closing(validating.validate(subject, overwrite, stop)) as events,
+    ):
+        finished = follow(console, events, run.name)
+    if finished is not None:
+        say(console, escape(finished.text))
+        say(console, f"  how it is: hndoctor scan {escape(str(path))}")
+    return INTERRUPTED if finished is None or finished.reason == "stopped" else 0
+
+
+def _one_run(path: Path) -> Run:
+    runs = [run for run in find_runs(path) if run.checkpoints]
+    if not runs:
+        raise UsageError(f"{path}: no checkpoints in it; name a run's folder or a .pt file")
+    if len(runs) > 1:
+        raise UsageError(f"{path}: holds {len(runs)} runs; name one of them, such as {runs[0].root}")
+    return runs[0]
+
+
+def _how(run: Run, given: Mapping[str, Any], held_out: Path | None) -> tuple[Config, Path | None]:
+    """The run's own configuration with what is given on top, and the folder of training pictures if it is here."""
+    from trainer.config import load_config
+
+    own = run.root / CONFIG
+    if own.is_file():
+        config = load_config(own, given)
+        return config, config.data if "data" in given or config.data.is_dir() else None
+    if "base_model" not in given:
+        raise UsageError(f"{run.root}: does not say on which base model; name it (--base-model FOLDER or FILE)")
+    told = settings_files.merge(settings_files.read(path) for path in run.settings)
+    train = Path(given["data"]) if "data" in given else folder_of_training(told.data, run.root)
+    stand_in = {"name": run.name, "data": str(train or held_out or run.root)}
+    return load_config(None, {**stand_in, **given}), train

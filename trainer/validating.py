@@ -1,0 +1,230 @@
+"""Validation after the fact: the held-out loss of checkpoints that lie there, whoever trained them.
+
+The web UI holds no pictures out, so nothing that it writes tells overtraining.  Here its checkpoints are measured as
+the trainer measures its own (`trainer.validation`), on pictures that the network was never shown.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hndoctor.formats.checksum import content_key_of
+from hndoctor.formats.counted import counted
+from hndoctor.formats.settings import read_validation
+from hndoctor.records import CheckpointPath, ValidationPoint
+from trainer import base as bases
+from trainer import course as courses
+from trainer.base import BaseModel
+from trainer.config import Config
+from trainer.data import split
+from trainer.diffusion import Injection
+from trainer.errors import TrainerError, why
+from trainer.events import Event, Finished, Measuring, Notice, Validated
+from trainer.interrupts import LeftError, Stop
+from trainer.material import items_of
+from trainer.network import Hypernetwork
+from trainer.objective import Objective
+from trainer.pictures import Picture, PictureSet, Reading, read_folder
+from trainer.validation import Validation
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured, on what, and where it is written down.
+
+    `config`: how pictures, captions and the base model are taken; its `validation` pictures of `train` were held out.
+    `train`: the folder of the training pictures; None where it is not here: then learning by heart is not told from
+    damage to all pictures.  `held_out`: a folder of pictures that the network was never shown, beside those, or None.
+    """
+
+    config: Config
+    checkpoints: tuple[CheckpointPath, ...]
+    log: Path
+    train: Path | None = None
+    held_out: Path | None = None
+
+
+def validate(subject: Subject, overwrite: bool = False, stop: Stop | None = None) -> Generator[Event]:
+    """Measure every checkpoint that the log does not hold yet, a line each; yields events, `Finished` last.
+
+    It can be left at any time; what was measured is kept, and not measured again.  A log of other pictures or another
+    base model is replaced with `overwrite` alone.  Raises `TrainerError`, in one line, for all that the user can mend.
+    """
+    stop, config, total = stop or Stop(), subject.config, len(subject.checkpoints)
+    _writable(subject.log)
+    held_out, train, notes = chosen(subject)
+    yield from (Notice(text) for text in notes)
+    base = bases.load(
+        config.base_model, bases.choose_device(config.device), courses.dtype(config), bases.Options.of(config)
+    )
+    batches = yield from items_of(base, (*held_out, *train), config)
+    yield Measuring(None, 0, total)
+    objective, count = Objective(base.unet, base.schedule, config.precision), len(held_out)
+    with Injection(base.unet, ()) as bare:
+        validation = Validation(objective, bare, batches[:count], batches[count:], None, base.hash)
+    log = Log.opened(subject.log, validation.base.key, overwrite)
+    numbered = frozenset(where.step for where in subject.checkpoints if where.step is not None)
+    work = _Work(base, validation, log, stop, numbered)
+    for done, where in enumerate(subject.checkpoints):
+        yield Measuring(where.path, done, total)
+        if stop.requested:
+            break
+        yield from work.measured(where)
+    yield _finished(log, count, stopped=stop.requested)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Everything ready, one checkpoint after another."""
+
+    base: BaseModel
+    validation: Validation
+    log: Log
+    stop: Stop
+    numbered: frozenset[int]  # steps of which there are files with a number; the final one may be of the same step
+
+    def measured(self, where: CheckpointPath) -> Iterator[Event]:
+        """The point of one checkpoint; what cannot be measured is told, and left out."""
+        try:
+            network, content = self._loaded(where.path), content_key_of(where.path)
+        except OSError as error:
+            yield Notice(f"{where.path}: cannot be read ({why(error)}); it is left out", where.step)
+            return
+        except TrainerError as error:
+            yield Notice(f"{error}; it is left out", where.step)
+            return
+        step = network.step if where.step is None else where.step
+        if (step, content) in self.log.known or (where.step is None and step in self.numbered):
+            return
+        try:
+            with Injection(self.base.unet, [network]) as self.validation.injection:
+                point = self.validation.measure(step, self.stop)
+        except LeftError:
+            return
+        point = replace(point, content=content)
+        self.log.add(point)
+        yield Validated(point)
+
+    def _loaded(self, path: Path) -> Hypernetwork:
+        network, there = Hypernetwork.load(path), self.base.sizes
+        if not set(network.sizes) <= set(there):
+            raise TrainerError(f"{path}: its sizes are {sorted(network.sizes)}, the base model's {sorted(there)}")
+        network.to(self.base.device)
+        return network
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def chosen(subject: Subject) -> tuple[tuple[Picture, ...], tuple[Picture, ...], tuple[str, ...]]:
+    """Held-out pictures, as many training pictures, and what is to be told of them.
+
+    A picture that was trained on would hide what is looked for: it is never taken for a held-out one.
+    """
+    config = subject.config
+    known = _read(subject.train, config) if subject.train else None
+    train, held_out = split(known.pictures, config) if known else ((), ())
+    given = _read(subject.held_out, config) if subject.held_out else None
+    notes = [f"{name} is left out: {reason}" for name, reason in given.skipped] if given else []
+    trained, there = {one.content for one in train}, {one.content for one in held_out}
+    seen = [one.name for one in given.pictures if one.content in trained] if given else []
+    if seen:
+        notes.append(f"left out, for the network was trained on {_few(seen)}")
+    more = (one for one in given.pictures if one.content not in trained | there) if given else ()
+    held_out = (*held_out, *more)
+    if not held_out:
+        where = f"{subject.held_out}: all of its pictures were trained on" if given else "no pictures are held out"
+        raise TrainerError(f"{where}; name a folder of pictures that the network was never shown (--held-out)")
+    if not train:
+        notes.append("the training pictures are not here (--data): learning by heart is not told from other damage")
+    return held_out, train[: len(held_out)], tuple(notes)
+
+
+def _read(folder: Path, config: Config) -> PictureSet:
+    return read_folder(folder, Reading(config.repeats, config.filename_regex, config.filename_join))
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+# --- the log ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Log:
+    """What was measured of one set of pictures: a line a checkpoint, as in the trainer's own `validation.jsonl`."""
+
+    path: Path
+    key: str  # of pictures, draws, base model and precision: what else was measured cannot be compared
+    known: set[tuple[int, str]]  # step and content of the checkpoints that are in it
+    torn: bool = False  # its last line was being written when something died
+
+    @classmethod
+    def opened(cls, path: Path, key: str, overwrite: bool) -> Log:
+        """What is there already.  Raises `TrainerError` if it is of something else and must not be overwritten."""
+        lines = list(_lines(path))
+        if all(line.get("key") == key for line in lines):
+            torn = path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")
+            return cls(path, key, {(line["step"], line["content"]) for line in lines}, torn)
+        if not overwrite:
+            raise TrainerError(
+                f"{path}: was measured on other pictures, another base model or another machine; "
+                "measure as then, or all anew with --overwrite"
+            )
+        path.unlink()
+        return cls(path, key, set())
+
+    def add(self, point: ValidationPoint) -> None:
+        """A line, whole.  Raises `TrainerError` where it cannot be written."""
+        try:
+            with self.path.open("a", encoding="utf-8", newline="\n") as file:
+                whole = "\n" if self.torn else ""  # else ours would be torn too
+                file.write(whole + json.dumps({**asdict(point), "key": self.key}) + "\n")
+        except OSError as error:
+            raise TrainerError(f"{self.path}: cannot be written: {why(error)}") from None
+        self.torn = False
+        self.known.add((point.step, point.content))
+
+    def best(self) -> ValidationPoint | None:
+        """The point with the lowest held-out loss."""
+        points = read_validation(self.path) if self.path.exists() else ()
+        return min(points, key=lambda point: point.held_out, default=None)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Whole lines; half a one, left by a crash, is none."""
+    try:
+        raw = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainerError(f"{path}: cannot be read ({error}); remove it") from None
+    for line in raw:
+        try:
+            told = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(told, dict) and isinstance(told.get("step"), int) and isinstance(told.get("content"), str):
+            yield told
+
+
+def _writable(log: Path) -> None:
+    """Known before an hour of measuring."""
+    if not os.access(log if log.exists() else log.parent, os.W_OK):
+        raise TrainerError(f"{log}: cannot be written; copy the run to where it can be")
+
+
+def _finished(log: Log, pictures: int, stopped: bool) -> Finished:
+    best = log.best()
+    told = f"{counted(len(log.known), 'checkpoint')} measured on {counted(pictures, 'held-out picture')}"
+    if best is not None and best.held_out_base > 0:
+        change = best.held_out / best.held_out_base - 1
+        told += f"; the lowest loss is at step {best.step}, {abs(change):.1%} {'above' if change > 0 else 'below'} the "
+        told += "bare base model's"
+    return Finished("stopped" if stopped else "done", best.step if best else 0, log.path.parent, None, told)
