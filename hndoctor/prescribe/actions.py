@@ -16,6 +16,9 @@ AVERAGE = (
     "average it with its neighbours, which steadies a network that swings around its best: "
     "hndoctor merge {files} --out merged.pt"
 )
+VALIDATE = (
+    "measure the checkpoints on pictures that were not trained on, without which overtraining does not show: {command}"
+)
 
 
 @dataclass(frozen=True)
@@ -117,4 +120,7 @@ def _remedies(case: Case, chosen: Candidate) -> tuple[str, ...]:
         if len(near) > 1:
             files = (how.quoted(how.place(case.vitals, one.file.path)) for one in near)
             found.append(AVERAGE.format(files=" ".join(files)))
+    if case.last.state is not State.BROKEN and not any(point.held_out > 0 for point in case.vitals.validation):
+        command = how.validate_command(case.vitals)
+        found += [VALIDATE.format(command=command)] if command else []
     return tuple(found)

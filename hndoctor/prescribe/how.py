@@ -43,6 +43,14 @@ def train_command(vitals: Vitals, checkpoint: Checkpoint | None, schedule: str, 
     return " ".join([*words, "--learn-rate", quoted(schedule), "--steps", str(steps), *more])
 
 
+def validate_command(vitals: Vitals) -> str | None:
+    """`hndoctor validate RUN --held-out PICTURES`; None for what is no folder of this machine."""
+    if "://" in vitals.run or "*" in vitals.run or _FILE.search(vitals.run):
+        return None
+    model = () if vitals.settings.source == "run.json" else ("--base-model", "MODEL")
+    return " ".join(["hndoctor", "validate", quoted(vitals.run), "--held-out", "PICTURES", *model])
+
+
 def webui_resume(checkpoint: Checkpoint, schedule: str, steps: int, rate_changes: bool) -> Iterator[str]:
     """Which file to copy where, and what goes into which field of the Train tab (G33, G34)."""
     pair = f"{checkpoint.path}.optim" if checkpoint.optimizer else None

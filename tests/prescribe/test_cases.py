@@ -495,6 +495,28 @@ def test_a_broken_run_is_not_averaged():
     assert not any("merge" in one for one in told(None, DAMAGED).free_remedies)
 
 
+@pytest.mark.parametrize(
+    ("run", "source", "command"),
+    [
+        ("runs/x", "run.json", "hndoctor validate runs/x --held-out PICTURES"),
+        ("my runs/x", "settings.txt", 'hndoctor validate "my runs/x" --held-out PICTURES --base-model MODEL'),
+        ("s3://bucket/x", None, None),
+        ("shelf/x-*.pt", None, None),
+        ("shelf/x-500.pt", None, None),
+    ],
+)
+def test_where_nothing_was_held_out_the_advice_says_how_to_measure_it(run, source, command):
+    finished = replace(PLAN, steps=6000, source=source)
+    vitals = replace(a_run(settings=finished), run=run)
+
+    def measuring(vitals, states=SOUND):
+        return [one.partition(": ")[2] for one in told(vitals, states).free_remedies if "hndoctor validate" in one]
+
+    assert measuring(vitals) == ([command] if command else [])
+    assert measuring(vitals, DAMAGED) == [], "it is broken already"
+    assert measuring(replace(vitals, validation=validation(dict.fromkeys(STEPS, 0.06)))) == []
+
+
 def test_between_two_neighbours_three_are_averaged():
     curve = {step: 0.06 if step == 4000 else 0.07 for step in STEPS}
     vitals = a_run(settings=replace(PLAN, steps=6000), validation=validation(curve))
