@@ -14,7 +14,7 @@ from hndoctor.formats.plain import STEP_LIMIT
 from hndoctor.formats.types import Array, OptimizerFile
 from hndoctor.records import OptimizerVitals
 from hndoctor.weights.groups import finite
-from hndoctor.weights.tallies import Tally, blocks, rows_of, tally
+from hndoctor.weights.tallies import blocks, rows_of, tally, zeros
 from hndoctor.weights.updates import next_step
 
 WHOLE = frozenset(
@@ -46,7 +46,6 @@ def measure_optimizer(
     `name` is the path to record.  Raises OSError only if the network vanished meanwhile.
     """
     measured = [(key, array, tally(array)) for _, key, array in _arrays(file)]
-    counted = [(key, one) for key, _, one in measured]
     matches, which = _hash(file.hash, checkpoint_path, sha256)
     update, beyond = next_step(file)
     group: Mapping[str, Any] = file.param_groups[0] if file.param_groups else {}
@@ -58,9 +57,9 @@ def measure_optimizer(
         hash=file.hash,
         hash_matches=matches,
         hash_generation=which,
-        tensors=len(counted),
-        nonfinite=sum(one.count - one.finite for _, one in counted),
-        zero_second_moment=_zero_share([one for key, one in counted if key == "exp_avg_sq"]),
+        tensors=len(measured),
+        nonfinite=sum(one.count - one.finite for _, _, one in measured),
+        zero_second_moment=_zero_share([array for key, array, _ in measured if key == "exp_avg_sq"]),
         update_rms=update,
         misfits=0 if shapes is None else _misfits(file, shapes),
         negative=sum(_negative(array) for key, array, one in measured if key in SQUARES and one.signed),
@@ -141,7 +140,7 @@ def _step(file: OptimizerFile) -> int | None:
     return int(max(known)) if known else None
 
 
-def _zero_share(counted: Sequence[Tally]) -> float:
+def _zero_share(moments: Sequence[Array]) -> float:
     """The share of all second moments that are exactly zero: parameters that never got a gradient."""
-    total = sum(one.count for one in counted)
-    return sum(one.zeros for one in counted) / total if total else 0.0
+    total = sum(rows_of(array).size for array in moments)
+    return sum(zeros(array) for array in moments) / total if total else 0.0

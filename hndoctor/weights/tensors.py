@@ -8,7 +8,7 @@ from hndoctor.formats.mapped import LARGE, STRETCH, ease
 from hndoctor.formats.types import Array
 from hndoctor.records import TensorVitals
 from hndoctor.weights.spectral import Spectral, largest_singular
-from hndoctor.weights.tallies import ORDINARY, Tally, clamped, tally
+from hndoctor.weights.tallies import ORDINARY, Tally, clamped, tally, zeros
 
 
 def vitals_of(
@@ -24,7 +24,7 @@ def vitals_of(
     `rough`: the bracket of the spectral norm may be wide, and the ranks, which need it, are left out.  `counted` is
     its tally, where that is known already.
     """
-    counted = counted or tally(array)
+    counted, empty = counted or tally(array), zeros(array)
     spectral = _spectral(array, counted, start, rough)
     ease()
     bracket = None if spectral is None else (clamped(spectral.lower), clamped(spectral.upper))
@@ -36,14 +36,14 @@ def vitals_of(
         nan=counted.nan,
         posinf=counted.posinf,
         neginf=counted.neginf,
-        zeros=counted.zeros,
+        zeros=empty,
         max_abs=counted.max_abs,
         rms=counted.rms,
         frobenius=counted.norm,
         spectral=bracket,
         stable_rank=(counted.norm / bracket[0]) ** 2 if bracket and bracket[0] > 0 and not rough else None,
         effective_rank=spectral.effective_rank if spectral and not rough else None,
-        dead_rows=_dead_rows(array, counted) if array.ndim == 2 else None,
+        dead_rows=_dead_rows(array, empty) if array.ndim == 2 else None,
     )
     return made, spectral
 
@@ -63,9 +63,9 @@ def _spectral(array: Array, counted: Tally, start: Array | None, rough: bool) ->
     return Spectral(lower, upper, scaled.direction, scaled.effective_rank)
 
 
-def _dead_rows(array: Array, counted: Tally) -> int:
+def _dead_rows(array: Array, empty: int) -> int:
     """Rows that are exactly zero; looked for only where there are zeros enough for one."""
-    if counted.zeros < array.shape[1] or array.size == 0:
+    if empty < array.shape[1] or array.size == 0:
         return 0
     height = max(1, STRETCH // max(1, array.shape[1] * array.itemsize))
     dead = 0
