@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from hndoctor.formats.hidden import refuse_hidden_pickle, refuse_hidden_tar
 from hndoctor.formats.recognise import Facts, recognise, recognise_flat
 from hndoctor.formats.safetensors import looks_like, read_safetensors
 from hndoctor.formats.source import Source, in_memory, opened, withheld
@@ -41,6 +42,7 @@ def read_bytes(data: bytes, path: Path) -> HypernetworkFile | OptimizerFile | Te
 def _read(source: Source, watch: Watch | None = None) -> HypernetworkFile | OptimizerFile | TensorFile:
     data = source.data
     if looks_like(data):
+        refuse_hidden_pickle(data)
         return recognise_flat(read_safetensors(data), _facts(source, "safetensors"))
     loaded = _load(data, watch)
     return recognise(loaded.root, loaded.shelf, _facts(source, loaded.container, loaded))
@@ -52,7 +54,9 @@ def _load(data: memoryview, watch: Watch | None) -> Loaded:
         return read_zip(data, watch)
     if bytes(data[-22:-18]) == b"PK\5\6":
         raise Refused(Refusal.UNSAFE, "a zip archive hidden behind other bytes")
-    return read_legacy(data) if head[:1] == b"\x80" else _not_torch(data)
+    loaded = read_legacy(data) if head[:1] == b"\x80" else _not_torch(data)
+    refuse_hidden_tar(data)
+    return loaded
 
 
 _LIKE_A_PICKLE = re.compile(rb"c[\w.]+\n[\w.]+\n|[(\]})}0-9NILFSVX]", re.ASCII)  # how protocol 0 and 1 begin
