@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ SIDES = ("k", "v")
 SIZE_LIMIT = 1 << 14  # width of a context; Stable Diffusion's go up to 2048, and 32 contexts are drawn of each
 HEADER_KEY = "hypernetwork"  # safetensors header: the metadata as JSON
 EMBEDDING_WIDTHS = (768, 1024, 1280)
+_OF_A_HYPERNETWORK = re.compile(r"[0-9]{1,5}\.[kv]\.linear(?:\.[0-9]{1,3}|[12])\.(?:weight|bias)")
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ def recognise(root: Any, shelf: Shelf, facts: Facts) -> HypernetworkFile | Optim
     """Make the record that fits the root object of a torch file.  Raises Refused."""
     check_leaves(root)
     if isinstance(root, dict):
-        if sizes := [key for key in root if type(key) is int and _is_pair_like(root[key])]:
-            return _hypernetwork(root, sizes, shelf, facts)
         if any(isinstance(key, str) and key.isdecimal() and _is_pair_like(root[key]) for key in root):
             raise Refused(Refusal.DAMAGED, "its sizes are stored as text, not as numbers: no loader finds them")
+        if sizes := [key for key in root if type(key) is int and _is_pair_like(root[key])]:
+            return _hypernetwork(root, sizes, shelf, facts)
         if isinstance(root.get("optimizer_state_dict"), dict):
             return _optimizer(root["optimizer_state_dict"], root, shelf, facts)
         if isinstance(root.get("state"), dict) and isinstance(root.get("param_groups"), list):
@@ -210,8 +212,10 @@ def kind_of(tensors: Mapping[str, Array]) -> str:
 
 
 def recognise_flat(flat: Flat, facts: Facts) -> HypernetworkFile | TensorFile:
-    """A safetensors file: a hypernetwork if its header says so (``768.k.linear.0.weight``).  Raises Refused."""
+    """A safetensors file: a hypernetwork if header or all names say so (``768.k.linear.0.weight``).  Raises Refused."""
     if HEADER_KEY not in flat.metadata:
+        if flat.tensors and all(map(_OF_A_HYPERNETWORK.fullmatch, flat.tensors)):
+            return _finish({}, _flat_modules(flat, None), False, facts)  # without settings, as NovelAI's originals
         return _tensor_file(kind_of(flat.tensors), dict(flat.tensors), dict(flat.dtypes), facts)
     try:
         root = json.loads(flat.metadata[HEADER_KEY])

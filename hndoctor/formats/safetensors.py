@@ -2,6 +2,9 @@
 
 Read here and not by the library, so that the file's own order, mapped views, bfloat16 and float8 come the same way as
 from a ``.pt``, and every refusal has its reason.  Source: the format's specification in huggingface/safetensors.
+
+Nothing in it can run, and the library refuses gaps, overlaps and what follows the last tensor as well: they are damage.
+What could be a danger, a file that is a pickle too, `reading` looks for.
 """
 
 from __future__ import annotations
@@ -46,13 +49,13 @@ def read_safetensors(data: memoryview) -> Flat:
     dtypes: dict[str, str] = {}
     for name, dtype, (begin, end), shape in places:
         if begin != at:
-            raise Refused(Refusal.UNSAFE, "the safetensors header leaves a gap between tensors, or lets them overlap")
+            raise Refused(Refusal.DAMAGED, "the safetensors header leaves a gap between tensors, or lets them overlap")
         if start + end > len(data):
             raise Refused(Refusal.DAMAGED, "the file was cut short: a tensor is not whole")
         array = room.array(data[start + begin : start + end], dtype).reshape(shape)
         tensors[name], dtypes[name], at = array, dtype, end
     if start + at != len(data):
-        raise more_after(data[start + at :], "tensor")
+        raise Refused(Refusal.DAMAGED, more_after(data[start + at :], "tensor").reason)
     return Flat(tensors, dtypes, metadata)
 
 
@@ -92,5 +95,5 @@ def _place(name: str, entry: Any) -> tuple[str, str, tuple[int, int], tuple[int,
     for n in shape:
         count *= n
     if end - begin != count * itemsize(dtype):
-        raise Refused(Refusal.UNSAFE, f'the safetensors header gives "{shown(name)}" a range its shape does not fill')
+        raise Refused(Refusal.DAMAGED, f'the safetensors header gives "{shown(name)}" a range its shape does not fill')
     return name, dtype, (begin, end), shape

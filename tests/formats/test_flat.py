@@ -53,23 +53,23 @@ def test_a_sound_file_is_read(tried):
 @pytest.mark.parametrize(
     ("header", "body", "kind"),
     [
-        ({"a": entry(4, 28)}, ONES + b"\0" * 4, Refusal.UNSAFE),
-        ({"a": entry(), "b": entry(20, 44)}, ONES * 2, Refusal.UNSAFE),
-        ({"a": entry(), "b": entry(28, 52)}, ONES * 3, Refusal.UNSAFE),
+        ({"a": entry(4, 28)}, ONES + b"\0" * 4, Refusal.DAMAGED),
+        ({"a": entry(), "b": entry(20, 44)}, ONES * 2, Refusal.DAMAGED),
+        ({"a": entry(), "b": entry(28, 52)}, ONES * 3, Refusal.DAMAGED),
         ({"a": entry()}, ONES[:-1], Refusal.DAMAGED),
-        ({"a": entry()}, ONES + b"\1", Refusal.UNSAFE),
+        ({"a": entry()}, ONES + b"\1", Refusal.DAMAGED),
         ({"a": entry()}, ONES + b"\0", Refusal.DAMAGED),
-        ({"a": entry(0, 20)}, ONES[:20], Refusal.UNSAFE),
-        ({"a": entry(24, 0)}, ONES, Refusal.UNSAFE),
+        ({"a": entry(0, 20)}, ONES[:20], Refusal.DAMAGED),
+        ({"a": entry(24, 0)}, ONES, Refusal.DAMAGED),
         ({"a": entry(-24, 0)}, ONES, Refusal.DAMAGED),
         ({"a": entry(0.0, 24)}, ONES, Refusal.DAMAGED),
         ({"a": entry(False, 24)}, ONES, Refusal.DAMAGED),
         ({"a": entry(0, 1 << 48)}, ONES, Refusal.DAMAGED),
         ({"a": entry(shape=(2, 3) + (1,) * 31)}, ONES, Refusal.DAMAGED),
         ({"a": entry(shape=(-2, -3))}, ONES, Refusal.DAMAGED),
-        ({"a": entry(shape=())}, ONES, Refusal.UNSAFE),
+        ({"a": entry(shape=())}, ONES, Refusal.DAMAGED),
         ({"a": entry(dtype="F3")}, ONES, Refusal.DAMAGED),
-        ({"a": entry(dtype="F16")}, ONES, Refusal.UNSAFE),
+        ({"a": entry(dtype="F16")}, ONES, Refusal.DAMAGED),
         ({"a": entry(dtype="F8_E8M0")}, ONES, Refusal.FOREIGN),
         ({"a": entry(dtype="C64")}, ONES, Refusal.FOREIGN),
         ({"a": entry(dtype=[])}, ONES, Refusal.DAMAGED),
@@ -155,3 +155,17 @@ def test_metadata_that_is_no_object_is_damage(tried, told):
     header["__metadata__"]["hypernetwork"] = told
     with pytest.raises(Refused, match="metadata is not JSON"):
         tried(header, body)
+
+
+def test_a_network_without_the_headers_word_is_known_by_its_names(tried):
+    parts = ("linear.0.weight", "linear.0.bias", "linear2.weight", "linear2.bias")
+    names = [f"24.{side}.{part}" for side in "kv" for part in parts]
+    header = {name: entry(24 * at, 24 * at + 24) for at, name in enumerate(names)}
+    found = tried(header, ONES * len(names))
+    assert [(module.size, module.side) for module in found.modules] == [(24, "k"), (24, "v")]
+    assert list(found.modules[0].tensors) == ["linear.0.weight", "linear.0.bias", "linear.1.weight", "linear.1.bias"]
+    assert (found.metadata.step, found.keys) == (0, ())
+    other = header | {"24.k.conv.weight": entry(24 * len(names), 24 * len(names) + 24)}
+    assert tried(other, ONES * len(other)).kind == "tensors"
+    with pytest.raises(Refused, match="lacks its k or its v"):
+        tried(dict(list(header.items())[:4]), ONES * 4)
