@@ -289,3 +289,38 @@ def test_what_was_validated_afterwards_belongs_to_its_run(tree):
     assert names(lone.validation_logs) == ["b.validated.jsonl"]
     (log,) = find_runs(root / "shelf" / "b.validated.jsonl")
     assert names(log.validation_logs) == ["b.validated.jsonl"]
+
+
+def test_another_network_in_a_runs_folder_is_a_run_of_its_own(tree):
+    """Both have step 500: they cannot be one course."""
+    strangers = [f"runs/anna/hypernetworks/berta{rest}.pt" for rest in ("-500", "-1000", "-1500", "")]
+    root = tree(*a_run("runs/anna", "anna", 500, 1000), *strangers, "runs/anna/images/berta-500.png")
+    anna, berta = find_runs(root)
+    assert (anna.name, steps(anna.checkpoints), steps(anna.previews)) == ("anna", [500, 1000], [500, 1000])
+    assert (berta.name, steps(berta.checkpoints), steps(berta.previews)) == ("berta", [500, 1000, 1500, None], [500])
+    assert (names(anna.loss_logs), berta.loss_logs) == (["hypernetwork_loss.csv"], ())
+    assert (beside(anna, "vitals.json").name, beside(berta, "vitals.json").name) == ("vitals.json", "berta.vitals.json")
+
+
+def test_a_run_that_was_renamed_on_its_way_stays_one(tree):
+    later = [f"runs/anna/hypernetworks/anna-slow-{n}.pt" for n in (1500, 2000)]
+    (run,) = find_runs(tree(*a_run("runs/anna", "anna", 500, 1000), *later))
+    assert steps(run.checkpoints) == [500, 1000, 1500, 2000]
+
+
+@pytest.mark.parametrize("mark", [" (1)", "(2)", " - Copy", " - Copy (2)", " copy 2", " - コピー", " (copy)"])
+def test_a_copy_is_of_its_originals_step_and_comes_after_it(tree, mark):
+    copy = f"x-1000{mark}"
+    root = tree(*(f"shelf/{name}.pt" for name in ("x-500", "x-1000", copy)))
+    (run,) = find_runs(root / "shelf")
+    assert (run.name, steps(run.checkpoints)) == ("x", [500, 1000, 1000])
+    assert names(part.path for part in run.checkpoints) == ["x-500.pt", "x-1000.pt", f"{copy}.pt"]
+    root = tree(*a_run("run/x", "x", 500, 1000), f"run/x/hypernetworks/{copy}.pt")
+    (run,) = find_runs(root / "run")
+    assert names(part.path for part in run.checkpoints) == ["x-500.pt", "x-1000.pt", f"{copy}.pt"]
+
+
+@pytest.mark.parametrize("name", ["x (1)", "x - Copy", "x-500 - best"])
+def test_what_only_looks_like_a_copy_is_a_name(tree, name):
+    (run,) = find_runs(tree(f"{name}.pt"))
+    assert (run.name, steps(run.checkpoints)) == (name, [None])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hndoctor.collect.days import joined
-from hndoctor.collect.loose import of_loose_files
+from hndoctor.collect.loose import of_loose_files, other_networks
 from hndoctor.collect.parts import (
     CHECKPOINTS,
     FEWEST_STEPS,
@@ -109,7 +109,7 @@ def _below(path: Path, depth: int, top: Path) -> Iterator[Run]:
     parts = [listed(sub, top) for sub in folder.folders if sub.name in PARTS]
     ours = _is_run(folder, parts)
     if ours:
-        yield _of_run_folder([folder, *parts])
+        yield from _of_run_folder([folder, *parts])
     elif folder.ending(LOOSE):
         yield from of_loose_files(folder)
     elif any(file.name == VITALS for file in folder.files):
@@ -150,23 +150,30 @@ def _one_series(part: Folder) -> bool:
     return len(steps) == len(stems) and len(set(steps)) > 1 and gcd(*steps) >= FEWEST_STEPS
 
 
-def _of_run_folder(parts: list[Folder]) -> Run:
+def _of_run_folder(parts: list[Folder]) -> Iterator[Run]:
+    """The run, and after it those of other networks whose files lie among its own."""
     top = parts[0]
     networks = without_copies(file for part in parts for file in part.ending(CHECKPOINTS))
     inside = [file for part in parts[1:] for file in part.ending(PICTURES)]
     name = _name_of_run(_folder_name(top.path), networks, inside)
+    others = list(other_networks(top.path, name, networks, inside))
+    elsewhere = {part.path for run in others for part in run.checkpoints}
+    elsewhere |= {part.path for run in others for part in run.previews}
     pictures = [*inside, *(file for file in top.ending(PICTURES) if parse_stem(file.stem, name).name == name)]
     skipped = (skip for part in parts for skip in part.skipped)
-    return Run(
+    yield Run(
         root=top.path,
         name=name,
-        checkpoints=in_order(checkpoint_of(file, name) for file in networks),
-        previews=in_order(PreviewPath(file, parse_stem(file.stem, name).step) for file in pictures),
+        checkpoints=in_order(checkpoint_of(file, name) for file in networks if file not in elsewhere),
+        previews=in_order(
+            PreviewPath(file, parse_stem(file.stem, name).step) for file in pictures if file not in elsewhere
+        ),
         loss_logs=tuple(file for part in parts for file in part.files if file.name == LOSS_LOG),
         validation_logs=tuple(f for name in (VALIDATION_LOG, VALIDATED) for f in top.files if f.name == name),
         settings=tuple(file for file in top.files if is_settings(file) or file.name == RUN_FILE),
         skipped=tuple(skipped),
     )
+    yield from others
 
 
 def _name_of_run(folder: str, networks: list[Path], pictures: list[Path]) -> str:

@@ -1,4 +1,7 @@
-"""Checkpoints that lie together without being one run, as in `models/hypernetworks`: one run for each name."""
+"""Checkpoints that lie together without being one run: one run for each name.
+
+So it is in `models/hypernetworks`, and in a run's folder to which another network's files were copied.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +44,24 @@ def of_loose_files(folder: Folder) -> Iterator[Run]:
             shares_folder=not alone,
         )
         unopened = ()
+
+
+def other_networks(root: Path, name: str, networks: Iterable[Path], pictures: Iterable[Path]) -> Iterator[Run]:
+    """A run for each other network in the folder of the run `name`: one that has a step which that run has too.
+
+    A run that was renamed on its way has no step twice: it stays one.
+    """
+    named = [(file, parse_stem(file.stem, name)) for file in networks]
+    own = {stem.step for _, stem in named if stem.name == name and (stem.step or 0) >= FEWEST_STEPS}
+    for other in sorted({stem.name for _, stem in named if stem.name != name and stem.step in own}):
+        shown = ((file, parse_stem(file.stem, other)) for file in pictures)
+        yield Run(
+            root=root,
+            name=other,
+            checkpoints=in_order(checkpoint_of(file, other) for file, stem in named if stem.name == other),
+            previews=in_order(PreviewPath(file, stem.step) for file, stem in shown if stem.name == other),
+            shares_folder=True,
+        )
 
 
 def _unopened(folder: Folder) -> tuple[Skipped, ...]:

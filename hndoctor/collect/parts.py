@@ -36,8 +36,12 @@ def validated_beside(folder: Path, name: str | None) -> tuple[Path, ...]:
 
 
 def in_order(parts: Iterable[_Part]) -> tuple[_Part, ...]:
-    """By step; what has no step (the final file) comes last."""
-    return tuple(sorted(parts, key=lambda part: (part.step is None, part.step or 0, part.path.as_posix())))
+    """By step; what has no step (the final file) comes last, and a copy, whose name is longer, after its original."""
+    return tuple(sorted(parts, key=_order))
+
+
+def _order(part: CheckpointPath | PreviewPath) -> tuple[bool, int, int, str]:
+    return part.step is None, part.step or 0, len(part.path.stem), part.path.as_posix()
 
 
 def is_settings(file: Path) -> bool:

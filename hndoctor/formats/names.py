@@ -10,8 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-_NUMBERED = re.compile(r"(.+)-([0-9]{1,9})", re.DOTALL)
-_COUNTS = re.compile(r"-([0-9]{1,9})(?:-([0-9]{1,4}))?")
+# How file managers and browsers mark a copy, in the languages of their most users; Firefox leaves out the space
+_WORDS = "Copy|Kopie|Copie|[Cc]opia|コピー|副本"
+_COPY = rf"(?: ?\((?:[0-9]{{1,3}}|[Cc]opy)\)| - (?:{_WORDS})(?: \([0-9]{{1,3}}\))?| copy(?: [0-9]{{1,3}})?)"
+_NUMBERED = re.compile(rf"(.+)-([0-9]{{1,9}}){_COPY}?", re.DOTALL)
+_COUNTS = re.compile(rf"-([0-9]{{1,9}})(?:-([0-9]{{1,4}}))?{_COPY}?")
 LONGEST = 255  # bytes of a file's name on Linux, macOS (units there) and Windows
 
 
@@ -41,7 +44,8 @@ def fitting(stem: str, ending: str = "") -> str:
 def parse_stem(stem: str, name: str | None = None) -> Named:
     """Take a file's stem apart; `name` is the run's, where it is known.
 
-    A known name settles what is a step: in the run `style-2` the file `style-2` is the last network, not step 2.
+    A known name settles what is a step: in the run `style-2` the file `style-2` is the last network, not step 2.  A
+    copy (`style-500 (1)`) is of the same step.
     """
     stem = own_name(stem)
     if name is not None and stem.startswith(known := own_name(name)):

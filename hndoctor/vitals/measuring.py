@@ -97,7 +97,7 @@ def called(run: Run) -> str:
     if not run.shares_folder:
         return str(run.root)
     files = [part.path for part in run.checkpoints] + [*run.loss_logs, *run.validation_logs]
-    return str(files[0]) if len(files) == 1 else str(run.root / f"{run.name}-*.pt")
+    return str(files[0]) if len(files) == 1 else str((files[0].parent if files else run.root) / f"{run.name}-*.pt")
 
 
 # --- logs and settings ------------------------------------------------------------------------------------------------

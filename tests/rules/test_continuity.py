@@ -68,6 +68,9 @@ def test_one_module_alone_is_named():
     second = replace(checkpoint(1000), modules=(k, replace(v, update_rms=1.3 * v.rms)))
     (sign,) = signs(continuity.another_network, vitals(first, second))
     assert "the weights of 768.v have" in sign.message
+    for far, told in ((0.89, 1), (0.91, 0), (1.19, 0), (1.2, 1)):
+        second = replace(second, modules=(replace(k, update_rms=far * k.rms), second.modules[1]))
+        assert len(signs(continuity.another_network, vitals(first, second))) == told, "at a ruinous rate all go far"
 
 
 def test_other_layers_are_told():

@@ -248,6 +248,10 @@ def test_weights_that_do_not_change():
     assert "from step 1,000 to step 1,500" in sign.message
     copy = each_module(replace(checkpoint(500), step=None, path="a.pt"), update_rms=0.0)
     assert signs(idle.not_changing, vitals(checkpoint(500), copy)) == []
+    last = replace(copy, stored_step=checkpoint(500).stored_step + 1)  # the web UI's own last file: one step more
+    assert signs(idle.not_changing, vitals(checkpoint(500), last)) == []
+    later = replace(copy, stored_step=checkpoint(500).stored_step + 2)
+    assert len(signs(idle.not_changing, vitals(checkpoint(500), later))) == 1
 
 
 def shrinking(*rest):
