@@ -43,7 +43,8 @@ def recognise(root: Any, shelf: Shelf, facts: Facts) -> HypernetworkFile | Optim
     if isinstance(root, dict):
         if any(isinstance(key, str) and key.isdecimal() and _is_pair_like(root[key]) for key in root):
             raise Refused(Refusal.DAMAGED, "its sizes are stored as text, not as numbers: no loader finds them")
-        if sizes := [key for key in root if type(key) is int and _is_pair_like(root[key])]:
+        sizes = [key for key in root if type(key) is int]
+        if any(_is_pair_like(root[size]) for size in sizes):
             return _hypernetwork(root, sizes, shelf, facts)
         if isinstance(root.get("optimizer_state_dict"), dict):
             return _optimizer(root["optimizer_state_dict"], root, shelf, facts)
@@ -65,7 +66,7 @@ def _hypernetwork(root: dict[Any, Any], sizes: list[int], shelf: Shelf, facts: F
         pair = root[size]
         if not 0 < size < SIZE_LIMIT:
             raise Refused(Refusal.DAMAGED, f"size {size} is the width of no context")
-        if len(pair) != 2 or not all(isinstance(part, dict) and part for part in pair):
+        if not _is_pair_like(pair) or len(pair) != 2 or not all(isinstance(part, dict) and part for part in pair):
             raise Refused(Refusal.DAMAGED, f"size {size} does not hold two state dicts, one for k and one for v")
         modules += [_module(size, side, part, shelf) for side, part in zip(SIDES, pair, strict=True)]
     lists = any(isinstance(root[size], list) for size in sizes)
@@ -131,7 +132,8 @@ def _optimizer(inner: dict[Any, Any], outer: Mapping[Any, Any], shelf: Shelf, fa
     for index, entry in state.items():
         if type(index) is not int or not isinstance(entry, dict):
             raise Refused(Refusal.DAMAGED, "its optimizer state is not listed by parameter number")
-        entries[index] = {str(k): _state_value(v, shelf) for k, v in entry.items() if is_tensor(v) or _is_number(v)}
+        found = {str(key): value for key, value in entry.items() if is_tensor(value) or isinstance(value, int | float)}
+        entries[index] = {key: _state_value(value, shelf) for key, value in found.items()}
     plain_groups = tuple(plain_values(group, ()) | _scalars(group, shelf) | _params(group) for group in groups)
     name, hashed = outer.get("optimizer_name"), outer.get("hash")
     return OptimizerFile(
@@ -143,10 +145,6 @@ def _optimizer(inner: dict[Any, Any], outer: Mapping[Any, Any], shelf: Shelf, fa
         facts.sha256(),
         facts.bytes,
     )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float))
 
 
 def _scalars(group: Mapping[Any, Any], shelf: Shelf) -> dict[str, Any]:

@@ -31,6 +31,7 @@ WRONG: dict[str, tuple[object, Refusal, str]] = {
     "an empty module": ({24: (STATE, {})}, Refusal.DAMAGED, "does not hold two state dicts"),
     "too wide": ({1 << 20: (STATE, STATE)}, Refusal.DAMAGED, "size 1048576 is the width of no context"),
     "sizes as text": ({"24": (STATE, STATE)}, Refusal.DAMAGED, "sizes are stored as text"),
+    "nothing for a size": ({24: (STATE, STATE), 48: None}, Refusal.DAMAGED, "size 48 does not hold two state dicts"),
     "one size as text": ({24: (STATE, STATE), "48": (STATE, STATE)}, Refusal.DAMAGED, "sizes are stored as text"),
     "a number for a tensor": ({24: (STATE, {"linear.0.weight": 1.0})}, Refusal.DAMAGED, "not a named tensor"),
     "a tensor without a name": ({24: (STATE, {0: torch.ones(2)})}, Refusal.DAMAGED, "not a named tensor"),
