@@ -64,7 +64,10 @@ class Known:
         return path.stat().st_size == size and content_key_of(path) == content
 
     def _unchanged(self, path: Path, size: int, modified: float) -> bool:
+        """By its size and times: other bytes may be given the old time of writing, but not the old time of change."""
         now = path.stat()
+        if now.st_ctime > self.taken:  # on Windows, the time when it was made
+            return False
         return now.st_size == size and abs(now.st_mtime - modified) < TICK and modified < self.taken - SETTLED
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 import numpy as np
 import pytest
@@ -153,6 +154,22 @@ def test_a_touched_file_is_recognised_by_its_content_and_a_changed_one_is_read_a
     network(path, 1500, size=0.5)
     os.utime(path, (OLD, OLD))
     assert measure_run(only(folder)) == measure_run(only(folder), cache=False)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a file keeps the time when it was made, not when it was changed")
+def test_other_bytes_of_the_same_length_and_time_are_noticed(folder, counted):
+    """As a copy does that keeps times (cp -p, rsync -t, an archive), over a file of the same network."""
+    path = folder / "hypernetworks" / "x-2000.pt"
+    save(measure_run(only(folder)), beside(only(folder), "vitals.json"))
+    before = path.stat()
+    time.sleep(0.02)  # a tick of the file system's clock
+    network(path, 2000, seed=9)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    counted.clear()
+    again = measure_run(only(folder))
+    assert "x-2000.pt" in counted
+    assert again == measure_run(only(folder), cache=False)
 
 
 def test_a_broken_or_older_cache_is_ignored(folder, counted):
