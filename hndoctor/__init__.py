@@ -30,12 +30,12 @@ def measure(path: str | Path) -> Vitals:
     """
     from dataclasses import replace
 
-    from hndoctor.collect import CollectError, find_runs
+    from hndoctor.collect import CollectError, find_own
     from hndoctor.remote import here
     from hndoctor.vitals import measure_run
 
     with here(path) as place:
-        runs = find_runs(place.path)
+        runs = find_own(place.path)
         if len(runs) > 1:
             named = ", ".join(str(run.root / run.name) if run.shares_folder else str(run.root) for run in runs[:3])
             what = f"{len(runs)} runs ({place.told(named)}, …)"

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from hndoctor.collect import CollectError, beside, find_pictures, find_runs
+from hndoctor.cli.merging import of_run
+from hndoctor.collect import CollectError, beside, find_own, find_pictures, find_runs
 
 
 @pytest.fixture
@@ -299,6 +300,7 @@ def test_another_network_in_a_runs_folder_is_a_run_of_its_own(tree):
     assert (anna.name, steps(anna.checkpoints), steps(anna.previews)) == ("anna", [500, 1000], [500, 1000])
     assert (berta.name, steps(berta.checkpoints), steps(berta.previews)) == ("berta", [500, 1000, 1500, None], [500])
     assert (names(anna.loss_logs), berta.loss_logs) == (["hypernetwork_loss.csv"], ())
+    assert find_own(root / "runs" / "anna") == (anna,), "for whoever wants the run of this folder"
     assert (beside(anna, "vitals.json").name, beside(berta, "vitals.json").name) == ("vitals.json", "berta.vitals.json")
 
 
@@ -324,3 +326,8 @@ def test_a_copy_is_of_its_originals_step_and_comes_after_it(tree, mark):
 def test_what_only_looks_like_a_copy_is_a_name(tree, name):
     (run,) = find_runs(tree(f"{name}.pt"))
     assert (run.name, steps(run.checkpoints)) == (name, [None])
+
+
+def test_a_copy_beside_its_original_is_not_merged_with_it(tree):
+    root = tree(*a_run("x", "x", 500, 1000, 1500), "x/hypernetworks/x-1000 (1).pt", "x/hypernetworks/berta-500.pt")
+    assert names(of_run([root / "x"], "500-1500")) == ["x-500.pt", "x-1000.pt", "x-1500.pt"]

@@ -14,7 +14,7 @@ from hndoctor.cli import reports
 from hndoctor.cli.console import UsageError, error_console, shown
 from hndoctor.cli.converting import tell
 from hndoctor.cli.sifting import Wanted, exit_code
-from hndoctor.collect import find_runs
+from hndoctor.collect import find_own
 from hndoctor.interop import merge as merge_files
 from hndoctor.records import CheckpointPath, Vitals
 
@@ -46,10 +46,12 @@ def of_run(paths: Sequence[Path], steps: str) -> list[Path]:
     """The checkpoints of one run that a list or a range of steps names."""
     if len(paths) != 1 or not paths[0].is_dir():
         raise UsageError("--steps chooses among the checkpoints of one run; name the run's folder alone")
-    found = [one for run in find_runs(paths[0]) for one in run.checkpoints if one.step is not None]
-    if len({one.step for one in found}) != len(found):
+    runs = find_own(paths[0])
+    found = [one for run in runs for one in run.checkpoints if one.step is not None]
+    first = {one.step: one for one in reversed(found)}  # of copies the original
+    if len(runs) > 1 and len(first) < len(found):
         raise UsageError(f"{paths[0]}: holds several runs; name one of them")
-    return [one.path for one in wanted(found, steps, paths[0])]
+    return [one.path for one in wanted([*reversed(first.values())], steps, paths[0])]
 
 
 def wanted(found: Sequence[CheckpointPath], steps: str, run: Path) -> list[CheckpointPath]:

@@ -58,6 +58,13 @@ def find_runs(path: Path | str) -> tuple[Run, ...]:
     return (_of_file(path),)
 
 
+def find_own(path: Path | str) -> tuple[Run, ...]:
+    """The same for whoever wants one run: a run's folder is that run, though other networks' files lie in it too."""
+    runs = find_runs(path)
+    own = tuple(run for run in runs if not run.shares_folder)
+    return own if len(own) == 1 and all(run.root == own[0].root for run in runs) else runs
+
+
 def find_pictures(path: Path | str) -> tuple[Path, ...]:
     """The pictures that PATH is, or holds where it holds nothing else to examine; else none."""
     path = Path(path)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hndoctor.collect import find_runs
+from hndoctor.collect import find_own
 from hndoctor.formats import settings as settings_files
 from hndoctor.formats.counted import counted
 from hndoctor.formats.generations import WEBUI
@@ -59,7 +59,7 @@ class Exported:
 
 def choose(path: Path, step: int | None) -> tuple[Run, CheckpointPath]:
     """The checkpoint of a run that a step names, as file names count steps.  Raises InteropError (CollectError)."""
-    runs = [run for run in find_runs(path) if run.checkpoints]
+    runs = [run for run in find_own(path) if run.checkpoints]
     if len(runs) != 1:
         names = ", ".join(str(run.root / run.name if run.shares_folder else run.root) for run in runs[:3])
         why = f"holds {len(runs)} runs ({names}…)" if runs else "holds no checkpoint"
