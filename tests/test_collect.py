@@ -295,11 +295,13 @@ def test_what_was_validated_afterwards_belongs_to_its_run(tree):
 def test_another_network_in_a_runs_folder_is_a_run_of_its_own(tree):
     """Both have step 500: they cannot be one course."""
     strangers = [f"runs/anna/hypernetworks/berta{rest}.pt" for rest in ("-500", "-1000", "-1500", "")]
-    root = tree(*a_run("runs/anna", "anna", 500, 1000), *strangers, "runs/anna/images/berta-500.png")
+    root = tree(*a_run("runs/anna", "anna", 500, 1000), *strangers, "runs/anna/images/berta-500.png",
+                "runs/anna/berta.validated.jsonl")  # fmt: skip
     anna, berta = find_runs(root)
     assert (anna.name, steps(anna.checkpoints), steps(anna.previews)) == ("anna", [500, 1000], [500, 1000])
     assert (berta.name, steps(berta.checkpoints), steps(berta.previews)) == ("berta", [500, 1000, 1500, None], [500])
     assert (names(anna.loss_logs), berta.loss_logs) == (["hypernetwork_loss.csv"], ())
+    assert (anna.validation_logs, names(berta.validation_logs)) == ((), ["berta.validated.jsonl"])
     assert find_own(root / "runs" / "anna") == (anna,), "for whoever wants the run of this folder"
     assert (beside(anna, "vitals.json").name, beside(berta, "vitals.json").name) == ("vitals.json", "berta.vitals.json")
 

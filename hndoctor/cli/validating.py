@@ -12,7 +12,7 @@ from hndoctor.cli.console import UsageError, error_console, escape
 from hndoctor.cli.stopping import wishes_to_stop
 from hndoctor.cli.telling import follow, say
 from hndoctor.cli.training import INTERRUPTED, require_trainer
-from hndoctor.collect import beside, find_runs
+from hndoctor.collect import beside, find_own
 from hndoctor.collect.parts import VALIDATED
 from hndoctor.formats import settings as settings_files
 from hndoctor.records import Run
@@ -44,7 +44,7 @@ def validate(path: Path, held_out: Path | None, given: Mapping[str, Any], *, ove
 
 
 def _one_run(path: Path) -> Run:
-    runs = [run for run in find_runs(path) if run.checkpoints]
+    runs = [run for run in find_own(path) if run.checkpoints]
     if not runs:
         raise UsageError(f"{path}: no checkpoints in it; name a run's folder or a .pt file")
     if len(runs) > 1:

@@ -60,6 +60,7 @@ def other_networks(root: Path, name: str, networks: Iterable[Path], pictures: It
             name=other,
             checkpoints=in_order(checkpoint_of(file, other) for file, stem in named if stem.name == other),
             previews=in_order(PreviewPath(file, stem.step) for file, stem in shown if stem.name == other),
+            validation_logs=validated_beside(root, other),
             shares_folder=True,
         )
 

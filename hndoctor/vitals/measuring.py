@@ -216,8 +216,8 @@ def _with_checkpoint(vitals: Vitals, record: Checkpoint | Unreadable) -> Vitals:
 def _as_validated(vitals: Vitals, record: Checkpoint) -> Vitals:
     """Without what `hndoctor validate` measured of another file in this one's place."""
     step = record.stored_step if record.step is None else record.step
-    if record.step is None and any(one.step == step for one in vitals.checkpoints):
-        return vitals  # the point is of the numbered file
+    if any(one.step == step for one in vitals.checkpoints[:-1]):
+        return vitals  # the point is of the numbered file, or of the one whose copy this is
     kept = tuple(p for p in vitals.validation if p.step != step or p.content in ("", record.content))
     if len(kept) == len(vitals.validation):
         return vitals
