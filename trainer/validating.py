@@ -75,6 +75,8 @@ def validate(subject: Subject, overwrite: bool = False, stop: Stop | None = None
         if stop.requested:
             break
         yield from work.measured(where)
+    if not log.known and not stop.requested:
+        raise TrainerError(f"{subject.log.parent}: none of its {counted(total, 'checkpoint')} could be measured")
     yield _finished(log, count, stopped=stop.requested)
 
 

@@ -59,6 +59,8 @@ def _how(run: Run, given: Mapping[str, Any], held_out: Path | None) -> tuple[Con
     own = run.root / CONFIG
     if own.is_file():
         config = load_config(own, given)
+        if "base_model" not in given and config.base_model.startswith("hub:"):
+            raise UsageError(f"{own}: its base model would be fetched; say so with --base-model {config.base_model}")
         return config, config.data if "data" in given or config.data.is_dir() else None
     if "base_model" not in given:
         raise UsageError(f"{run.root}: does not say on which base model; name it (--base-model FOLDER or FILE)")

@@ -12,6 +12,7 @@ import pytest
 from tests.abuse.corpus import HARM, NAMES, forged_vitals, make
 from tests.abuse.measured import LIMIT, Measured, measured
 from tests.cli.conftest import write_network
+from trainer.pocket import datasets
 
 PATIENCE = 120.0  # seconds until a command hangs; an idle machine takes about five
 
@@ -31,8 +32,19 @@ def tree(root: Path) -> dict[str, float]:
     return held
 
 
-def under_watch(tmp_path: Path, words: list[str], allowed: list[Path], limit: int = LIMIT) -> Measured:
-    """Run a command; assert that the canary lives, the memory is bounded, and errors are one line."""
+# what torch and urllib3 do when they are imported: is there IPv6, can a temporary file be made, a folder of their own
+IMPORTED = (
+    "socket.__new__ ", "socket.bind (<socket.socket fd=", "open ('/tmp/", "os.remove ('/tmp/", "os.mkdir ('/tmp/torch",
+)  # fmt: skip
+
+
+def under_watch(
+    tmp_path: Path, words: list[str], allowed: list[Path], limit: int = LIMIT, known: tuple[str, ...] = ()
+) -> Measured:
+    """Run a command; assert that the canary lives, the memory is bounded, and errors are one line.
+
+    `known`: beginnings of what it may report all the same.
+    """
     report, workplace, tools = (tmp_path / name for name in ("canary.txt", "workplace", "tools"))
     workplace.mkdir()
     tools.mkdir()
@@ -43,7 +55,8 @@ def under_watch(tmp_path: Path, words: list[str], allowed: list[Path], limit: in
     done = measured(
         "tests.abuse.canary", report, *allowed, "--", *words, patience=PATIENCE, cwd=workplace, more={"PATH": path}
     )
-    assert report.read_text(encoding="utf-8") == ""
+    told = report.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert "".join(line for line in told if not line.startswith(known)) == ""
     assert "Traceback" not in done.err, done.err[-3000:]
     assert not set("\x1b\u202e\x07") & set(done.out + done.err)
     assert done.peak < limit
@@ -157,6 +170,24 @@ def test_forged_vitals_are_refused_in_one_line(tmp_path: Path) -> None:
     assert "scan the run again" in done.err.splitlines()[0]
 
 
+def test_validate_measures_no_hostile_checkpoint(tmp_path: Path, hostile: Path) -> None:
+    """The corpus has no network of the pocket model's sizes: each is named, and left out."""
+    before, run = set(tree(hostile)), hostile / "runs" / "pickles"
+    datasets.write("amberglass", tmp_path / "held-out", 1)
+    words = ["validate", str(run), "--held-out", str(tmp_path / "held-out"), "--base-model", "pocket"]
+    done = under_watch(tmp_path, words, [], 1 << 31, IMPORTED)
+    assert done.code == 2
+    assert "could be measured" in done.err.splitlines()[-1]
+    assert done.err.count("left out") >= len(list(run.glob("*/evil-*.pt")))
+    assert set(tree(hostile)) == before
+    (run / "config.toml").write_text('data = "x"\nbase_model = "hub:nobody/nothing"\n', encoding="utf-8")
+    (tmp_path / "again").mkdir()
+    done = under_watch(tmp_path / "again", words[:-2], [], 1 << 31, IMPORTED)
+    (run / "config.toml").unlink()
+    assert (done.code, len(done.err.splitlines())) == (2, 1), "a stranger's run fetches nothing"
+    assert "--base-model hub:nobody/nothing" in done.err
+
+
 def test_watch_looks_at_hostile_runs(tmp_path: Path, hostile: Path) -> None:
     done = under_watch(tmp_path, ["watch", str(hostile / "runs"), "--once"], [hostile / "runs"])
     assert done.code == 0
@@ -212,7 +243,7 @@ def test_every_command_stands_under_the_canary() -> None:
     """A command that is new is missing here, until it is tried above."""
     from hndoctor.cli.app import app
 
-    tried = {"gate", "scan", "check", "watch", "explain", "export", "convert", "merge", "train"}
+    tried = {"gate", "scan", "check", "watch", "explain", "export", "convert", "merge", "train", "validate"}
     read_nothing = {"rules", "demo"}
     names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     assert names == tried | read_nothing

@@ -125,6 +125,10 @@ def test_what_cannot_be_measured_is_named_and_left_out(trained: Config) -> None:
     told = [event.text for event in events if isinstance(event, Notice)]
     assert ["tiny-4.pt" in told[0], "[77]" in told[1]] == [True, True]
     assert [point.step for point in read_validation(subject.log)] == [10]
+    subject.log.unlink()
+    with pytest.raises(TrainerError, match="none of its 2 checkpoints could be measured"):
+        measured(replace(subject, checkpoints=subject.checkpoints[:2]))
+    assert not subject.log.exists()
 
 
 def test_it_can_be_left_and_goes_on_where_it_was(trained: Config) -> None:
