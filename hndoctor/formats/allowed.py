@@ -17,6 +17,8 @@ from hndoctor.formats.dtypes import STORAGES, STORED
 from hndoctor.formats.types import Array
 from hndoctor.formats.unread import DTYPES, UNREAD, Unread
 
+KEY_BITS = 64  # of a whole number as a key: any many longer ones may hash alike, which takes the square of their number
+
 
 @dataclass(frozen=True)
 class Global:
@@ -159,6 +161,8 @@ def check_key(key: object) -> None:
     """Only plain keys, and names (old Stable Diffusion files list callbacks by class): deep tuples hash too deep."""
     if not isinstance(key, (str, int, float, bytes, type(None), Global)):
         raise ValueError("a dictionary key or set member that is not plain")
+    if isinstance(key, int) and key.bit_length() > KEY_BITS:
+        raise ValueError(f"a dictionary key or set member of more than {KEY_BITS} bits")
 
 
 def _set(items: object = ()) -> set[Any]:

@@ -11,6 +11,7 @@ from hndoctor.formats.types import shown
 
 LONG_LIMIT = 1024  # bytes of one integer; torch's own longest has 10
 WORK_LIMIT = 1 << 19  # elements that calls may copy: each takes some 100 bytes, and a state dict has a thousand
+SLOTS = 1 << 32  # of the memo: LONG_BINPUT's; longer numbers may all hash alike
 BYTES_AN_ELEMENT = 64  # of a text that is copied, which costs as much as one element of a list
 
 _GLOBALS = {
@@ -60,8 +61,8 @@ class Machine(ByteStream):
         return items
 
     def remember(self, slot: int) -> None:
-        if slot < 0:
-            raise ValueError("a negative memo slot")
+        if not 0 <= slot < SLOTS:
+            raise ValueError("a memo slot that no pickler numbers")
         self.memo[slot] = self.stack[-1]
 
     def drop(self) -> None:
