@@ -16,7 +16,7 @@ from hndoctor.formats.captions import (
     tags,
 )
 from hndoctor.records import CaptionVitals, PictureVitals, PlanVitals, Setup, Skipped
-from hndoctor.setup.base import Base, find_base
+from hndoctor.setup.base import POCKET, Base, find_base
 from hndoctor.setup.memory import with_memory
 from hndoctor.setup.pictures import measure_picture
 from hndoctor.setup.plan import measure_plan
@@ -49,7 +49,7 @@ def measure_setup(
     if kind is not None and kind not in KINDS:
         raise SetupError(f"kind {kind!r}: write style or character")
     pictures = find_pictures(data)
-    base = find_base(_text(config, "base_model"))
+    base = find_base(_text(config, "base_model") or (POCKET if config else None))  # what the trainer trains on then
     network = name or _text(config, "name")
     setup = _with_captions(Setup(str(data), kind, network), data, pictures, find_tokenizer(base.folder, webui))
     setup = replace(setup, pictures=tuple(_pictures(pictures, data)), orphans=_orphans(data, pictures))

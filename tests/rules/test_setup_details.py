@@ -130,6 +130,15 @@ def test_g21_the_message_says_where_overtraining_begins_and_whose_figures_these_
     assert not severities("HN555", plan(dose=0.1, **{**SD1, "context_width": 96}))
 
 
+def test_g21_the_guides_band_does_not_warn_of_the_pocket_model_where_the_lab_found_it_astray() -> None:
+    (pocket,) = findings_of(BY_CODE["HN555"], plan(dose=3.0, **{**SD1, "context_width": 80}))
+    assert pocket.severity is Severity.INFO
+    assert "carried to width 80, which the lab found up to thirty times too low" in pocket.message
+    (wide,) = findings_of(BY_CODE["HN555"], plan(dose=3.0, **{**SD1, "context_width": 256}))
+    assert wide.severity is Severity.WARNING
+    assert "width 256, untested" in wide.message
+
+
 def test_g21_a_schedule_that_stops_learning_never_reaches_the_end_of_the_band() -> None:
     (finding,) = findings_of(BY_CODE["HN555"], plan(dose=0.05, **{**SD1, "onset": (450, None, None)}))
     assert "near step never" not in finding.message

@@ -90,6 +90,17 @@ def test_g20_each_fault_of_a_plan_is_found(
     assert set(findings(character, config={**sound, **change})) - {"HN510"} == {code}
 
 
+def test_a_plan_that_names_no_base_model_is_one_for_the_pocket_model(character: Path) -> None:
+    """As `hndoctor train` takes it; without any plan the doctor speaks of Stable Diffusion 1."""
+    told = measure_setup(character, config={"learn_rate": "1e-3", "steps": 4000}).plan
+    asked = measure_setup(character, config={"learn_rate": "1e-3", "steps": 4000, "base_model": "pocket"}).plan
+    assert told is not None
+    assert asked is not None
+    assert (told.context_width, told.width, told.onset) == (asked.context_width, asked.width, asked.onset)
+    assert told.context_width == 80
+    assert measure_setup(character).plan is None
+
+
 OPTIONS_2022_10 = {"CLIP_stop_at_last_layers": 1, "sd_hypernetwork": "None", "interrogate_deepbooru_sort_alpha": True}
 OPTIONS_1_10 = {
     "CLIP_stop_at_last_layers": 1,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hndoctor.records import PlanVitals, Setup, Severity
+from hndoctor.rules.dose import NARROW
 from hndoctor.rules.engine import Sign, rule
 
 SD1_WIDTH = 768  # cross-attention width of Stable Diffusion 1, on which the guide's figures were found
 BAND = (0.045, 0.125)  # dose at which overtraining begins on Stable Diffusion 1 (G21)
+ASTRAY = "which the lab found up to thirty times too low, and too high"  # on the pocket model (benchmarks/lab, doses)
 STARVED = 0.002  # dose; a twentieth of the band's low end, reached by no schedule of the guide (guess)
 ENOUGH_STEPS = 20_000  # steps; more are not needed (G19)
 _ABOUT_SCHEDULE = {"ends-early", "semicolon", "fields", "order", "ignored"}
@@ -24,13 +26,18 @@ def scale(plan: PlanVitals) -> float:
     return SD1_WIDTH / (plan.context_width or SD1_WIDTH)
 
 
-def whose(plan: PlanVitals) -> str:
-    """Whose figures these are, for the message."""
+def whose(plan: PlanVitals, tried: str = "untested") -> str:
+    """Whose figures these are, for the message; `tried`: what became of them on another base model."""
     if plan.context_width is None:
         return "Stable Diffusion 1's figures, as the base model is not known"
     if plan.context_width == SD1_WIDTH:
         return "Stable Diffusion 1's figures"
-    return f"Stable Diffusion 1's figures carried to width {plan.context_width}, untested"
+    return f"Stable Diffusion 1's figures carried to width {plan.context_width}, {tried}"
+
+
+def is_pocket(plan: PlanVitals) -> bool:
+    """Whether the base model is of an embedded model's size."""
+    return plan.context_width is not None and plan.context_width < NARROW
 
 
 def is_foreign(plan: PlanVitals) -> bool:
@@ -121,8 +128,9 @@ def plan_dose_overtrains(setup: Setup) -> Iterator[Sign]:
     past = plan.dose >= BAND[1] * scale(plan)
     near = f"near step {middle:,} (between {low:,} and {high:,})" if low and middle and high else f"after step {low:,}"
     begins = f"at this schedule overtraining typically begins {near}"
-    message = f"{begins}, and {plan.steps:,} are planned; plan fewer, or a lower rate from there ({whose(plan)})"
-    severity = None if past and not is_foreign(plan) else Severity.INFO
+    figures = whose(plan, ASTRAY) if is_pocket(plan) else whose(plan)
+    message = f"{begins}, and {plan.steps:,} are planned; plan fewer, or a lower rate from there ({figures})"
+    severity = None if past and not is_foreign(plan) and not is_pocket(plan) else Severity.INFO
     yield Sign(
         message, step=low, value=plan.dose, limit=BAND[0] * scale(plan), confidence=sure(plan), severity=severity
     )
