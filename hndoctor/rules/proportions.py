@@ -108,7 +108,7 @@ def _is_matrix(tensor: TensorVitals) -> bool:
 
 def _of_one_number(tensor: TensorVitals) -> Fault | None:
     even = tensor.rms / tensor.max_abs
-    single = tensor.spectral is not None and tensor.spectral[1] >= ALIKE * tensor.frobenius
+    single = tensor.spectral is not None and tensor.spectral[0] >= ALIKE * tensor.frobenius
     return (
         (even, f"all weights of {tensor.name} are alike", ALIKE, Severity.ERROR) if even >= ALIKE and single else None
     )

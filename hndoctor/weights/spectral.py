@@ -48,7 +48,7 @@ def largest_singular(
 
     `norm` is its Frobenius norm, where that is known already.
     """
-    if matrix.size <= EXACT_BELOW:
+    if matrix.size <= EXACT_BELOW and not rough:
         return _exact(matrix)
     a = matrix.astype(np.float32, copy=False)
     first = _first(a.shape[1], start)

@@ -11,6 +11,7 @@ import hndoctor
 from hndoctor.formats.write import write_hypernetwork
 from hndoctor.records import Severity
 from hndoctor.rules import proportions
+from hndoctor.weights.tensors import vitals_of
 from tests.rules.makers import checkpoint, first_tensor, signs, vitals
 
 SIZES = (320, 640, 768, 1280)
@@ -70,12 +71,22 @@ COUNT = 1536 * 768
 
 def test_a_matrix_of_one_number_is_an_error():
     one = {"max_abs": 0.01, "rms": 0.01, "frobenius": 0.01 * COUNT**0.5}
-    (sign,) = not_made(**one, spectral=(10.8, 10.87))
+    (sign,) = not_made(**one, spectral=(10.86, 10.87))
     assert sign.message == "all weights of 768.k.linear.0.weight are alike at step 500"
     assert sign.severity is Severity.ERROR
     assert not_made(**one, spectral=(0.5, 0.6)) == [], "an optimizer's first step from zero: one size, all signs"
-    assert not_made(**one | {"rms": 0.0099}, spectral=(10.8, 10.87)) == []
-    assert not_made(**one, spectral=(10.8, 10.87), count=proportions.MANY - 1) == [], "too few to tell"
+    assert not_made(**one | {"rms": 0.0099}, spectral=(10.86, 10.87)) == []
+    assert not_made(**one, spectral=(10.86, 10.87), count=proportions.MANY - 1) == [], "too few to tell"
+
+
+@pytest.mark.parametrize("rough", [False, True])
+@pytest.mark.parametrize(("alike", "count"), [(True, 1), (False, 0)])
+def test_a_gate_and_a_scan_measure_well_enough_to_tell_them_apart(rough: bool, alike: bool, count: int):
+    shape = (384, 256)
+    matrix = np.full(shape, 0.01) if alike else 0.01 * np.random.default_rng(0).choice((-1, 1), shape)
+    tensor, _ = vitals_of("768.k.linear.0.weight", matrix.astype(np.float32), "float32", None, rough)
+    made = replace(checkpoint(500), tensors=(tensor,))
+    assert len(signs(proportions.weights_that_training_does_not_make, vitals(made))) == count
 
 
 @pytest.mark.parametrize(
