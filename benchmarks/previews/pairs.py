@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmarks.previews.fitting import Floats
 from benchmarks.previews.measuring import Table
-from hndoctor.calibration import Compared
+from hndoctor.calibration import Compared, Usual
 from hndoctor.calibration.table import FLOORS
 
 KIND = 8  # pictures of a kind that stand for the training set
@@ -106,9 +106,7 @@ def compared(table: Table, pairs: list[Pair], looks: Floats, floors: dict[str, f
     scores = [table.score_of(i) for i in range(len(looks))]
     rows = []
     for pair in pairs:
-        usual = [float(looks[r]) for r in pair.references]
-        seen = Compared.of(
-            scores[pair.row], float(looks[pair.row]), [scores[r] for r in pair.references], usual, floors
-        )
-        rows.append(astuple(seen))
+        usual = Usual.of([scores[r] for r in pair.references], floors)
+        odds = [float(looks[r]) for r in pair.references]
+        rows.append(astuple(Compared.of(scores[pair.row], float(looks[pair.row]), usual, odds)))
     return np.array(rows)

@@ -22,6 +22,7 @@ from hndoctor.calibration.alone import (
 )
 from hndoctor.calibration.beside import (
     Compared,
+    Usual,
     compare,
     compare_grey,
     compare_grey_kind,
@@ -45,6 +46,7 @@ __all__ = [
     "Probability",
     "Reason",
     "Term",
+    "Usual",
     "blank",
     "clipped",
     "compare",

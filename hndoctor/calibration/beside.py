@@ -44,6 +44,32 @@ FRIED: dict[str, Form] = {
 
 
 @dataclass(frozen=True)
+class Usual:
+    """What is usual among pictures: the middle of each measure and its natural spread, on its form's scale."""
+
+    measures: Mapping[str, tuple[float, float]]  # those that any of the pictures has
+
+    @classmethod
+    def of(cls, pictures: Sequence[Scores], floors: Mapping[str, float] = FLOORS) -> Usual:
+        """`floors`: least spreads, of the measures that count.  Science §A.3: 1.4826 · MAD, or the floor."""
+        found = {}
+        for name, floor in floors.items():
+            there = [FORMS[name].of(scores[name]) for scores in pictures if name in scores]
+            if there:
+                middle = median(there)
+                found[name] = middle, max(MAD * median(abs(value - middle) for value in there), floor)
+        return cls(found)
+
+    def moves(self, scores: Scores) -> dict[str, float]:
+        """How far each measure of a picture lies from the middle, in spreads, within ±`REACH`."""
+        return {
+            name: clipped((FORMS[name].of(scores[name]) - middle) / spread, REACH)
+            for name, (middle, spread) in self.measures.items()
+            if name in scores
+        }
+
+
+@dataclass(frozen=True)
 class Compared:
     """How a picture stands beside its references."""
 
@@ -54,22 +80,14 @@ class Compared:
     both: float  # the lesser of `looks` and of novelty on a scale of its own: noise both looks so and is new here
 
     @classmethod
-    def of(
-        cls,
-        scores: Scores,
-        looks: float,
-        references: Sequence[Scores],
-        usual: Sequence[float],
-        floors: Mapping[str, float] = FLOORS,
-    ) -> Compared:
-        """`usual`: the references' log odds; `floors`: least spreads.  Measures that one side lacks are left out."""
-        moves = {name: _movement(name, scores[name], references, floors[name]) for name in floors if name in scores}
-        known = {name: move for name, move in moves.items() if move is not None}
+    def of(cls, scores: Scores, looks: float, usual: Usual, odds: Sequence[float]) -> Compared:
+        """`usual` among the references, whose log odds are `odds`.  Measures that one side lacks are left out."""
+        known = usual.moves(scores)
         towards = [sign * known[name] for name, sign in TOWARDS_NOISE.items() if name in known]
         here, novelty = clipped(looks, 8.0), _mean([abs(move) for move in known.values()])
         return cls(
             looks=here,
-            rise=here - max(0.0, clipped(median(usual), 8.0)),
+            rise=here - max(0.0, clipped(median(odds), 8.0)),
             change=_mean(towards),
             novelty=novelty,
             both=min(here, NEW * (novelty - 1)),
@@ -129,16 +147,6 @@ def fried_features(scores: Scores, references: Sequence[Scores]) -> dict[str, fl
 def _rise(name: str, scores: Scores, references: Sequence[Scores]) -> float:
     form = FORMS[name]
     return form.of(scores[name]) - median(form.of(r[name]) for r in references)
-
-
-def _movement(name: str, value: float, references: Sequence[Scores], floor: float) -> float | None:
-    """(f − median of references) / max(1.4826 · MAD, floor), within ±`REACH` (science §A.3)."""
-    there = [FORMS[name].of(r[name]) for r in references if name in r]
-    if not there:
-        return None
-    middle = median(there)
-    spread = MAD * median(abs(v - middle) for v in there)
-    return clipped((FORMS[name].of(value) - middle) / max(spread, floor), REACH)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hndoctor.calibration import is_small, log_odds, noise_reasons, probability
 from hndoctor.calibration.logistic import Probability
 from hndoctor.calibration.words import told
 from hndoctor.records import Preview, Severity, Vitals
 from hndoctor.rules._previews_relative import (
+    References,
     by_step,
     change,
     comparable_series,
@@ -48,25 +49,40 @@ def colourful_noise(vitals: Vitals) -> Iterator[Sign]:
     for step, group in by_step(vitals.previews):
         if step == 0:
             continue  # the untouched base model: whatever it shows, no network made it
-        judged = [(judged_either(p, references_of(p, vitals)), p) for p in group]
-        noisy = [(p, preview) for p, preview in judged if p.value >= NOISE]
+        seen = [_seen(preview, references_of(preview, vitals)) for preview in group]
+        noisy = [one for one in seen if one.noise.value >= NOISE]
         if noisy:
-            p, worst = max(noisy, key=lambda pair: pair[0].value)
-            references = references_of(worst, vitals)
-            colourful = judged_noise(worst, references).value >= judged_grey(worst, references)
-            text = _noise_message(len(noisy), len(group), p, worst) if colourful else GREY_SAID
-            sure = p.value if references else max(p.low, NOISE)  # judged alone it is less sure
-            yield Sign(text, step, worst.path, round(p.value, 4), NOISE, sure)
+            worst = max(noisy, key=lambda one: one.noise.value)
+            text = _noise_message(len(noisy), len(group), worst) if worst.colourful else GREY_SAID
+            p = worst.noise
+            sure = p.value if worst.references else max(p.low, NOISE)  # judged alone it is less sure
+            yield Sign(text, step, worst.preview.path, round(p.value, 4), NOISE, sure)
         else:
-            yield from _partly(step, judged, vitals)
+            yield from _partly(step, seen)
 
 
-def _noise_message(noisy: int, all_of_step: int, p: Probability, worst: Preview) -> str:
+@dataclass(frozen=True)
+class _Seen:
+    preview: Preview
+    references: References
+    noise: Probability  # of either kind
+
+    @property
+    def colourful(self) -> bool:
+        """Rather than of one tint."""
+        return judged_noise(self.preview, self.references).value >= judged_grey(self.preview, self.references)
+
+
+def _seen(preview: Preview, references: References) -> _Seen:
+    return _Seen(preview, references, judged_either(preview, references))
+
+
+def _noise_message(noisy: int, all_of_step: int, worst: _Seen) -> str:
     are = "is" if noisy == 1 else "are"
     count = "the preview is" if all_of_step == 1 else f"{noisy} of {all_of_step} previews {are}"
-    share = worst.noise_share or 0.0
+    share, p = worst.preview.noise_share or 0.0, worst.noise
     covered = f", covering {share:.0%} of the frame" if share >= SHARE_WORTH_SAYING else ""
-    return f"{count} colourful noise{covered} ({p.value:.0%}, {p.low:.0%} to {p.high:.0%}){_because(worst)}"
+    return f"{count} colourful noise{covered} ({p.value:.0%}, {p.low:.0%} to {p.high:.0%}){_because(worst.preview)}"
 
 
 def _because(preview: Preview) -> str:
@@ -78,12 +94,13 @@ def _because(preview: Preview) -> str:
     return f": {told(reasons[0])}" if reasons else ""
 
 
-def _partly(step: int | None, judged: Sequence[tuple[Probability, Preview]], vitals: Vitals) -> Iterator[Sign]:
-    for p, preview in judged:
-        if _partly_noise(preview, references_for(preview, vitals.previews)):
-            share = preview.noise_share or 0.0
+def _partly(step: int | None, seen: Sequence[_Seen]) -> Iterator[Sign]:
+    for one in seen:
+        if _partly_noise(one.preview, one.references.itself):
+            share = one.preview.noise_share or 0.0
             text = f"{share:.0%} of the frame looks like noise, though the picture as a whole is not yet"
-            yield Sign(text, step, preview.path, share, NOISE_SHARE, max(p.value, 0.5), Severity.WARNING)
+            sure = max(one.noise.value, 0.5)
+            yield Sign(text, step, one.preview.path, share, NOISE_SHARE, sure, Severity.WARNING)
 
 
 def _partly_noise(preview: Preview, references: Sequence[Preview]) -> bool:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice, takewhile
 
 from hndoctor.calibration import (
     Compared,
     Probability,
+    Usual,
     compare,
     compare_grey,
     compare_grey_kind,
@@ -30,12 +32,24 @@ FEWEST = 3  # pictures that make a kind: fewer have no spread of their own (gues
 COMPANY = 8  # earlier previews of other prompts that stand for the kind, where no training pictures do
 
 
+class Group(tuple[Preview, ...]):
+    """Pictures that others are judged against, and what is usual among them."""
+
+    @cached_property
+    def usual(self) -> Usual:
+        """Worked out once."""
+        return Usual.of([one.scores for one in self])
+
+
+NOBODY = Group()
+
+
 @dataclass(frozen=True)
 class References:
     """What a preview is judged against."""
 
-    itself: tuple[Preview, ...] = ()  # the same prompt and seed, before
-    kind: tuple[Preview, ...] = ()  # training pictures; without them and `itself`: earlier previews of other prompts
+    itself: Group = NOBODY  # the same prompt and seed, before
+    kind: Group = NOBODY  # training pictures; without them and `itself`: earlier previews of other prompts
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -44,6 +58,15 @@ class References:
 
 class Ordered(tuple[Preview, ...]):
     """Previews that were read and measured, in order of step (without a step: last)."""
+
+    @cached_property
+    def _groups(self) -> dict[tuple[str, ...], Group]:
+        return {}
+
+    def group(self, pictures: Iterable[Preview]) -> Group:
+        """Pictures that some of these are judged against: mostly the same for many, and then the same group."""
+        found = Group(pictures)
+        return self._groups.setdefault(tuple(one.path for one in found), found)
 
 
 def readable(previews: Iterable[Preview]) -> Ordered:
@@ -77,20 +100,21 @@ def _telling(name: str, one: object, other: object) -> bool:
     return name != "model_hash" or len(str(one)) == len(str(other))
 
 
-def references_for(preview: Preview, previews: Iterable[Preview]) -> tuple[Preview, ...]:
+def references_for(preview: Preview, previews: Iterable[Preview]) -> Group:
     """What a preview may be judged against: comparable ones of step 0, else the earliest two before it.
 
     A later one than step 0 must not be noise itself: a network may be broken from the start.
     """
     found: list[Preview] = []
-    for other in _earlier(preview, previews):  # no further than is needed: a run may have thousands
+    ordered = readable(previews)
+    for other in _earlier(preview, ordered):  # no further than is needed: a run may have thousands
         if other.step and found and (found[0].step == 0 or len(found) >= EARLY):
             break
         if comparable(other, preview):
             found.append(other)
     if found and found[0].step == 0:
-        return tuple(found)
-    return tuple(p for p in found if (p.noise or 0.0) < TRUSTED)
+        return ordered.group(found)
+    return ordered.group(p for p in found if (p.noise or 0.0) < TRUSTED)
 
 
 def references_of(preview: Preview, vitals: Vitals) -> References:
@@ -99,16 +123,17 @@ def references_of(preview: Preview, vitals: Vitals) -> References:
     Previews of random captions have no earlier self: where no training pictures are known either, the run's own
     earlier previews, whatever their prompts, stand for what its pictures look like.
     """
-    itself = references_for(preview, vitals.previews)
+    previews = readable(vitals.previews)
+    itself = references_for(preview, previews)
     kind = tuple(p for p in vitals.training if p.scores)
     if not itself and len(kind) < FEWEST:
-        company = (p for p in _earlier(preview, vitals.previews) if p.step == 0 or (p.noise or 0.0) < TRUSTED)
+        company = (p for p in _earlier(preview, previews) if p.step == 0 or (p.noise or 0.0) < TRUSTED)
         kind = tuple(islice(company, COMPANY))
-    return References(itself, kind if len(kind) >= FEWEST else ())
+    return References(itself, previews.group(kind if len(kind) >= FEWEST else ()))
 
 
-def _earlier(preview: Preview, previews: Iterable[Preview]) -> Iterator[Preview]:
-    return takewhile(lambda p: p.step is not None and p.step < (preview.step or 0), readable(previews))
+def _earlier(preview: Preview, previews: Ordered) -> Iterator[Preview]:
+    return takewhile(lambda p: p.step is not None and p.step < (preview.step or 0), previews)
 
 
 def judged_noise(preview: Preview, references: References) -> Probability:
@@ -160,17 +185,21 @@ def noise_seen(vitals: Vitals) -> dict[str, float]:
 
 def noise_probability(preview: Preview, references: Sequence[Preview] = ()) -> float:
     """`judged_noise` against previews of the same prompt and seed alone.  An unreadable preview gives 0."""
-    return judged_noise(preview, References(tuple(references))).value
+    return judged_noise(preview, References(_group(references))).value
 
 
 def change(preview: Preview, references: Sequence[Preview]) -> float:
     """Mean movement of the measures towards noise, in units of natural spread, −3 to 3; 0 is no change."""
-    return _compared(preview, references, _noise_alone).change if references else 0.0
+    return _compared(preview, _group(references), _noise_alone).change if references else 0.0
 
 
-def _compared(preview: Preview, references: Sequence[Preview], alone: Callable[[Preview], float]) -> Compared:
-    usual = [log_odds(alone(r)) for r in references]
-    return Compared.of(preview.scores, log_odds(alone(preview)), [r.scores for r in references], usual)
+def _group(references: Sequence[Preview]) -> Group:
+    return references if isinstance(references, Group) else Group(references)
+
+
+def _compared(preview: Preview, references: Group, alone: Callable[[Preview], float]) -> Compared:
+    odds = [log_odds(alone(r)) for r in references]
+    return Compared.of(preview.scores, log_odds(alone(preview)), references.usual, odds)
 
 
 def _noise_alone(preview: Preview) -> float:

@@ -12,6 +12,7 @@ from hndoctor.diagnose.noise import noise_of
 from hndoctor.records import Checkpoint, NetworkMetadata, Preview, Severity, TensorVitals, Vitals
 from hndoctor.rules._previews_distance import composition_distance, distance, diversity
 from hndoctor.rules._previews_relative import (
+    Group,
     References,
     change,
     comparable,
@@ -223,7 +224,7 @@ def test_what_looks_grey_but_has_not_changed_is_no_noise():
 def test_training_pictures_do_not_make_noise_of_a_clean_picture_that_is_unlike_them():
     """The base model's own, before the style is learned: as sure of grey noise as it is alone, and no more."""
     training = tuple(replace(preview(None), path=f"training/{i}.png") for i in range(4))
-    judged = [judged_grey(grey(alone), References((), training)) for alone in (0.02, 0.4, 0.9)]
+    judged = [judged_grey(grey(alone), References(kind=Group(training))) for alone in (0.02, 0.4, 0.9)]
     assert judged == pytest.approx([0.02, 0.4, 0.9], abs=0.1)
 
 
