@@ -27,6 +27,7 @@ from benchmarks.lab.scores import Share
 from benchmarks.lab.truth import Oracle, is_broken, mean
 from hndoctor.cli import healing
 from hndoctor.rules.dose import POCKET_RATE
+from hndoctor.vitals import Following
 from trainer import pocket
 from trainer.config import Config
 from trainer.session import train
@@ -150,9 +151,9 @@ def watching() -> Iterator[list[float]]:
     """Seconds of CPU of every look that the loop takes at the run."""
     looked, spent = healing.broken, []
 
-    def clocked(run: Path) -> object:
+    def clocked(run: Path, following: Following) -> object:
         begun = process_time()
-        found = looked(run)
+        found = looked(run, following)
         spent.append(process_time() - begun)
         return found
 

@@ -19,7 +19,10 @@ import hndoctor
 from hndoctor.cli import telling
 from hndoctor.cli.console import escape
 from hndoctor.cli.stopping import wishes_to_stop
+from hndoctor.collect import find_runs
+from hndoctor.diagnose import last_state
 from hndoctor.records import Action, Diagnosis, Prescription, State
+from hndoctor.vitals import Following
 
 if TYPE_CHECKING:
     from trainer.config import Config
@@ -31,9 +34,9 @@ LOG = "healing.jsonl"
 def heal(console: Console, config: Config, *, resume: Path | None, overwrite: bool, times: int) -> Finished | None:
     """Train; treat at most `times` times; return the last training's end."""
     how: dict[str, Any] = {"resume": resume, "overwrite": overwrite}
-    treated = 0
+    treated, following = 0, Following()
     while True:  # the last training is not watched, and so ends this
-        finished, diagnosis = until_sick(console, config, how, watched=treated < times)
+        finished, diagnosis = until_sick(console, config, how, following if treated < times else None)
         treatment = None if diagnosis is None else diagnosis.prescription
         if diagnosis is None or treatment is None or treatment.action not in (Action.RESUME, Action.RESTART):
             return finished
@@ -44,9 +47,9 @@ def heal(console: Console, config: Config, *, resume: Path | None, overwrite: bo
 
 
 def until_sick(
-    console: Console, config: Config, how: dict[str, Any], *, watched: bool
+    console: Console, config: Config, how: dict[str, Any], following: Following | None
 ) -> tuple[Finished | None, Diagnosis | None]:
-    """Train until the end, or until a checkpoint is judged broken."""
+    """Train until the end, or until a checkpoint is judged broken by whoever is `following`."""
     from trainer import session
     from trainer.events import Previewed, Saved
 
@@ -59,7 +62,7 @@ def until_sick(
                 yield event
                 # previews follow their checkpoint: judge when both are there, or the checkpoint alone if none is drawn
                 due = Previewed if config.image_every == config.save_every else Saved
-                if watched and isinstance(event, due) and (found := broken(config.run)) is not None:
+                if following and isinstance(event, due) and (found := broken(config.run, following)) is not None:
                     sick.append(found)
                     return
 
@@ -67,11 +70,10 @@ def until_sick(
     return finished, sick[0] if sick else None
 
 
-def broken(run: Path) -> Diagnosis | None:
-    """The diagnosis of the run as it lies there, if its newest station is broken."""
-    diagnosis = hndoctor.scan(run)[0]
-    judged = [station for station in diagnosis.course if station.p]
-    return diagnosis if judged and judged[-1].state is State.BROKEN else None
+def broken(run: Path, following: Following) -> Diagnosis | None:
+    """The diagnosis of the run as it lies there, if it is broken now; the rules are asked only then."""
+    vitals = following.measure(find_runs(run)[0])
+    return hndoctor.judge(vitals) if last_state(vitals) is State.BROKEN else None
 
 
 def treated_config(config: Config, treatment: Prescription) -> tuple[Config, dict[str, Any]]:

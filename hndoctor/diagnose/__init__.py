@@ -19,7 +19,7 @@ from hndoctor.rules.engine import examine, sorted_by_need
 def diagnose(vitals: Vitals) -> Diagnosis:
     """Judge a measured run.  Pure: the same vitals, in whatever order their parts come, give the same diagnosis."""
     vitals = _sorted(living(vitals))
-    judged = judge_course(vitals, noise_of(vitals))
+    judged = _judged(vitals)
     findings, lacking = _examined(vitals, judged)
     verdict = verdict_of(judged, vitals, findings)
     return Diagnosis(
@@ -33,6 +33,19 @@ def diagnose(vitals: Vitals) -> Diagnosis:
         onset=judged.onset,
         prior=judged.prior.words,
     )
+
+
+def last_state(vitals: Vitals) -> State | None:
+    """The state in which a run is now, as the course of its diagnosis ends; None where nothing tells it.
+
+    Half the work, for whoever looks often: no rule is asked.
+    """
+    last = _judged(_sorted(living(vitals))).last
+    return last.state if last else None
+
+
+def _judged(vitals: Vitals) -> Judged:
+    return judge_course(vitals, noise_of(vitals))
 
 
 def _sorted(vitals: Vitals) -> Vitals:

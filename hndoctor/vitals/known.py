@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +19,7 @@ SETTLED = (
     2.0  # seconds that a file must be older than the measurement: within less a clock cannot tell two writes apart
 )
 TICK = 1e-6  # seconds; finer differences are rounding of the same file time
+State = tuple[int, int, int, int]  # what tells one state of a file from another: see `states_of`
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,20 @@ class Known:
     taken: float = 0.0
     unreadable: dict[str, Unreadable] = field(default_factory=dict)
     order: tuple[str, ...] = ()  # of the checkpoints: each was compared with those before it
+    states: Mapping[Path, State] = field(default_factory=dict)  # from before the measurement; nobody wrote meanwhile
+
+    @classmethod
+    def of(cls, vitals: Vitals, taken: float, states: Mapping[Path, State] | None = None) -> Known:
+        """What vitals tell that were taken at that time (seconds since 1970)."""
+        records: list[Checkpoint | Unreadable] = [*vitals.checkpoints, *vitals.unreadable]
+        return cls(
+            {checkpoint.path: checkpoint for checkpoint in vitals.checkpoints},
+            {preview.path: preview for preview in (*vitals.previews, *vitals.training) if preview.unreadable is None},
+            taken,
+            {refused.path: refused for refused in vitals.unreadable},
+            tuple(one.path for one in sorted(records, key=_place)),
+            states or {},
+        )
 
     def refused(self, name: str, path: Path) -> Unreadable | None:
         """The refusal of a checkpoint, if its file is as it was; one still being written is looked at again."""
@@ -66,6 +84,8 @@ class Known:
     def _unchanged(self, path: Path, size: int, modified: float) -> bool:
         """By its size and times: other bytes may be given the old time of writing, but not the old time of change."""
         now = path.stat()
+        if path in self.states:
+            return self.states[path] == _state(now)
         if now.st_ctime > self.taken:  # on Windows, the time when it was made
             return False
         return now.st_size == size and abs(now.st_mtime - modified) < TICK and modified < self.taken - SETTLED
@@ -79,18 +99,22 @@ def known_of(run: Run) -> Known:
         vitals = load(path)
     except (OSError, VitalsError):
         return Known()
-    return _known(vitals, taken) if vitals.measured_by == __version__ else Known()
+    return Known.of(vitals, taken) if vitals.measured_by == __version__ else Known()
 
 
-def _known(vitals: Vitals, taken: float) -> Known:
-    records: list[Checkpoint | Unreadable] = [*vitals.checkpoints, *vitals.unreadable]
-    return Known(
-        {checkpoint.path: checkpoint for checkpoint in vitals.checkpoints},
-        {preview.path: preview for preview in (*vitals.previews, *vitals.training) if preview.unreadable is None},
-        taken,
-        {refused.path: refused for refused in vitals.unreadable},
-        tuple(one.path for one in sorted(records, key=_place)),
-    )
+def states_of(run: Run) -> dict[Path, State]:
+    """Of every file of a run that is measured: its size, its times of writing and of change, which file it is."""
+    files = [*(one.path for one in run.checkpoints), *(one.path for one in run.previews)]
+    files += [checkpoint.optim for checkpoint in run.checkpoints if checkpoint.optim]
+    found = {}
+    for path in files:
+        with suppress(OSError):  # gone: nothing will be known of it
+            found[path] = _state(path.stat())
+    return found
+
+
+def _state(found: os.stat_result) -> State:
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def _place(one: Checkpoint | Unreadable) -> tuple[bool, int, str]:

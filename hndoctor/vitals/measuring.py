@@ -47,16 +47,20 @@ class Progress:
 
 
 def measure_run(
-    run: Run, progress: Callable[[Progress], None] | None = None, cache: bool = True, rough: bool = False
+    run: Run,
+    progress: Callable[[Progress], None] | None = None,
+    cache: bool = True,
+    rough: bool = False,
+    known: Known | None = None,
 ) -> Vitals:
-    """Measure a run.  With `cache`, files that its `vitals.json` knows and that have not changed are not read again.
-    `rough`: see `measuring`.
+    """Measure a run.  With `cache`, files that its `vitals.json` knows and that have not changed are not read again;
+    with `known`, those that are known from elsewhere.  `rough`: see `measuring`.
 
     What cannot be read is named in the vitals, never raised; VitalsError only where a run is nothing but a
     `vitals.json` that cannot be used.
     """
     vitals = Vitals(str(run.root), run.name)
-    for event in measuring(run, cache, rough):
+    for event in measuring(run, cache, rough, known=known):
         vitals = event.vitals
         if progress is not None:
             progress(event)
@@ -64,7 +68,11 @@ def measure_run(
 
 
 def measuring(
-    run: Run, cache: bool = True, rough: bool = False, mapped: Mapped | None = None
+    run: Run,
+    cache: bool = True,
+    rough: bool = False,
+    mapped: Mapped | None = None,
+    known: Known | None = None,
 ) -> Generator[Progress]:
     """The same as a generator: whoever drives it can stop it and keep the last event's vitals.
 
@@ -74,7 +82,7 @@ def measuring(
     if run.vitals is not None:
         yield Progress(1, 1, run.vitals.name, replace(load(run.vitals), run=str(run.vitals)))
         return
-    known = known_of(run) if cache else Known()
+    known = known or (known_of(run) if cache else Known())
     total = len(run.checkpoints) + len(run.previews)
     vitals = _logs(run)
     yield Progress(0, total, "logs and settings", vitals)

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import hndoctor
+from hndoctor.cli import healing
+from hndoctor.records import Diagnosis, State
+from hndoctor.vitals import Following
 from trainer.pocket import datasets
 
 SHORT = ("-o", "steps=4", "-o", "save_every=2", "-o", "image_every=0", "-o", "csv_every=1", "-o", "batch_size=2")
@@ -91,10 +95,21 @@ def test_trains_refuses_to_overwrite_resumes_and_is_scanned(call, config: Path, 
     assert told["verdict"] in ("healthy", "ailing")
 
 
-def test_heal_goes_back_from_a_ruinous_rate(call, config: Path, tmp_path: Path) -> None:
+def test_heal_goes_back_from_a_ruinous_rate(call, config: Path, tmp_path: Path, monkeypatch) -> None:
+    """And at every look it sees what a scan of the same folder says."""
+    looked, seen = healing.broken, []
+
+    def beside_a_scan(run: Path, following: Following) -> Diagnosis | None:
+        found, told = looked(run, following), hndoctor.scan(run)[0]
+        seen.append(found)
+        assert found == (told if told.course[-1].state is State.BROKEN else None)
+        return found
+
+    monkeypatch.setattr(healing, "broken", beside_a_scan)
     given = (*SHORT, "--out", tmp_path / "runs", "--learn-rate", "1e-3:4, 50:12", "--steps", "12", "--heal")
     assert call("train", config, *given).code == 0
     run = tmp_path / "runs" / "short"
+    assert [found is None for found in seen][:3] == [True, True, False]
     treatments = [json.loads(line) for line in (run / "healing.jsonl").read_text(encoding="utf-8").splitlines()]
     assert treatments
     assert treatments[0]["action"] in ("resume", "restart")
