@@ -22,7 +22,7 @@ from hndoctor.diagnose.course import judge_course
 from hndoctor.diagnose.noise import noise_of
 from hndoctor.records import ValidationPoint, Vitals
 
-DRAWS = 8  # of pictures, for each run
+DRAWS = 20  # of pictures, for each run
 EACH = 2  # of the oracle's pictures for one of the user's
 HEADS = ("breakage found", "overtraining: precision", "recall", "its onset's relative error (median)")
 

@@ -16,7 +16,7 @@ from hndoctor.records import Checkpoint, Vitals
 from hndoctor.rules.alignment import is_by_chance
 from hndoctor.rules.captioned import Followed, followed_along
 from hndoctor.rules.losses import CAP
-from hndoctor.rules.paired import drifts
+from hndoctor.rules.paired import Drift, drifts
 from hndoctor.rules.windows import WINDOW, lasting_nan, mean_of, rises
 
 STARTING, HEALTHY, OVERTRAINED, BREAKING, BROKEN = range(5)  # BREAKING: the first stop after breakage, where signs lag
@@ -28,6 +28,7 @@ class Seen:
     """What the channels say at one stop: one row for each channel that spoke."""
 
     rows: Mapping[str, Row]
+    drift: Drift | None = None  # of the held-out loss from its best so far, where it was measured here
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -66,7 +67,8 @@ def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]
             "validation": validation_row(stop, drift, spoilt or lost),
             "captions": captions,
         }
-        found.append(Seen({name: row for name, row in parts.items() if row is not None}))
+        measured = drift.get(stop.validation[-1].step) if stop.validation else None
+        found.append(Seen({name: row for name, row in parts.items() if row is not None}, measured))
         spoilt = spoilt or any(spoils(point, drift.get(point.step)) for point in stop.validation)
         gain = max((g for one in stop.checkpoints if (g := gain_of(one)) is not None), default=gain)
     return tuple(found)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import product, takewhile
 
 from hndoctor.diagnose import parameters as believed
 from hndoctor.diagnose.chain import Row, marginals
 from hndoctor.diagnose.channels import BREAKING, BROKEN, HEALTHY, OVERTRAINED, STARTING, Seen, is_finite, seen_along
 from hndoctor.diagnose.hazard import Prior, at_the_start, onsets_seen, prior_of, transition
 from hndoctor.diagnose.stations import Stop, stops_of
+from hndoctor.diagnose.validation import is_risen, is_unshared
 from hndoctor.records import Onset, State, Station, Vitals
 from hndoctor.rules.stretches import is_ageless
 
@@ -35,12 +36,19 @@ class Judged:
     @property
     def onset(self) -> Onset:
         """The first stations at which a bad state is the most probable one; of overtraining, which comes gradually, the
-        first at which held-out pictures make it sure, if they ever do."""
+        first at which it is likelier than not and held-out pictures show it, if they do."""
         first = dict.fromkeys(NAMED) | {s.state: s.step for s in reversed(self.stations)}
-        measured = (s for s in self.stations if s.state is State.OVERTRAINED and "validation" in s.channels)
-        sure = next((s.step for s in measured if s.p[State.OVERTRAINED.value] >= believed.SURE_OVERTRAINED), None)
-        return Onset(first[State.OVERTRAINED] if sure is None else sure, first[State.BROKEN])
+        shown = self._shown
+        return Onset(first[State.OVERTRAINED] if shown is None else shown, first[State.BROKEN])
 
+    @property
+    def _shown(self) -> int | None:
+        """From where on the held-out loss has risen, and not the training items' along, for good."""
+        told = zip(self.stations, self.seen, strict=True)
+        over = [(s.step, seen.drift) for s, seen in told if seen.drift and s.p.get(State.OVERTRAINED.value, 0.0) >= 0.5]
+        lasting = takewhile(lambda one: is_risen(one[1]), reversed(over))
+        shown = [step for step, drift in lasting if is_unshared(drift)]
+        return shown[-1] if shown else next((step for step, _ in over), None)
 
     @property
     def recovered(self) -> int | None:

@@ -47,16 +47,19 @@ class Prior:
         )
 
     def breaks_between(self, before: int, step: int, times: float = 1.0) -> float:
-        """P(breakage between two steps): it grows with the rate, beyond the dose."""
+        """P(breakage between two steps | none before): it grows with the rate, beyond the dose.
+
+        Runs differ in what they stand: one that a rate has not broken for long is hardly broken by more of it.  With
+        the hazards of runs spread exponentially around h, P(broken by then) is h / (1 + h).
+        """
         usual, rate = believed.BREAK_USUAL[self.base.kind], min(max(self.clock.rate(step), RATES[0]), RATES[1])
         power = math.log(believed.BREAK_RUINOUS[self.base.kind] / usual) / math.log(self.base.ruinous / self.base.usual)
-        hazard = usual * (rate / self.base.usual) ** power
-        end, begun = (times * hazard * self.clock.at(at) / rate for at in (max(before, step), before))  # of sqrt(batch)
-        if self.clock.told:
-            return -math.expm1(begun - end)
-        begun, end = (believed.BREAK_RATE_UNKNOWN * one for one in (begun, end))
-        most = believed.CEILING_RATE_UNKNOWN  # however long it goes on: time alone breaks no run
-        return _hazard(-most * math.expm1(-begun / most), -most * math.expm1(-end / most))
+        hazard = times * usual * (rate / self.base.usual) ** power / rate  # per dose
+        most = 1.0
+        if not self.clock.told:
+            hazard, most = hazard * believed.BREAK_RATE_UNKNOWN, believed.CEILING_RATE_UNKNOWN
+        begun, end = (hazard * self.clock.at(at) for at in (before, max(before, step)))
+        return _hazard(most * begun / (most + begun), most * end / (most + end))
 
     @property
     def words(self) -> str:

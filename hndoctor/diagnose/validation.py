@@ -99,17 +99,35 @@ def _gap_sign(point: ValidationPoint) -> float:
 def rise_sign(drift: Drift) -> float:
     """ln P(this rise | overtrained) / P(this rise | not).
 
-    Overtrained: the true rise is half-normal, its scale what was gained before or, as likely, as much as learning by
-    heart can cost; not: a small part of what was gained.  A rise beyond both scales weighs as much as one at their end.
+    Overtrained: the true rise is the least that counts and a half-normal more, its scale what was gained before or, as
+    likely, as much as learning by heart can cost; not: a small part of what was gained.  A rise beyond both scales
+    weighs as much as one at their end.
     """
+    least = _least(drift)
     low, high = believed.RISE_SCALE
     share = believed.RISE_SHARE * drift.gained
     scales = (max(min(high, max(low, drift.gained)), share), max(high, share))
     error = believed.ERROR_TIMES * drift.error
-    drift = replace(drift, rise=min(drift.rise, _FARTHEST * max(scales)), error=error)
-    over = max(_likelihood(drift, scale) for scale in scales)
+    drift = replace(drift, rise=min(drift.rise, least + _FARTHEST * max(scales)), error=error)
+    beyond = replace(drift, rise=drift.rise - least)
+    over = max(_likelihood(beyond, scale) for scale in scales)
     ratio = over / _likelihood(drift, believed.RISE_SOUND * drift.gained)
     return max(-believed.RISE_CAP, min(believed.RISE_CAP, math.log(ratio)))
+
+
+def _least(drift: Drift) -> float:
+    """The least rise that is called overtraining."""
+    return max(believed.OVER_LEAST, believed.OVER_SHARE * drift.gained)
+
+
+def is_risen(drift: Drift) -> bool:
+    """Whether the held-out loss lies above its best so far by as much as is called overtraining at all."""
+    return drift.rise > _least(drift)
+
+
+def is_unshared(drift: Drift) -> bool:
+    """Whether training items do not share the rise: learning by heart, no damage."""
+    return drift.shared < believed.OVER_ALONG
 
 
 _FARTHEST = 2.5  # scales, where the ratio is largest: beyond, the tails of both are alike and tell nothing apart

@@ -45,6 +45,8 @@ NOT_THE_RATE = (
 )
 LAG = "previews lag the weights: what looks good just before a collapse is already on its way (G29)"
 WORSE = "held-out pictures were better before it"
+AT_ITS_BEST = "all planned steps are done, and held-out pictures were at their best there"
+LIKELIER_BROKEN = "all planned steps are done, and what was saved after it is likelier to be broken"
 NO_GAIN = (
     "no checkpoint is surely better than the base model alone on held-out pictures, and this one is among those that "
     "are worse by the least"
@@ -185,7 +187,7 @@ def finished(case: Case) -> Prescription:
     chosen = best_so_far(case.candidates, case.vitals)
     if chosen is case.candidates[-1]:
         return use(case, chosen, "all planned steps are done and nothing is wrong", done=True)
-    why = "all planned steps are done, and held-out pictures were at their best there"
+    why = AT_ITS_BEST if any(point.held_out > 0 for point in case.vitals.validation) else LIKELIER_BROKEN
     return _calmed(case, chosen) or use(case, chosen, NO_GAIN if nothing_gained(case.candidates, case.vitals) else why)
 
 

@@ -11,7 +11,7 @@ from hndoctor.diagnose import parameters as believed
 from hndoctor.diagnose.chain import interpolate
 from hndoctor.diagnose.channels import BREAKING, BROKEN, HEALTHY, OVERTRAINED, STARTING
 from hndoctor.diagnose.stations import Stop
-from hndoctor.diagnose.validation import rise_sign, spoils, validation_row
+from hndoctor.diagnose.validation import is_risen, is_unshared, rise_sign, spoils, validation_row
 from hndoctor.records import ValidationPoint
 from hndoctor.rules.paired import Drift, against_base
 
@@ -173,16 +173,17 @@ def slow_likelihood(drift, scale):
         drifted(0.004, 0.01, 0.0),
         drifted(0.02, 0.01, 0.0),
         drifted(0.02, 0.01, 0.02),
-        drifted(0.01, 0.01, 0.3),
+        drifted(0.01, 0.015, 0.3),
         drifted(0.05, 0.03, 0.5),
-        drifted(0.0, 0.005, 0.1),
+        drifted(0.0, 0.008, 0.1),
     ],
 )
 def test_the_weight_of_a_rise_is_the_ratio_of_two_integrals(drift):
     low, high = believed.RISE_SCALE
     share = believed.RISE_SHARE * drift.gained
     scales = (max(min(high, max(low, drift.gained)), share), max(high, share))
-    wanted = max(slow_likelihood(drift, scale) for scale in scales)
+    least = max(believed.OVER_LEAST, believed.OVER_SHARE * drift.gained)
+    wanted = max(slow_likelihood(replace(drift, rise=drift.rise - least), scale) for scale in scales)
     wanted = math.log(wanted / slow_likelihood(drift, believed.RISE_SOUND * drift.gained))
     assert abs(wanted) < believed.RISE_CAP
     assert rise_sign(drift) == pytest.approx(wanted, abs=0.03)
@@ -192,6 +193,17 @@ def test_the_weight_of_a_rise_is_bounded_on_both_sides_and_no_outlier_is_too_far
     assert rise_sign(drifted(0.2, 0.001, 0.0)) == believed.RISE_CAP
     assert rise_sign(drifted(0.0, 1e-9, 1e-9)) == -believed.RISE_CAP
     assert abs(rise_sign(drifted(1e12, 1e-12, 0.1))) <= believed.RISE_CAP
+
+
+@pytest.mark.parametrize(("gained", "least"), [(0.0, believed.OVER_LEAST), (0.4, 0.4 * believed.OVER_SHARE)])
+def test_a_rise_counts_from_a_share_of_the_benefit_on_and_from_the_least_that_matters(gained, least):
+    assert is_risen(drifted(least + EPS, gained=gained))
+    assert not is_risen(drifted(least - EPS, gained=gained))
+
+
+def test_a_rise_is_learning_by_heart_where_training_pictures_share_less_than_half_of_it():
+    assert is_unshared(drifted(0.1, shared=believed.OVER_ALONG - EPS))
+    assert not is_unshared(drifted(0.1, shared=believed.OVER_ALONG))
 
 
 # --- a benefit that is lost -------------------------------------------------------------------------------------------

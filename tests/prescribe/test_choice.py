@@ -9,6 +9,7 @@ from hndoctor.prescribe.choice import (
     ADAM_MEMORY,
     GAINED,
     GRADUAL_MARGIN,
+    HARDLY_BROKEN,
     LEAST_OF_BEST,
     RAISED,
     SHORT_RUN,
@@ -245,6 +246,12 @@ def test_the_last_one_is_the_best_so_far_unless_one_before_is_better_by_more_tha
     assert best_so_far(some(5000, 6000, 7000), curve({5000: 0.07, 6000: 0.08})).step == 7000, (
         "the last was not measured"
     )
+
+
+def test_without_held_out_pictures_the_last_that_is_hardly_likelier_to_be_broken_is_the_best_so_far():
+    for more, best in ((HARDLY_BROKEN - EPS, 7000), (HARDLY_BROKEN + EPS, 6000)):
+        told = (*some(5000, sound=0.78), *some(6000), *some(7000, sound=0.9 - more))
+        assert best_so_far(told, SILENT).step == best
 
 
 # --- how sure ---------------------------------------------------------------------------------------------------------
