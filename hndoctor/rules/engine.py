@@ -6,9 +6,12 @@ missing is *not examined*, never passed.  The docstring is the manual page: the 
 
 from __future__ import annotations
 
+import ast
+import inspect
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from hndoctor.records import Finding, Severity, Skipped
 
@@ -44,13 +47,22 @@ class Rule:
     @property
     def manual(self) -> str:
         """The whole docstring, dedented: what `hndoctor explain` prints."""
-        lines = (self.look.__doc__ or "").strip().splitlines()
+        lines = _docstring(self.look).strip().splitlines()
         return "\n".join(line.removeprefix("    ") for line in lines)
 
     @property
     def title(self) -> str:
         """The docstring's first line: the complaint."""
         return self.manual.splitlines()[0] if self.manual else ""
+
+
+def _docstring(look: Callable[..., Any]) -> str:
+    """A function's, from its source where Python has dropped it (-OO)."""
+    if look.__doc__ is None:
+        with suppress(OSError):  # no source either
+            (function,) = ast.parse(inspect.getsource(look)).body
+            return ast.get_docstring(cast("ast.FunctionDef", function), clean=False) or ""
+    return look.__doc__ or ""
 
 
 def rule(code: str, severity: Severity, needs: str) -> Callable[[Callable[[Any], Iterator[Sign]]], Rule]:

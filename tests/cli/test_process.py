@@ -30,6 +30,14 @@ def test_the_version_is_told(call) -> None:
     assert (told.code, told.out.strip()) == (0, f"hndoctor {__version__}")
 
 
+def test_a_python_that_drops_docstrings_still_prints_manual_pages(call) -> None:
+    command = [sys.executable, "-OO", "-m", "hndoctor", "explain", "HN101"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    told = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert told.stdout == call("explain", "HN101").out
+    assert "There are weights that are not numbers." in told.stdout
+
+
 @pytest.mark.parametrize("words", [("rules",), ("gate", "RUN", "--format", "json"), ("gate", "RUN", "--jobs", "2")])
 def test_a_reader_that_goes_away_is_no_verdict(healthy: Path, words: tuple[str, ...]) -> None:
     with start(*(healthy if word == "RUN" else word for word in words)) as process:
