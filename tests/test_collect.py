@@ -2,11 +2,15 @@
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
 from hndoctor.cli.merging import of_run
 from hndoctor.collect import CollectError, beside, find_own, find_pictures, find_runs
+from hndoctor.diagnose import diagnose
+from hndoctor.records import Refusal, Severity, Verdict
+from hndoctor.vitals import measure_run as measure
 
 
 @pytest.fixture
@@ -212,6 +216,69 @@ def test_links_out_pipes_and_rings_are_not_followed(tree, tmp_path_factory):
     assert {"x-900.pt", "x-800.pt"} <= {skip.what for skip in run.skipped}
     with pytest.raises(CollectError, match="pipe"):
         find_runs(root / "x" / "hypernetworks" / "x-800.pt")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_links_out_are_named_where_nothing_else_is_there(tree, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside")
+    root = tree("x/hypernetworks/notes.txt")
+    for step in (500, 1000):
+        (outside / f"x-{step}.pt").write_bytes(b"")
+        (root / "x" / "hypernetworks" / f"x-{step}.pt").symlink_to(outside / f"x-{step}.pt")
+    with pytest.raises(CollectError, match=r"not into x-500\.pt \(and 1 more\): a link that leads out of the folder"):
+        find_runs(root / "x")
+
+
+def shut(monkeypatch, closed):
+    """Nobody may list this folder (root may list all, so that permissions would show nothing)."""
+    listing = Path.iterdir
+
+    def iterdir(path):
+        if path == closed:
+            raise PermissionError(13, "Permission denied")
+        return listing(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+
+
+def test_a_folder_that_cannot_be_listed_is_a_run_of_which_nothing_is_known(tree, monkeypatch):
+    root = tree(*a_run("runs/a", "a", 500), *a_run("runs/b", "b", 500), "runs/lost+found/x")
+    shut(monkeypatch, root / "runs" / "a")
+    shut(monkeypatch, root / "runs" / "lost+found")
+    unknown, run = find_runs(root)
+    assert (unknown.name, unknown.checkpoints, steps(run.checkpoints)) == ("a", (), [500])
+    assert [skip.why for skip in unknown.skipped] == ["the folder cannot be read (Permission denied)"]
+    diagnosis = diagnose(measure(unknown))
+    assert diagnosis.verdict is Verdict.UNEXAMINED
+    assert "a: the folder cannot be read (Permission denied)" in diagnosis.summary
+    with pytest.raises(CollectError, match=r"runs.a: the folder cannot be read \(Permission denied\)\Z"):
+        find_runs(root / "runs" / "a")
+
+
+def test_a_run_whose_checkpoints_cannot_be_reached_is_not_healthy(tree, monkeypatch):
+    root = tree(*a_run("a", "a", 500, 1000))
+    rows = "".join(f"{step},0,0,0.1,1e-05\r\n" for step in range(500, 5000, 500))
+    (root / "a" / "hypernetwork_loss.csv").write_text("step,epoch,epoch_step,loss,learn_rate\r\n" + rows)
+    shut(monkeypatch, root / "a" / "hypernetworks")
+    diagnosis = diagnose(measure(find_runs(root)[0]))
+    assert diagnosis.verdict is Verdict.AILING
+    (found,) = (one for one in diagnosis.findings if one.severity is Severity.ERROR)
+    assert (found.code, found.subject) == ("HN002", "hypernetworks")
+    assert "cannot be read (Permission denied)" in found.message
+    shut(monkeypatch, root / "a" / "images")
+    why = {one.what: one.why for one in diagnose(measure(find_runs(root)[0])).not_examined}
+    assert "Permission denied" in why["previews"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_a_run_whose_checkpoints_lie_behind_a_link_says_so(tree, tmp_path_factory):
+    root = tree(*a_run("a", "a", 500, 1000))
+    (root / "a" / "hypernetworks").rename(tmp_path_factory.mktemp("outside") / "hypernetworks")
+    (root / "a" / "hypernetworks").symlink_to(tmp_path_factory.getbasetemp())
+    (run,) = find_runs(root)
+    (refused,) = measure(run).unreadable
+    assert (refused.path, refused.kind) == ("hypernetworks", Refusal.FOREIGN)
+    assert "a link that leads out of the folder; it was not followed: name where it leads" in refused.reason
 
 
 def test_embeddings_and_upscalers_beside_are_left_alone(tree):

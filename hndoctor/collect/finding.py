@@ -15,6 +15,7 @@ from hndoctor.collect.parts import (
     CHECKPOINTS,
     FEWEST_STEPS,
     LOOSE,
+    PARTS,
     PICTURES,
     VALIDATED,
     checkpoint_of,
@@ -30,7 +31,6 @@ _UNREAD = "heic heif jp2 jxl tga psd ppm pgm pbm pnm qoi exr hdr ico svg eps xcf
 OTHER_PICTURES = frozenset(f".{name}" for name in _UNREAD.split())  # known by their names, and not read
 LOSS_LOG, VALIDATION_LOG, RUN_FILE, VITALS = "hypernetwork_loss.csv", "validation.jsonl", "run.json", "vitals.json"
 EMBEDDING_LOG = "textual_inversion_loss.csv"
-PARTS = ("hypernetworks", "images")
 SET_ASIDE = "set-aside"  # where our trainer moves what a resumption left behind: no run of its own
 AVERAGES = "ema"  # its moving averages, one beside each checkpoint: neither
 MAX_DEPTH = 12  # folders below PATH; guess: nobody's training output is nested deeper
@@ -49,9 +49,10 @@ def find_runs(path: Path | str) -> tuple[Run, ...]:
     if not path.exists():
         raise CollectError(f"{path}: no such file or folder; give a run's folder, a folder of runs, or a .pt file")
     if path.is_dir():
-        runs = joined(map(_within_reason, _below(path, 0, path.resolve())))
+        folder = listed(path, path.resolve())
+        runs = () if folder.closed else joined(map(_within_reason, _below(path, 0, path.resolve())))
         if not runs:
-            raise CollectError(f"{path}: no runs in it; looked for hypernetworks/*.pt, *.pt, {LOSS_LOG} and {VITALS}")
+            raise CollectError(f"{path}: {_nothing_in(folder)}")
         return runs
     if not is_plain(path):
         raise CollectError(f"{path}: neither a file nor a folder (a pipe or a device); give a run's folder")
@@ -102,6 +103,17 @@ def _of_file(path: Path) -> Run:
     raise CollectError(f"{path}: not a checkpoint, a loss log or a {VITALS}; give a run's folder or a .pt file")
 
 
+def _nothing_in(folder: Folder) -> str:
+    """Why there is no run: what was looked for, and what was not looked into."""
+    if folder.closed:
+        return folder.skipped[0].why
+    parts = (listed(sub, folder.path.resolve()) for sub in folder.folders if sub.name in PARTS)
+    left = [one for part in (folder, *parts) for one in part.skipped]
+    told = f"no runs in it; looked for hypernetworks/*.pt, *.pt, {LOSS_LOG} and {VITALS}"
+    more = f" (and {len(left) - 1:,} more)" if len(left) > 1 else ""
+    return f"{told}, but not into {left[0].what}{more}: {left[0].why}" if left else told
+
+
 def _folder_name(path: Path) -> str:
     return own_name(path.name or path.resolve().name or "run")
 
@@ -111,6 +123,8 @@ def _folder_name(path: Path) -> str:
 
 def _below(path: Path, depth: int, top: Path) -> Iterator[Run]:
     folder = listed(path, top)
+    if folder.closed:  # nobody knows what is in there
+        yield Run(path, _folder_name(path), skipped=folder.skipped)
     if any(file.name == EMBEDDING_LOG for file in folder.files):
         return  # the web UI's other kind of training: textual inversion
     parts = [listed(sub, top) for sub in folder.folders if sub.name in PARTS]

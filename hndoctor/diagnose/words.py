@@ -12,6 +12,7 @@ from hndoctor.rules.course import broke_at_the_start
 from hndoctor.rules.spoken import spoken
 from hndoctor.rules.stretches import is_ageless, networks
 
+IMAGES = "images"  # the folder of a run's previews
 HELD_OUT = ("HN205", "HN206")  # rules of the held-out loss: over its best, over the bare base model's
 
 
@@ -140,6 +141,8 @@ def _unexamined(vitals: Vitals) -> str:
     other = next((checkpoint for checkpoint in vitals.checkpoints if checkpoint.partial), None)
     if other:
         return f"No hypernetwork to judge: {other.path} is {other.partial}."
+    if vitals.skipped:
+        return f"Nothing could be examined: {vitals.skipped[0].what}: {vitals.skipped[0].why}."
     return "Nothing could be examined: no checkpoint, preview or loss log of this run can be read."
 
 
@@ -155,7 +158,8 @@ def missing_evidence(vitals: Vitals) -> dict[str, str]:
         missing["optimizers"] = "no .optim file beside any checkpoint"
     shown = [preview for preview in vitals.previews if preview.unreadable is None]
     if not shown:
-        missing["previews"] = "no preview could be read" if vitals.previews else "no images in this run"
+        shut = next((one.why for one in vitals.skipped if one.what == IMAGES), "no images in this run")
+        missing["previews"] = "no preview could be read" if vitals.previews else shut
     if not vitals.losses:
         missing["losses"] = "no loss log in this run"
     if not vitals.validation:

@@ -36,10 +36,11 @@ def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
                 shutil.copymode(path, beside)
         beside.replace(path)
     except OSError as problem:
-        kept = "the file of before is untouched" if path.exists() else "nothing was written"
+        kept = "the file of before is untouched" if _kind(path) else "nothing was written"
         raise OSError(problem.errno, f"cannot write {path}: {problem.strerror or problem}; {kept}") from problem
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # in a folder that may not be entered there is none, and that cannot be told
+            beside.unlink(missing_ok=True)
 
 
 def _append(path: Path, parts: Iterable[bytes | memoryview]) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path, PurePath
 
 from hndoctor.records import Skipped
 
+_SYSTEMS = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})  # on every disk, and closed
 # "set-aside" gets what a resumed run of ours has left behind: no part of the run any more
-SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "set-aside", "site-packages", "tensorboard", "venv"})
+SKIPPED_FOLDERS = _SYSTEMS | {"__pycache__", "node_modules", "set-aside", "site-packages", "tensorboard", "venv"}
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Folder:
     files: tuple[Path, ...]
     folders: tuple[Path, ...]
     skipped: tuple[Skipped, ...]
+    closed: bool = False  # it could not be listed; `skipped` says why
 
     def ending(self, suffixes: Iterable[str]) -> tuple[Path, ...]:
         """The files with one of these suffixes, in either case."""
@@ -40,7 +42,7 @@ def listed(path: Path, top: Path) -> Folder:
     try:
         entries = sorted(path.iterdir(), key=lambda entry: natural(entry.name))
     except OSError as problem:
-        return Folder(path, (), (), (Skipped(path.name, f"the folder cannot be read ({problem.strerror})"),))
+        return Folder(path, (), (), (Skipped(path.name, f"the folder cannot be read ({problem.strerror})"),), True)
     for entry in entries:
         kind, why = _kind(entry, top)
         if kind == "file":

@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from hndoctor.collect.parts import VALIDATED
+from hndoctor.collect.parts import PARTS, VALIDATED
 from hndoctor.formats import losslog
 from hndoctor.formats import settings as settings_files
 from hndoctor.formats.folders import relative
 from hndoctor.records import (
     Checkpoint,
     LossPoint,
+    Refusal,
     Run,
     Settings,
     Skipped,
@@ -130,12 +131,22 @@ def _logs(run: Run) -> Vitals:
     return Vitals(
         run=called(run),
         name=run.name,
+        unreadable=tuple(_shut(skipped)),
         losses=tuple(losses[step] for step in sorted(losses)),
         validation=tuple(points[step] for step in sorted(points)),
         settings=settings_files.merge(parts),
         skipped=tuple(skipped),
         measured_by=__version__,
     )
+
+
+def _shut(skipped: Sequence[Skipped]) -> Iterator[Unreadable]:
+    """The folder of checkpoints that could not be entered: what is in it counts as a file that cannot be read."""
+    for one in skipped:
+        if one.what == PARTS[0]:
+            linked = one.why.startswith("a link")
+            reason = f"{one.why}: name where it leads" if linked else one.why
+            yield Unreadable(one.what, None, Refusal.FOREIGN if linked else Refusal.DAMAGED, reason)
 
 
 def _over(
