@@ -35,6 +35,13 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
 )
 """Optimizers of other libraries: class name -> module."""
 
+DECAYS = frozenset({"AdamW", "Adafactor", "Prodigy", "AdamWScheduleFree", "RAdamScheduleFree"})
+"""Optimizers whose weight decay takes a share of a weight that follows the rate, as AdamW's does.
+
+So do those with 8 bits, and those that can be told to (`DECOUPLED`).  The others add it to the gradient: that of a
+hypernetwork is so small that weights then only shrink (pocket model, NAdam at 1e-3, 0.01: to a fiftieth in 100 steps).
+"""
+DECOUPLED = "decoupled_weight_decay"  # torch's option of Adam, NAdam and RAdam
 UNFIT = frozenset({"Optimizer", "LBFGS", "SparseAdam", "Muon"})  # need closures, sparse gradients, matrices alone
 
 
@@ -42,6 +49,11 @@ def is_known(name: str) -> bool:
     """Whether there is one of that name, installed or not."""
     kind = getattr(torch.optim, name, None)
     return name in EXTRAS or (inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer) and name not in UNFIT)
+
+
+def decays(name: str) -> bool:
+    """Whether it has a weight decay of AdamW's kind.  Raises `TrainerError` if there is none of that name."""
+    return name in DECAYS or name.endswith("8bit") or DECOUPLED in inspect.signature(_kind(name)).parameters
 
 
 def require(name: str, args: Sequence[str] = ()) -> None:
@@ -54,13 +66,16 @@ def make(
 ) -> torch.optim.Optimizer:
     """The optimizer of that class name, in its fastest form.  `args` are further options, "betas=(0.9, 0.99)".
 
+    `weight_decay` is AdamW's kind; who has none gets none, unless `args` say so.
     Raises `TrainerError` if there is none of that name, its library is not installed, or an option does not fit.
     """
     kind = _kind(name)
     known = inspect.signature(kind).parameters
     options: dict[str, Any] = {"lr": rate, **_options(name, args, known)}
-    if "weight_decay" in known:
+    if decays(name):
         options.setdefault("weight_decay", weight_decay)
+    if DECOUPLED in known:
+        options.setdefault(DECOUPLED, True)
     try:
         with redirect_stdout(io.StringIO()):  # prodigyopt prints
             made = _fastest(kind, list(parameters), options, "fused" in known)

@@ -18,6 +18,7 @@ from trainer.data import split, template_lines
 from trainer.errors import TrainerError
 from trainer.events import Plan
 from trainer.network import Hypernetwork
+from trainer.optimizer_kinds import decays
 from trainer.pictures import PictureSet, Reading, read_folder
 from trainer.processes import expected, fewer_than_asked
 
@@ -136,6 +137,11 @@ def _warnings(config: Config, pictures: PictureSet) -> list[str]:
         for trap in find_traps(config.learn_rate, config.steps)
         if not (own_scale and trap.kind in ("ruinous", "needless"))
     ]
+    if config.weight_decay and not decays(config.optimizer):
+        told.append(
+            f"{config.optimizer} has no weight decay of AdamW's kind: weight_decay is not used "
+            '(optimizer_args = ["weight_decay=0.01"] adds it to the gradient, which it may outweigh)'
+        )
     if config.use_dropout and not any(dropouts(config)):
         told.append(
             f'use_dropout without dropout_structure drops nothing in a structure of "{config.layer_structure}"; '

@@ -157,6 +157,31 @@ def test_options_reach_the_optimizer() -> None:
     assert made.param_groups[0]["fused"]
 
 
+@pytest.mark.filterwarnings("ignore:Paged optimizers are not supported on CPU")
+@pytest.mark.parametrize("name", [*TORCHS, *OTHERS, *EIGHT_BIT])
+def test_weight_decay_does_not_outweigh_a_small_gradient(name: str) -> None:
+    """A hypernetwork's is some 1e-5; added to it, a hundredth of the weights takes them to nothing in 50 steps."""
+    sizes = {}
+    for decay in (0.0, 0.01):
+        matrix, bias = weights()
+        optimizer = kinds.make(name, [matrix, bias], 1e-2, decay)
+        for step in range(50):
+            generator = torch.Generator().manual_seed(step)
+            matrix.grad, bias.grad = (1e-5 * torch.randn(one.shape, generator=generator) for one in (matrix, bias))
+            kinds.set_rate(optimizer, 1e-2)
+            optimizer.step()
+        sizes[decay] = float(matrix.detach().norm())
+    assert sizes[0.01] == pytest.approx(sizes[0.0], rel=0.01)
+
+
+def test_weight_decay_that_is_asked_for_by_name_is_the_optimizers_own() -> None:
+    for name, args, decay in (("SGD", (), 0), ("SGD", ("weight_decay=0.1",), 0.1), ("NAdam", (), 0.01)):
+        assert kinds.make(name, weights(), 1e-3, 0.01, args).param_groups[0]["weight_decay"] == decay
+    assert kinds.make("NAdam", weights(), 1e-3, 0.01).param_groups[0]["decoupled_weight_decay"]
+    coupled = kinds.make("NAdam", weights(), 1e-3, 0.01, ("decoupled_weight_decay=False",))
+    assert not coupled.param_groups[0]["decoupled_weight_decay"]
+
+
 def test_a_state_of_other_shapes_or_another_step_does_not_fit(tmp_path: Path) -> None:
     parameters = weights()
     optimizer = kinds.make("AdamW", parameters, 1e-2, 0.01)
