@@ -12,11 +12,9 @@ from hndoctor.rules.dose import (
     GUIDE_RATE,
     Clock,
     effective_batch,
-    finds_its_rate,
-    has_adams_rates,
     last_step,
-    lasting_rate,
     rates_asked,
+    unit_of,
 )
 
 FLOOR = 5e-7  # rate on SD1; below it training is needless and has little effect (G24)
@@ -91,9 +89,8 @@ class Rates:
 def rates_of(vitals: Vitals) -> Rates:
     """Read from the run's settings and logs."""
     prior, last = prior_of(vitals), last_step(vitals)
-    asked, unit = rates_asked(vitals, prior.base.usual), None
-    if asked.told and (finds_its_rate(vitals) or not has_adams_rates(vitals)):
-        unit = lasting_rate(asked, last) / prior.base.usual
+    asked = rates_asked(vitals, prior.base.usual)
+    unit = unit_of(vitals, asked, prior.base.usual)
     planned = vitals.settings.steps or 0
     return Rates(prior, asked, unit, math.sqrt(effective_batch(vitals.settings)), max(planned, last))
 

@@ -87,7 +87,8 @@ def clock_of(vitals: Vitals, base: Base | None = None) -> Clock:
     if has_adams_rates(vitals):
         return _rates(vitals, usual, asked=not finds_its_rate(vitals))
     asked = rates_asked(vitals, usual)
-    unit = lasting_rate(asked, last_step(vitals)) / usual if asked.told else 1.0
+    unit = unit_of(vitals, asked, usual)
+    unit = 1.0 if unit is None else unit
     if unit <= 0:
         return _clock([(max(1, last_step(vitals)), usual)], 1.0, None)
     return Clock(asked.steps, tuple(d / unit for d in asked.doses), tuple(r / unit for r in asked.rates), None)
@@ -96,6 +97,15 @@ def clock_of(vitals: Vitals, base: Base | None = None) -> Clock:
 def rates_asked(vitals: Vitals, usual: float) -> Clock:
     """The rates as the optimizer was given them, whatever their scale; `usual` where no file tells them."""
     return _rates(vitals, usual, logged=not finds_its_rate(vitals))  # then the log tells what it made of them
+
+
+def unit_of(vitals: Vitals, asked: Clock, usual: float) -> float | None:
+    """How much of the rates that were `asked` for counts as one of Adam's: the one that lasted longest stands for the
+    `usual` rate.  None where they are Adam's, or no file tells them.
+    """
+    if not asked.told or (has_adams_rates(vitals) and not finds_its_rate(vitals)):
+        return None
+    return lasting_rate(asked, last_step(vitals)) / usual
 
 
 def lasting_rate(clock: Clock, end: int) -> float:
