@@ -18,7 +18,7 @@ PRIOR = -1.386
 GREY_PRIOR = -2.6  # the same of noise without colours of its own: one in fifteen (guess)
 DECEPTIVE = 0.1  # weight of a deceptive family: alone it may look like noise
 FOUND = 3.0  # weight of a family of noise decoded in Stable Diffusion's own latent space, the real thing
-SEVERITY_RANK = 0.5  # less leaves ladders that were left out below .97, more pulls the ends together
+SEVERITY_RANK = 1.0  # less leaves ladders below .97, more pulls the ends together: see README
 SEVERITY_RIDGE = 1e-2  # a tenth of it makes the worst ladders that were left out .1 worse
 #: weight of a family of pixel noise, of which nothing is doubtful: so heavy an end keeps from tipping what lies between
 PIXELS = 500.0
@@ -28,7 +28,7 @@ SPREAD = ("spectral_flatness", "spectral_entropy", "spectral_slope", "coarse_ene
 GREY = ("broad_gradient_kurtosis", "gradient_kurtosis", "calm_tile_rms", "spectral_flatness", "spectral_entropy",
         "local_grey_entropy", "long_lag_autocorrelation", "coherence", "colourfulness", "saturation", "repetition",
         "coarse_energy", "fine_gradient_kurtosis", "cell_energy", "high_frequency_ratio",
-        "spectral_slope", "tile_rms_variation")  # fmt: skip
+        "spectral_slope", "tile_rms_variation", "detail_skewness")  # fmt: skip
 #: families of noise in the shades of one colour
 TINTED = ("grey tinted", "grey faint", "grey wash", "grey dying", labels.TINT)
 #: what a tint itself moves is left out, and what tells one colour from many is taken in its place

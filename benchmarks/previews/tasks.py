@@ -21,8 +21,8 @@ from hndoctor.calibration.logistic import BENT
 #: approximate decodes do not show, and exact flatness dies in a JPEG.  So does a palette: of a drawing's ten colours a
 #: JPEG makes thousands, and the joint entropy of the whole frame is left out.
 MEASURES = (
-    "broad_gradient_kurtosis", "gradient_kurtosis", "fine_gradient_kurtosis", "calm_tile_rms", "calm_tile_chroma",
-    "tile_rms_variation", "tile_chroma_variation", "tile_colour_dimensions", "local_colour_entropy",
+    "broad_gradient_kurtosis", "gradient_kurtosis", "fine_gradient_kurtosis", "detail_skewness", "calm_tile_rms",
+    "calm_tile_chroma", "tile_rms_variation", "tile_chroma_variation", "tile_colour_dimensions", "local_colour_entropy",
     "local_grey_entropy", "lossless_size", "spectral_flatness", "spectral_entropy", "spectral_slope", "coarse_energy",
     "cell_energy", "high_frequency_ratio", "long_lag_autocorrelation", "coherence", "channel_correlation",
     "chroma_ratio", "broad_colour_alignment", "colour_alignment", "fine_colour_alignment", "colourfulness",

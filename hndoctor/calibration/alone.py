@@ -12,8 +12,8 @@ from hndoctor.calibration.table import TABLE
 Scores = Mapping[str, float]
 TILE = TABLE["tile"]  # for metrics.tiles, which evaluates them for all tiles at once
 AMONG = TABLE["tile among others"]
-#: share of the tiles from which noise is worth a word where the whole is none, a picture half drowned.  Of 549 sound
-#: pictures that nothing was fitted on one has so many, of those that noise covers by half or more two in three
+#: share of the tiles from which noise is worth a word where the whole is none, a picture half drowned.  Of 548 sound
+#: pictures that nothing was fitted on five have so many, of those that noise covers by half or more two in three
 PARTLY = 0.4
 WHOLE = 4.0  # log odds of the whole picture, at most, that count for its tiles: 98 of 100 is as sure as they need
 

@@ -12,6 +12,7 @@ FORMS: dict[str, Form] = {
     "gradient_kurtosis": _KURTOSIS,
     "fine_gradient_kurtosis": _KURTOSIS,
     "edge_kurtosis": _KURTOSIS,
+    "detail_skewness": Form(0.0, 9.0, 0.05),
     "calm_tile_rms": Form(0.0, 0.6, 0.01),
     "calm_tile_chroma": Form(0.0, 0.6, 0.01),
     "tile_rms_variation": Form(0.0, 3.0, 0.05),

@@ -8,6 +8,7 @@ SAYINGS: dict[str, str] = {
     "broad_gradient_kurtosis": "its composition is Gaussian, as noise is (kurtosis of large blocks",
     "gradient_kurtosis": "its differences are Gaussian, as noise is (kurtosis",
     "fine_gradient_kurtosis": "its finest differences are Gaussian, as noise is (kurtosis",
+    "detail_skewness": "its details are as often lighter as darker than what is around them (skewness",
     "calm_tile_rms": "there is no calm corner (contrast of the calmest tiles",
     "calm_tile_chroma": "no corner is free of coloured spots (colour contrast of the calmest tiles",
     "tile_rms_variation": "it is equally busy everywhere (variation over tiles",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hndoctor.metrics.grids import opponent
 from hndoctor.metrics.pixels import Pixels, measure
 
 HUES = 36  # bins around the circle
@@ -95,6 +94,5 @@ def chroma_ratio(pixels: Pixels) -> float:
 
     0 (grey) to 100 (clipped there).  Photographs .01 / .2 / 1.1; latent noise .4 to 4.7.
     """
-    high = opponent(pixels.detail)  # taking opponents and taking detail commute: both are linear
-    luma, red_green, yellow_blue = (high**2).mean(axis=(1, 2), dtype=np.float64)
+    luma, red_green, yellow_blue = (pixels.detail_opponent**2).mean(axis=(1, 2), dtype=np.float64)
     return float(min(100.0, (red_green + yellow_blue) / max(luma, STILL)))

@@ -47,10 +47,16 @@ def _sum(parts: Sequence[NDArray[Any]], kind: Any) -> NDArray[Any]:
     return total
 
 
+def luma_of(planes: Floats) -> Floats:
+    """Luma, float32 (h, w), of red, green and blue."""
+    r, g, b = planes
+    return np.asarray(LUMA[0] * r + LUMA[1] * g + LUMA[2] * b)
+
+
 def opponent(planes: Floats) -> Floats:
     """Luma, R−G and (R+G)/2−B, float32 (3, h, w), of red, green and blue."""
     r, g, b = planes
-    return np.stack((LUMA[0] * r + LUMA[1] * g + LUMA[2] * b, r - g, np.float32(0.5) * (r + g) - b))
+    return np.stack((luma_of(planes), r - g, np.float32(0.5) * (r + g) - b))
 
 
 def tile_side(shape: tuple[int, ...]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,7 @@ from hndoctor.metrics.pixels import Pixels, measure
 
 MOST = 200.0  # kurtosis: what a flat picture gets, and where the measure is clipped
 STILL = 1e-7  # variance of values 0..1 below which there is nothing but rounding
+ROUNDING = (2 / 255) ** 2  # variance of detail that is rounding, a JPEG's too: what has less is not skewed by it
 
 
 @measure
@@ -126,6 +129,20 @@ def tile_rms_variation(pixels: Pixels) -> float:
 def tile_rms(pixels: Pixels) -> NDArray[np.float64]:
     """RMS contrast of every tile, (rows × columns,)."""
     return np.asarray(np.sqrt(pixels.tile_variances.reshape(-1, 3).sum(axis=1)))
+
+
+@measure
+def detail_skewness(pixels: Pixels) -> float:
+    """How lopsided the luma of the fine grid's detail is: |E x³| / max(E x², (2/255)²)^1.5, x less its mean.
+
+    0 (as far above its surroundings as below, as Gaussian noise is) to about 20; lights in the dark, seams between
+    stones and lines on paper go one way.  Photographs .04 / .42 / 1.6; decoded latent noise .02 / .14 / .55.
+    """
+    detail = pixels.detail_opponent[0].ravel()
+    detail = detail - detail.mean()
+    square = detail * detail
+    third, variance = (float(power.mean(dtype=np.float64)) for power in (square * detail, square))
+    return abs(third) / math.sqrt(max(variance, ROUNDING)) ** 3
 
 
 @measure

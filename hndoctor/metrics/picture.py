@@ -108,7 +108,7 @@ def shrunk_to(image: Image.Image, side: int) -> Image.Image:
 
 def fingerprint(pixels: Pixels) -> tuple[float, ...]:
     """A colour thumbnail of 8 × 8 box averages, row by row, R G B each, 192 floats 0..1 to four decimals."""
-    fine = (pixels.fine * 255 + 0.5).astype(np.uint8)
+    fine = (pixels.boxes * 255 + 0.5).astype(np.uint8)
     small = Image.fromarray(np.ascontiguousarray(fine.transpose(1, 2, 0)))
     values = np.asarray(small.resize((FINGERPRINT, FINGERPRINT), Image.Resampling.BOX))
     return tuple(round(v / 255, 4) for v in values.ravel().tolist())

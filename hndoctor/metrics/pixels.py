@@ -8,7 +8,8 @@ above that scale: finer estimators call it cleaner than a photograph.  Two grids
 * ``coarse``: half of ``fine`` again; for 512 px this is the latent grid itself, 64 values.
 
 A photograph has the same statistics whatever its size in pixels, so this also makes the measures of a picture and of
-its half-size copy the same by construction.
+its half-size copy the same by construction.  A JPEG keeps every second value of its colours and few of their fine
+waves; so on both grids colours are averaged as widely as that, luma is not, and the copy measures as the picture does.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hndoctor.metrics.grids import Bytes, Floats, averaged, blocks, opponent, tile_side, tiled
+from hndoctor.metrics.grids import Bytes, Floats, averaged, blocks, luma_of, opponent, tile_side, tiled
 from hndoctor.metrics.waves import power_of, smoothed
 
 CELL = 8  # pixels per latent pixel: the factor of every Stable Diffusion VAE
 FINE_SIDE = 128  # values along the shorter side of the fine grid, at most (science: "~128 px for a 512 px picture")
+COLOURS = 1.0  # fine values: sigma of the average of colours; a JPEG's 4:2:0 at 256 px leaves no finer ones either
 DETAIL = 4.0  # fine values: sigma of what is taken off to leave detail (ours; 2 and 8 separate noise no better)
 LUMA_256 = np.array((77, 150, 29), np.uint16)  # Rec. 601 in 256ths
 
@@ -90,10 +92,16 @@ class Pixels:
         return averaged(self.planes, max(1, self.block // 2))
 
     @cached_property
-    def fine(self) -> Floats:
+    def boxes(self) -> Floats:
         """Box averages over ``block`` pixels, 0..1, (3, h, w)."""
         even = self.block >= 2 and self.block % 2 == 0
         return blocks(self.sharp, 2) if even else averaged(self.planes, self.block)
+
+    @cached_property
+    def fine(self) -> Floats:
+        """The boxes, their colours averaged once more (σ = `COLOURS`) and their luma as it is, 0..1, (3, h, w)."""
+        soft = smoothed(self.boxes, COLOURS)
+        return np.asarray(np.clip(soft + luma_of(self.boxes - soft), 0, 1))
 
     @cached_property
     def coarse(self) -> Floats:
@@ -109,6 +117,11 @@ class Pixels:
     def detail(self) -> Floats:
         """The fine grid less its Gaussian average of σ = 4 values, (3, h, w)."""
         return np.asarray(self.fine - smoothed(self.fine, DETAIL))
+
+    @cached_property
+    def detail_opponent(self) -> Floats:
+        """Luma, red minus green, yellow minus blue of the detail, (3, h, w): taking either first is the same."""
+        return opponent(self.detail)
 
     @cached_property
     def sharp_opponent(self) -> Floats:

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hndoctor.metrics.grids import Floats, opponent
+from hndoctor.metrics.grids import Floats
 from hndoctor.metrics.pixels import Pixels, measure
 from hndoctor.metrics.waves import smoothed
 
@@ -45,7 +45,7 @@ def repetition(pixels: Pixels) -> float:
     −1 to 1; 0 for a flat picture, 1 for exact tiling.  Photographs: 95th percentile .58, 99th .81.  Each lag is
     normalised by the energy of the two overlapping parts, which must be a quarter of the frame at least.
     """
-    high = opponent(pixels.detail)[0]
+    high = pixels.detail_opponent[0]
     if min(high.shape) < 2 * NEAREST:
         return 0.0
     return _largest_repeat(high) if high.var() > ROUNDING else 0.0

@@ -26,6 +26,13 @@ def boxes(picture, block):
     return averaged(picture.transpose(2, 0, 1), block).transpose(1, 2, 0)
 
 
+def plain(picture):
+    """Pixels whose colours are not averaged first: for the formulas alone."""
+    pixels = Pixels.of(picture)
+    vars(pixels)["fine"] = pixels.boxes
+    return pixels
+
+
 @pytest.mark.parametrize("name", odd_pictures())
 def test_measures_are_finite_on_odd_pictures(name):
     pixels = Pixels.of(odd_pictures()[name])
@@ -52,6 +59,15 @@ def test_half_the_size_is_the_same_picture():
 def test_box_averages_are_means_of_blocks():
     slow = np.array([[RANDOM[y : y + 5, x : x + 5].mean((0, 1)) for x in range(0, 60, 5)] for y in range(0, 60, 5)])
     assert boxes(RANDOM, 5) == pytest.approx(slow / 255, abs=1e-6)
+
+
+def test_colours_are_averaged_and_luma_is_not():
+    muted = (drawing(1, 200) // 2 + 64).astype(np.uint8)  # no colour is clipped
+    luma, *colours = Pixels.of(muted).fine_opponent
+    luma_before, *before = plain(muted).fine_opponent
+    assert luma == pytest.approx(luma_before, abs=1e-5)
+    for now, then in zip(colours, before, strict=True):
+        assert now == pytest.approx(gaussian_filter(then, 1, truncate=2.5), abs=1e-5)
 
 
 @pytest.mark.parametrize(("side", "block"), [(128, 1), (256, 2), (512, 4), (1024, 4), (64, 1), (1, 1)])
@@ -92,7 +108,7 @@ def test_grey_entropy_of_uniform_rgb_noise_is_the_published_one():
 def test_joint_entropy_counts_colours():
     codes = Counter(tuple(int(v) * 32 // 255 if v < 255 else 31 for v in p) for p in RANDOM.reshape(-1, 3))
     slow = -sum(n / 4096 * math.log2(n / 4096) for n in codes.values())
-    assert entropy.joint_entropy(RANDOM) == pytest.approx(slow, abs=1e-6)
+    assert entropy.joint_entropy(plain(RANDOM)) == pytest.approx(slow, abs=1e-6)
 
 
 def test_local_colour_entropy_is_a_percentile_over_tiles():
@@ -102,7 +118,7 @@ def test_local_colour_entropy_is_a_percentile_over_tiles():
             tuple(int(v / 255 * 8) if v < 255 else 7 for v in p) for p in RANDOM[y : y + 16, x : x + 16].reshape(-1, 3)
         )
         tiles.append(-sum(n / 256 * math.log2(n / 256) for n in codes.values()))
-    assert entropy.local_colour_entropy(RANDOM) == pytest.approx(np.percentile(tiles, 10), abs=1e-6)
+    assert entropy.local_colour_entropy(plain(RANDOM)) == pytest.approx(np.percentile(tiles, 10), abs=1e-6)
 
 
 def test_lossless_size_knows_repetition():
@@ -181,14 +197,14 @@ def test_tile_contrasts_are_those_of_a_loop():
         variances = (0.299 * r + 0.587 * g + 0.114 * b).var(), (r - g).var(), ((r + g) / 2 - b).var()
         rms.append(math.sqrt(sum(variances)))
         chroma.append(math.sqrt(sum(variances[1:])))
-    assert local.calm_tile_rms(RANDOM) == pytest.approx(np.percentile(rms, 10), rel=1e-4)
-    assert local.calm_tile_chroma(RANDOM) == pytest.approx(np.percentile(chroma, 10), rel=1e-4)
-    assert local.tile_rms_variation(RANDOM) == pytest.approx(np.std(rms) / np.mean(rms), rel=1e-3)
-    assert local.tile_chroma_variation(RANDOM) == pytest.approx(np.std(chroma) / np.mean(chroma), rel=1e-3)
+    assert local.calm_tile_rms(plain(RANDOM)) == pytest.approx(np.percentile(rms, 10), rel=1e-4)
+    assert local.calm_tile_chroma(plain(RANDOM)) == pytest.approx(np.percentile(chroma, 10), rel=1e-4)
+    assert local.tile_rms_variation(plain(RANDOM)) == pytest.approx(np.std(rms) / np.mean(rms), rel=1e-3)
+    assert local.tile_chroma_variation(plain(RANDOM)) == pytest.approx(np.std(chroma) / np.mean(chroma), rel=1e-3)
 
 
 def test_colour_dimensions_count_independent_channels():
-    assert local.tile_colour_dimensions(RANDOM) == pytest.approx(3, abs=0.1)
+    assert local.tile_colour_dimensions(plain(RANDOM)) == pytest.approx(3, abs=0.1)
     assert local.tile_colour_dimensions(RANDOM[:, :, 0]) == pytest.approx(1, abs=1e-3)
 
 
@@ -205,7 +221,7 @@ def test_colourfulness_is_hasler_and_suesstrunks():
     r, g, b = (RANDOM[:, :, i].astype(float) for i in range(3))
     rg, yb = r - g, (r + g) / 2 - b
     slow = math.hypot(rg.std(), yb.std()) + 0.3 * math.hypot(rg.mean(), yb.mean())
-    assert colour.colourfulness(RANDOM) == pytest.approx(slow, rel=1e-4)
+    assert colour.colourfulness(plain(RANDOM)) == pytest.approx(slow, rel=1e-4)
     assert colour.colourfulness(RANDOM[:, :, 0]) == pytest.approx(0, abs=1e-3)
 
 
@@ -223,14 +239,14 @@ def test_clipping_and_saturation_are_shares():
     picture[1] = (2, 128, 128)
     picture[2] = (3, 128, 240)
     assert colour.clipping(picture) == pytest.approx(0.2)
-    assert colour.saturated_clipping(picture) == pytest.approx(0.1)
+    assert colour.saturated_clipping(plain(picture)) == pytest.approx(0.1)
     assert colour.saturation(np.full((4, 4, 3), (255, 0, 51), np.uint8)) == pytest.approx(1.0)
 
 
 def test_channels_of_grey_go_together_and_of_noise_apart():
     assert colour.channel_correlation(RANDOM[:, :, 0]) == pytest.approx(1, abs=1e-3)
-    assert colour.channel_correlation(RANDOM) == pytest.approx(0, abs=0.05)
-    assert colour.chroma_ratio(RANDOM) > 5
+    assert colour.channel_correlation(plain(RANDOM)) == pytest.approx(0, abs=0.05)
+    assert colour.chroma_ratio(plain(RANDOM)) > 5
 
 
 def test_bands_of_all_hues_have_one_outline_and_noise_one_for_each_colour():
@@ -289,7 +305,7 @@ def test_tiling_repeats_and_noise_does_not():
 def test_flat_area_is_a_share():
     half = np.zeros((64, 64, 3), np.uint8)
     half[:, 32:] = RANDOM[:, 32:]
-    assert structure.flat_area(half) == pytest.approx(31 / 63, abs=0.01)
+    assert structure.flat_area(plain(half)) == pytest.approx(31 / 63, abs=0.01)
 
 
 # --- the halo of a fried picture

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.signal import convolve2d
+from scipy.stats import skew
 
 from hndoctor.calibration import WHOLE
 from hndoctor.metrics import Pixels, alignment, colour, entropy, local, noise, spectrum, structure, tiles
@@ -41,14 +42,19 @@ def boxes(picture, block):
 
 
 def grids(picture):
-    """The fine, coarse and broad grids, each from all pixels."""
+    """The fine, coarse and broad grids: boxes of pixels, their two colours blurred, and boxes of these."""
     block = max(1, min(4, round(min(picture.shape[:2]) / 128)))
-    return boxes(picture, block), boxes(picture, 2 * block), boxes(picture, 8 * block)
+    luma, *colours = opponent(boxes(picture, block))
+    mixed = np.stack([luma, *(gaussian_filter(c, 1, truncate=2.5) for c in colours)], axis=-1)
+    fine = np.clip(mixed @ np.linalg.inv(OPPONENT).T, 0, 1)
+    return fine, boxes(255 * fine, 2), boxes(255 * fine, 8)
+
+
+OPPONENT = np.array([(0.299, 0.587, 0.114), (1, -1, 0), (0.5, 0.5, -1)])
 
 
 def opponent(grid):
-    r, g, b = grid.transpose(2, 0, 1)
-    return np.stack([0.299 * r + 0.587 * g + 0.114 * b, r - g, (r + g) / 2 - b])
+    return (grid @ OPPONENT.T).transpose(2, 0, 1)
 
 
 def waves(grey):
@@ -170,10 +176,19 @@ def test_local_grey_entropy_is_a_mean_over_tiles(picture):
     luma = opponent(grids(picture)[0])[0]
     side, found = max(1, min(16, min(luma.shape) // 4)), []
     for y, x in product(range(luma.shape[0] // side), range(luma.shape[1] // side)):
-        tile = luma[y * side : (y + 1) * side, x * side : (x + 1) * side]
-        counts = Counter(min(31, int(v * 32 + 1e-7)) for v in tile.ravel())
-        found.append(-sum(n / tile.size * math.log2(n / tile.size) for n in counts.values()))
+        tile, counts = luma[y * side : (y + 1) * side, x * side : (x + 1) * side], Counter()
+        for v in tile.ravel():
+            level = math.floor(v * 32 - 0.5)
+            counts[level + 1] += v * 32 - 0.5 - level
+            counts[level] += level + 1.5 - v * 32
+        found.append(-sum(n / tile.size * math.log2(n / tile.size) for n in counts.values() if n > 0))
     assert entropy.local_grey_entropy(picture) == pytest.approx(np.mean(found), abs=2e-3)
+
+
+def test_skewness_is_the_textbooks(picture):
+    luma = opponent(grids(picture)[0])[0]
+    detail = luma - gaussian_filter(luma, 4, truncate=2.5)
+    assert local.detail_skewness(picture) == pytest.approx(abs(skew(detail.ravel())), abs=2e-3)
 
 
 def test_lossless_size_is_what_zlib_makes_of_it(picture):
