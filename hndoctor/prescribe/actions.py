@@ -32,6 +32,17 @@ class Case:
     rates: Rates
 
     @property
+    def measured(self) -> bool:
+        """Whether the loss of held-out pictures was."""
+        return any(point.held_out > 0 for point in self.vitals.validation)
+
+    @property
+    def last_step(self) -> Alternative:
+        """Why not the last one, where an earlier one is chosen though the network is not broken."""
+        past = self.measured or self.last.state is State.OVERTRAINED
+        return Alternative("use the last step", "it is past its best" if past else "it is likelier to be broken")
+
+    @property
     def because(self) -> tuple[str, ...]:
         """Codes of the findings that call for action, most severe first."""
         told = [f.code for f in self.diagnosis.findings if f.severity is not Severity.INFO]
@@ -55,7 +66,7 @@ def use(case: Case, chosen: Candidate, why: str, done: bool = False) -> Prescrip
         because=case.because,
         acceptable=acceptable(case.candidates, chosen, case.vitals),
         free_remedies=_remedies(case, chosen),
-        rejected=(again,) if done else (on, Alternative("use the last step", "it is past its best")),
+        rejected=(again,) if done else (on, case.last_step),
         how_hndoctor=(),
         how_webui=tuple(how.webui_use(chosen.file)),
     )
@@ -120,7 +131,7 @@ def _remedies(case: Case, chosen: Candidate) -> tuple[str, ...]:
         if len(near) > 1:
             files = (how.quoted(how.place(case.vitals, one.file.path)) for one in near)
             found.append(AVERAGE.format(files=" ".join(files)))
-    if case.last.state is not State.BROKEN and not any(point.held_out > 0 for point in case.vitals.validation):
+    if case.last.state is not State.BROKEN and not case.measured:
         command = how.validate_command(case.vitals)
         found += [VALIDATE.format(command=command)] if command else []
     return tuple(found)

@@ -173,7 +173,7 @@ def _calmed(case: Case, chosen: Candidate) -> Prescription | None:
     if not old or old <= FAST * rate or planned <= chosen.step:
         return None
     sentence = f"Go back to step {chosen.step:,} and train on at {how.rate_words(rate)}, to step {planned:,} at most."
-    return resume(case, chosen, rate, planned, sentence, (Alternative("use the last step", "it is past its best"),))
+    return resume(case, chosen, rate, planned, sentence, (case.last_step,))
 
 
 def _interval(case: Case) -> int:
@@ -187,7 +187,7 @@ def finished(case: Case) -> Prescription:
     chosen = best_so_far(case.candidates, case.vitals)
     if chosen is case.candidates[-1]:
         return use(case, chosen, "all planned steps are done and nothing is wrong", done=True)
-    why = AT_ITS_BEST if any(point.held_out > 0 for point in case.vitals.validation) else LIKELIER_BROKEN
+    why = AT_ITS_BEST if case.measured else LIKELIER_BROKEN
     return _calmed(case, chosen) or use(case, chosen, NO_GAIN if nothing_gained(case.candidates, case.vitals) else why)
 
 

@@ -352,6 +352,16 @@ def test_finished_uses_the_last_or_the_best_that_was_measured():
     best = told(a_run(settings=done, validation=validation(curve)))
     assert best.step == 4000
     assert [one.what for one in best.rejected] == ["train on at a lower rate", "use the last step"]
+    assert best.rejected[-1].why_not == "it is past its best"
+
+
+def test_finished_without_held_out_pictures_says_only_that_what_comes_later_is_likelier_to_be_broken():
+    unsure = SOUND | dict.fromkeys([step for step in STEPS if step > 4000], (0.0, 0.8, 0.0, 0.2))
+    advice = told(a_run(settings=replace(PLAN, steps=6000)), unsure)
+    assert advice.sentence.startswith("Stop and use step 4,000: all planned steps are done, and what was saved")
+    assert advice.rejected[-1].why_not == "it is likelier to be broken"
+    fast = replace(PLAN, steps=6000, learn_rate="5e-5")
+    assert told(a_run(settings=fast), unsure).rejected[-1].why_not == "it is likelier to be broken"
 
 
 def test_healthy_lowers_the_rate_where_the_band_begins():
