@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from hndoctor.calibration.logistic import Reason
 
 SAYINGS: dict[str, str] = {
@@ -34,10 +36,12 @@ SAYINGS: dict[str, str] = {
     "colourfulness": "it is unusually colourful (M3",
     "hue_entropy": "it has all hues (entropy",
     "saturation": "it is unusually saturated (chroma",
-    "colour": "its colours burn (ln of the ratio of colourfulness",
-    "clipped": "more of it is clipped (share",
-    "halo": "edges overshoot more (share of their height",
-    "contrast": "its contrast rose (ln of the ratio",
+}
+RISEN: dict[str, str] = {  # what frying moves: rises over the picture before, of a share or as ln of a ratio
+    "colour": "its colours burn",
+    "clipped": "{value:.0%} more of it is clipped",
+    "halo": "its edges overshoot by {value:.0%} of their height more",
+    "contrast": "its contrast is {ratio:.1f} times as strong",
 }
 
 #: The same where the measure went the other way: noise of large cells in a small picture has few fine waves.
@@ -52,6 +56,8 @@ FALLS = {"coarse_energy"}  # of `TURNED`: what `SAYINGS` says of it is said wher
 
 def told(reason: Reason) -> str:
     """One reason as prose: ``… (kurtosis 3.0, in pictures 11)``."""
+    if reason.measure in RISEN:
+        return RISEN[reason.measure].format(value=reason.value, ratio=math.exp(reason.value))
     words = SAYINGS.get(reason.measure, f"{reason.measure.replace('_', ' ')} (")
     if (reason.value < reason.typical) != (reason.measure in FALLS):
         words = TURNED.get(reason.measure, words)

@@ -14,6 +14,8 @@ from hndoctor.records import Vitals
 from hndoctor.rules.dose import Base, Clock, base_of, clock_of, has_adams_rates, optimizer_of
 from hndoctor.rules.windows import normal
 
+EIGHT_OF_TEN = 1.2816  # standard deviations on either side that hold so many of a normal distribution
+MOST_STEPS = 1e7  # beyond it nobody trains: guess
 RATES = 1e-12, 1e12  # between them powers of a rate stay numbers; no network is trained beyond
 
 
@@ -63,24 +65,34 @@ class Prior:
 
     @property
     def words(self) -> str:
-        """Whose band was used, for people."""
-        low, high = (self.median * math.exp(sign * 1.2816 * self.spread) for sign in (-1, 1))
-        band = f"overtraining expected between dose {low:.2g} and {high:.2g} (rate × sqrt(batch), summed over steps)"
+        """When overtraining is to be expected by this alone, and whose band was used, for people."""
+        low, high = (self.clock.step_at(self.median * math.exp(sign * EIGHT_OF_TEN * self.spread)) for sign in (-1, 1))
         source = {
-            "sd1": "the guide's band for Stable Diffusion 1 (9,000-25,000 steps at 5e-6)",
-            "sd2": "the guide's band for Stable Diffusion 1, widened for Stable Diffusion 2",
-            "pocket": f"the pocket model's own band (benchmarks/lab), {_times(self.base)} times the guide's",
-            "unknown": "a wide band: the base model is not known",
+            "sd1": "the guide's band for Stable Diffusion 1 (9,000 to 25,000 steps at 5e-6)",
+            "sd2": "the guide's band for Stable Diffusion 1 made wider for Stable Diffusion 2",
+            "pocket": "what this project measured on the pocket model",
+            "unknown": "a wide band as the base model is not known",
         }[self.base.kind]
         pictures = counted(self.pictures, "picture") if self.pictures else "an unknown number of pictures"
-        rate = f"rates from {self.clock.told}" if self.clock.told else "no file tells the rate, so dose says little"
+        rates = f"the rates from {self.clock.told}" if self.clock.told else "the usual rate"
+        return "; ".join((_between(low, high), f"reckoned from {source}, {pictures} and {rates}", *self._doubts))
+
+    @property
+    def _doubts(self) -> Iterator[str]:
         if self.stranger:
-            rate = f"the rates of {self.stranger} are on a scale of their own, so dose says little"
-        return f"{source}; {pictures}; {band}; {rate}"
+            yield f"the rates of {self.stranger} are on a scale of their own, so this is a rough guess"
+        elif not self.clock.told:
+            yield "no file tells the rate, so this is a rough guess"
 
 
-def _times(base: Base) -> str:
-    return f"{base.scale * believed.ONSET_TIMES[base.kind]:.0f}"
+def _between(low: float, high: float) -> str:
+    """Steps with two digits; beyond any training there are none."""
+    begun, end = (float(f"{step:.1e}") for step in (low, high))
+    if begun > MOST_STEPS:
+        return "hardly ever at these rates"
+    if end > MOST_STEPS:
+        return f"from step {begun:,.0f} on"
+    return f"between step {begun:,.0f} and {end:,.0f} in 8 of 10 runs like this one"
 
 
 def prior_of(vitals: Vitals) -> Prior:

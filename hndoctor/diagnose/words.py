@@ -6,13 +6,14 @@ import re
 from collections.abc import Sequence
 
 from hndoctor.diagnose.course import Judged
-from hndoctor.formats.counted import counted
+from hndoctor.formats.counted import chance, counted
 from hndoctor.records import Finding, Refusal, Severity, Skipped, State, Station, Unreadable, Verdict, Vitals
 from hndoctor.rules.course import broke_at_the_start
 from hndoctor.rules.spoken import spoken
 from hndoctor.rules.stretches import is_ageless, networks
 
 IMAGES = "images"  # the folder of a run's previews
+NOT_OF_THE_NETWORK = ("HN0", "HN4", "HN5", "HN308", "HN309", "HN310", "HN311", "HN312")
 HELD_OUT = ("HN205", "HN206")  # rules of the held-out loss: over its best, over the bare base model's
 
 
@@ -46,13 +47,13 @@ def summary_of(verdict: Verdict, judged: Judged, vitals: Vitals, findings: Seque
         return _broken(judged, vitals, findings)
     if last.state is State.OVERTRAINED:
         since = judged.onset.overtrained
-        return f"Overtrained since about step {since:,} (probability {_share(last)}): {_why_overtrained(findings)}."
+        return f"Overtrained since about step {since:,} ({_sure(last)}): {_why_overtrained(findings)}."
     calm = ", and nothing wrong" if verdict is Verdict.HEALTHY else ""
     state = f"Hardly trained yet{calm}" if last.state is State.STARTING else "Healthy"
     sure = last.p[State.STARTING.value] + last.p[State.HEALTHY.value]
     tail = _reservations(verdict, judged, vitals, findings)
     when = ", after an unknown number of steps" if is_ageless_at(vitals, last) else f" at step {last.step:,}"
-    return f"{state}{when} (probability {sure:.2f}){tail}{_past(judged)}."
+    return f"{state}{when} ({chance(sure)} sure){tail}{_past(judged)}."
 
 
 def _past(judged: Judged) -> str:
@@ -71,12 +72,12 @@ def _broken(judged: Judged, vitals: Vitals, findings: Sequence[Finding]) -> str:
     assert onset is not None
     assert last is not None
     if is_ageless_at(vitals, last):
-        return f"Broken (probability {_share(last)}), {_because(findings)}."
+        return f"Broken ({_sure(last)}), {_because(findings)}."
     if broke_at_the_start(vitals, judged.stations, onset):
-        return f"Dead from the start: broken at step {onset:,} (probability {_share(last)}), {_because(findings)}."
+        return f"Dead from the start: broken at step {onset:,} ({_sure(last)}), {_because(findings)}."
     good = last_good(judged.stations, onset)
     tail = f"; step {good.step:,} was the last that looked sound" if good else ""
-    return f"Broken since step {onset:,} (probability {_share(last)}), {_because(findings)}{tail}."
+    return f"Broken since step {onset:,} ({_sure(last)}), {_because(findings)}{tail}."
 
 
 def last_good(stations: Sequence[Station], before: int) -> Station | None:
@@ -85,8 +86,8 @@ def last_good(stations: Sequence[Station], before: int) -> Station | None:
     return next((s for s in reversed(stations) if s.step < before and s.state in good and s.checkpoint), None)
 
 
-def _share(station: Station) -> str:
-    return f"{station.p[station.state.value]:.2f}"
+def _sure(station: Station) -> str:
+    return f"{chance(station.p[station.state.value])} sure"
 
 
 def _why_overtrained(findings: Sequence[Finding]) -> str:
@@ -98,11 +99,11 @@ def _why_overtrained(findings: Sequence[Finding]) -> str:
 
 def _because(findings: Sequence[Finding], otherwise: str = "by all signs together") -> str:
     """The most severe findings of single channels; the course's own would only repeat the verdict, and what is wrong
-    with files or with the set-up does not break a network."""
+    with files, with the set-up or with how previews were made does not break a network."""
     told = [
         finding
         for finding in findings
-        if not finding.code.startswith(("HN0", "HN4", "HN5")) and finding.severity is not Severity.INFO
+        if not finding.code.startswith(NOT_OF_THE_NETWORK) and finding.severity is not Severity.INFO
     ]
     worst = sorted(told, key=lambda finding: (finding.severity is not Severity.ERROR, -finding.confidence))
     each = {finding.code: finding.message for finding in reversed(worst)}  # of each rule, its most severe
@@ -112,7 +113,7 @@ def _because(findings: Sequence[Finding], otherwise: str = "by all signs togethe
 
 _DETAIL = re.compile(
     r" (?:at step \d+(?:,\d{3})*|from step [^;]*? \(\d+ checkpoints\))|, the largest gain [\d.,e+]+"
-    r"| \((?:about )?[<>]?\d+ ?%, [^()]*\)(?:: .*)?$"  # how sure, and why
+    r"| \((?:about )?[<>]?\d+ ?%(?:, [^()]*)?\)(?:: .*)?$"  # how sure, and why
 )
 
 
@@ -130,9 +131,18 @@ def _reservations(verdict: Verdict, judged: Judged, vitals: Vitals, findings: Se
     files = f"{counted(count, 'file')} could not be read" if count else ""
     grave = [finding for finding in findings if finding.severity is Severity.ERROR]
     since = judged.recovered or 0
-    lasting = dict.fromkeys(in_words(one.message) for one in grave if one.step is None or one.step >= since)
-    reasons = [reason for reason in (files, *lasting) if reason]
+    seen = max((preview.step for preview in vitals.previews if preview.step and not preview.unreadable), default=0)
+    lasting = [one for one in grave if one.step is None or one.step >= since]
+    told = dict.fromkeys(in_words(one.message) for one in lasting if not _is_past(one, seen))
+    past = {one.code: one for one in lasting if _is_past(one, seen)}  # of each rule the latest
+    gone = (f"at step {one.step:,} {in_words(one.message)}" for one in past.values())
+    reasons = [reason for reason in (files, *told, *gone) if reason]
     return ", but " + "; ".join(reasons[:2]) if reasons else ""
+
+
+def _is_past(finding: Finding, seen: int) -> bool:
+    """Whether it speaks of a preview before the last ones, those of step `seen`: it is told with its step."""
+    return finding.code.startswith("HN3") and finding.step is not None and finding.step < seen
 
 
 def _unexamined(vitals: Vitals) -> str:

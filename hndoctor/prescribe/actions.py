@@ -32,15 +32,20 @@ class Case:
     rates: Rates
 
     @property
-    def measured(self) -> bool:
-        """Whether the loss of held-out pictures was."""
+    def held_out(self) -> bool:
+        """Whether anything was measured on held-out pictures."""
         return any(point.held_out > 0 for point in self.vitals.validation)
 
     @property
     def last_step(self) -> Alternative:
         """Why not the last one, where an earlier one is chosen though the network is not broken."""
-        past = self.measured or self.last.state is State.OVERTRAINED
+        past = self.held_out or self.last.state is State.OVERTRAINED
         return Alternative("use the last step", "it is past its best" if past else "it is likelier to be broken")
+
+    @property
+    def faulty(self) -> bool:
+        """Whether any finding is an error, be it of long ago."""
+        return any(finding.severity is Severity.ERROR for finding in self.diagnosis.findings)
 
     @property
     def because(self) -> tuple[str, ...]:
@@ -54,9 +59,7 @@ class Case:
 
 def use(case: Case, chosen: Candidate, why: str, done: bool = False) -> Prescription:
     sentence = f"Stop and use step {chosen.step:,}: {why}."
-    on = Alternative(
-        "train on at a lower rate", "it moves the onset of overtraining back, it does not give a better best"
-    )
+    on = Alternative("train on at a lower rate", "overtraining only comes later, and it gets no better than this")
     again = Alternative("train on", "it may bring more detail, and overtraining nearer (G19, G21)")
     return Prescription(
         action=Action.STOP,
@@ -131,7 +134,7 @@ def _remedies(case: Case, chosen: Candidate) -> tuple[str, ...]:
         if len(near) > 1:
             files = (how.quoted(how.place(case.vitals, one.file.path)) for one in near)
             found.append(AVERAGE.format(files=" ".join(files)))
-    if case.last.state is not State.BROKEN and not case.measured:
+    if case.last.state is not State.BROKEN and not case.held_out:
         command = how.validate_command(case.vitals)
         found += [VALIDATE.format(command=command)] if command else []
     return tuple(found)

@@ -34,7 +34,7 @@ from hndoctor.prescribe.rates import (
 )
 from hndoctor.records import Action, Alternative, Prescription, State
 
-LATER_BEST = "a lower rate from here only moves the onset back, it does not give a better best"
+LATER_BEST = "training on at a lower rate would only delay overtraining, and get no better than this"
 BY_DOSE = (
     "later ones are past the dose at which overtraining usually begins, and nothing else tells (compare their pictures "
     "with those of this one before you give them up)"
@@ -48,8 +48,8 @@ WORSE = "held-out pictures were better before it"
 AT_ITS_BEST = "all planned steps are done, and held-out pictures were at their best there"
 LIKELIER_BROKEN = "all planned steps are done, and what was saved after it is likelier to be broken"
 NO_GAIN = (
-    "no checkpoint is surely better than the base model alone on held-out pictures, and this one is among those that "
-    "are worse by the least"
+    "on held-out pictures no checkpoint is surely better than no network at all, and this one is among those that do "
+    "the least harm"
 )
 
 
@@ -172,7 +172,8 @@ def _calmed(case: Case, chosen: Candidate) -> Prescription | None:
     old, rate, planned = case.rates.known(chosen.step), case.rates.usual, case.vitals.settings.steps or 0
     if not old or old <= FAST * rate or planned <= chosen.step:
         return None
-    sentence = f"Go back to step {chosen.step:,} and train on at {how.rate_words(rate)}, to step {planned:,} at most."
+    back = f"{chosen.step:,}, which did best on held-out pictures," if case.held_out else f"{chosen.step:,}"
+    sentence = f"Go back to step {back} and train on at {how.rate_words(rate)}, to step {planned:,} at most."
     return resume(case, chosen, rate, planned, sentence, (case.last_step,))
 
 
@@ -186,8 +187,9 @@ def finished(case: Case) -> Prescription:
     """All planned steps are done and the network is sound: use it, or what held-out pictures say was better."""
     chosen = best_so_far(case.candidates, case.vitals)
     if chosen is case.candidates[-1]:
-        return use(case, chosen, "all planned steps are done and nothing is wrong", done=True)
-    why = AT_ITS_BEST if case.measured else LIKELIER_BROKEN
+        sound = "it is sound now" if case.faulty else "nothing is wrong"
+        return use(case, chosen, f"all planned steps are done and {sound}", done=True)
+    why = AT_ITS_BEST if case.held_out else LIKELIER_BROKEN
     return _calmed(case, chosen) or use(case, chosen, NO_GAIN if nothing_gained(case.candidates, case.vitals) else why)
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hndoctor.formats.counted import chance
 from hndoctor.records import Diagnosis, State, Station, Vitals
 from hndoctor.render.axis import Axis, axis_of
-from hndoctor.render.figures import percent, steps
+from hndoctor.render.figures import steps
 from hndoctor.render.templates import Words
-from hndoctor.rules.dose import Clock, base_of, clock_of
+from hndoctor.rules.dose import base_of, clock_of
 
 STACK = (State.BROKEN, State.OVERTRAINED, State.HEALTHY, State.STARTING)  # from the top down
 GUIDE_DOSE = (0.045, 0.125)  # sum of rate x sqrt(batch): 9,000 and 25,000 steps at 5e-6 (G21)
@@ -169,8 +168,7 @@ def _ghost(diagnosis: Diagnosis, vitals: Vitals, axis: Axis, t: Words) -> Band |
         return None
     x = axis.share(max(band[0], axis.first))
     width = round(axis.share(min(band[1], axis.last)) - x, 5)
-    title = t("course.ghost_title", prior=t.told(diagnosis.prior).text)
-    return Band(x, width, "ghost", t["course.ghost"], title) if width > 0 else None
+    return Band(x, width, "ghost", t["course.ghost"], t["course.ghost_title"]) if width > 0 else None
 
 
 def guide_band(vitals: Vitals) -> tuple[float, float] | None:
@@ -182,21 +180,12 @@ def guide_band(vitals: Vitals) -> tuple[float, float] | None:
     if base.kind != "sd1":
         return None
     clock = clock_of(vitals, base)
-    return step_at(clock, GUIDE_DOSE[0]), step_at(clock, GUIDE_DOSE[1])
-
-
-def step_at(clock: Clock, dose: float) -> float:
-    """The step at which a run's dose is reached, its last rate going on; infinite if it never is."""
-    index = bisect_left(clock.doses, dose)
-    if index == len(clock.doses):
-        return math.inf
-    begun, before = (clock.steps[index - 1], clock.doses[index - 1]) if index else (0, 0.0)
-    return begun + (dose - before) / (clock.doses[index] - before) * (clock.steps[index] - begun)
+    return clock.step_at(GUIDE_DOSE[0]), clock.step_at(GUIDE_DOSE[1])
 
 
 def _stop(station: Station, t: Words) -> Stop:
     shares = tuple(
-        (s.value, t[f"state.{s}"], percent(station.p[s.value]), round(100 * station.p[s.value], 2))
+        (s.value, t[f"state.{s}"], chance(station.p[s.value]), round(100 * station.p[s.value], 2))
         for s in reversed(STACK)
         if s.value in station.p
     )

@@ -10,6 +10,10 @@ import math
 import re
 from urllib.parse import quote
 
+from hndoctor.formats.counted import percent
+
+__all__ = ["clean", "link", "number", "percent", "plain", "portion", "rate", "size", "steps", "with_command"]
+
 # Controls, marks that turn the direction of writing, line and paragraph separators, lone surrogates.
 _ACTS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 _COMMAND = re.compile(r"(.+?): (hndoctor .+)", re.DOTALL)
@@ -69,17 +73,6 @@ def plain(value: float | None) -> str:
         return rate(value)
     places = max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:.{places}f}".rstrip("0").rstrip(".")
-
-
-def percent(share: float | None) -> str:
-    """``98%``; what is neither nothing nor certain never looks so: ``<1%``, ``>99%``."""
-    if share is None:
-        return "–"
-    if 0 < share <= 0.005:
-        return "<1%"
-    if 0.995 <= share < 1:
-        return ">99%"
-    return f"{share * 100:.0f}%"
 
 
 def portion(share: float | None) -> str:

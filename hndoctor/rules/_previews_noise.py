@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from hndoctor.calibration import is_small, log_odds, noise_reasons, probability
 from hndoctor.calibration.logistic import Probability
 from hndoctor.calibration.words import told
+from hndoctor.formats.counted import percent
 from hndoctor.records import Preview, Severity, Vitals
 from hndoctor.rules._previews_relative import (
     References,
@@ -82,7 +83,9 @@ def _noise_message(noisy: int, all_of_step: int, worst: _Seen) -> str:
     count = "the preview is" if all_of_step == 1 else f"{noisy} of {all_of_step} previews {are}"
     share, p = worst.preview.noise_share or 0.0, worst.noise
     covered = f", covering {share:.0%} of the frame" if share >= SHARE_WORTH_SAYING else ""
-    return f"{count} colourful noise{covered} ({p.value:.0%}, {p.low:.0%} to {p.high:.0%}){_because(worst.preview)}"
+    sure, low, high = map(percent, (p.value, p.low, p.high))
+    sure += f", {low} to {high}" if low != high else ""
+    return f"{count} colourful noise{covered} ({sure}){_because(worst.preview)}"
 
 
 def _because(preview: Preview) -> str:
@@ -131,6 +134,6 @@ def _growth(series: Sequence[Preview]) -> Sign | None:
         rise = odds[k] - sorted(odds[: k - 1])[(k - 1) // 2]
         moved = change(series[k], references_for(series[k], series))
         if p >= NEARLY and rise >= RISE and moved > 0 and odds[k] > odds[k - 1] > odds[k - 2]:
-            text = f"the probability of noise rose to {p:.0%} over the last previews"
+            text = f"the probability of noise rose to {percent(p)} over the last previews"
             return Sign(text, series[k].step, series[k].path, round(p, 4), NEARLY, 0.5 + p)
     return None

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from hndoctor.formats.counted import percent
 from hndoctor.records import Severity, ValidationPoint, Vitals
 from hndoctor.rules.engine import Sign, rule
 from hndoctor.rules.paired import FEWEST_ITEMS, comparable
@@ -69,7 +70,7 @@ def captions_are_lost(vitals: Vitals) -> Iterator[Sign]:
     lost = list(takewhile(lambda one: one.share < LOST and one.errors >= SURE, reversed(told)))
     if lost:
         now, first = lost[0], lost[-1]
-        message = f"{max(0.0, now.share):.0%} of the difference that captions made is left"
+        message = f"captions make {percent(max(0.0, now.share))} of the difference that they made at best"
         yield Sign(message, step=first.step, value=now.share, limit=LOST, confidence=normal(now.errors - SURE + 1))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from hndoctor.formats.counted import counted
+from hndoctor.formats.counted import counted, percent
 from hndoctor.records import Checkpoint, Onset, Severity, State, Station, Vitals
 from hndoctor.rules.dose import GUIDE_RATE, base_of, clock_of, last_step
 from hndoctor.rules.engine import Sign, rule
@@ -49,8 +49,8 @@ def overtrained(course: Course) -> Iterator[Sign]:
     """The network is overtrained.
 
     It has begun to learn the training pictures by heart; in time this kills the network (G21).  Previews may still look
-    clean.  Take the last checkpoint from before the onset; a lower rate from there moves the onset back, it does not
-    give a better best.
+    clean.  Take the last checkpoint from before the onset; training on at a lower
+    rate only delays this, and gets no better.
     """
     station = course.at(course.onset.overtrained)
     if station and course.sighted and _last_state(course) is State.OVERTRAINED:
@@ -134,7 +134,7 @@ def past_the_guides_band(course: Course) -> Iterator[Sign]:
     likely = course.prior_overtrained
     if likely > PRIOR_SURE and not course.sighted and course.onset.broken is None:
         step = course.onset.overtrained or last_step(course.vitals)
-        message = f"by its dose alone the network is overtrained with probability {likely:.2f}"
+        message = f"going by how much it was trained alone, it is overtrained ({percent(likely)} likely)"
         yield Sign(message, step=step, value=likely, limit=PRIOR_SURE, confidence=PRIOR_CONFIDENCE)
 
 

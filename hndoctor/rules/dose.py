@@ -8,7 +8,7 @@ used.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass
 from itertools import accumulate
@@ -56,6 +56,14 @@ class Clock:
         begun, dose = (self.steps[index - 1], self.doses[index - 1]) if index else (0, 0.0)
         span = self.steps[index] - begun
         return dose + (self.doses[index] - dose) * (max(0, step) - begun) / span if span else dose
+
+    def step_at(self, dose: float) -> float:
+        """The step at which a dose is reached, the last rate going on; infinite if it never is."""
+        index = bisect_left(self.doses, dose)
+        if index == len(self.doses):
+            return math.inf
+        begun, before = (self.steps[index - 1], self.doses[index - 1]) if index else (0, 0.0)
+        return begun + (dose - before) / (self.doses[index] - before) * (self.steps[index] - begun)
 
     def rate(self, step: int) -> float:
         """The rate of the stretch that `step` lies in."""

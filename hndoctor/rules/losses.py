@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 
-from hndoctor.formats.counted import counted
+from hndoctor.formats.counted import counted, higher
 from hndoctor.formats.schedule import Segment
 from hndoctor.records import Severity, Vitals
 from hndoctor.rules.captioned import RULES_CAPTIONS
@@ -141,7 +141,7 @@ def validation_got_worse(vitals: Vitals) -> Iterator[Sign]:
     worse = [drift for drift in drifts(vitals.validation) if _is_worse(drift)]
     if worse and _is_worse(drifts(vitals.validation)[-1]):
         now = drifts(vitals.validation)[-1]
-        message = f"held-out loss is {now.rise:.1%} above its best, that of step {now.best_step:,}"
+        message = f"held-out loss is {higher(now.rise)} its best, that of step {now.best_step:,}"
         first = next(drift for drift in worse if drift.best_step == now.best_step or drift.step == now.step)
         yield Sign(message, step=first.step, value=now.rise, limit=WORSE, confidence=normal(now.rise / now.error - 1.5))
 
@@ -160,7 +160,7 @@ def worse_than_no_network(vitals: Vitals) -> Iterator[Sign]:
     last = max(vitals.validation, key=lambda point: point.step, default=None)
     change = against_base(last) if last else None
     if last and change and change.rise > WORSE and change.rise > WORSE_Z * change.error:
-        message = f"held-out loss is {change.rise:.1%} above the bare base model's"
+        message = f"held-out loss is {higher(change.rise)} the bare base model's"
         sure = normal(change.rise / change.error - 1.5)
         yield Sign(message, step=last.step, value=change.rise, limit=0.0, confidence=sure)
 
@@ -175,7 +175,8 @@ def learns_by_heart(vitals: Vitals) -> Iterator[Sign]:
     last = max(vitals.validation, key=lambda point: point.step, default=None)
     wide = gap(last) if last else None
     if last and wide is not None and wide > MEMORISED:
-        message = f"training items improved {wide:.1%} more than held-out items"
+        compared = f"{higher(math.expm1(wide))} that of training pictures"
+        message = f"held-out loss is {compared}, each against the bare base model's"
         yield Sign(message, step=last.step, value=wide, limit=MEMORISED, confidence=0.7)
 
 

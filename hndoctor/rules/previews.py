@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from hndoctor.calibration import fried, repeated
 from hndoctor.calibration.words import told
+from hndoctor.formats.counted import percent
 from hndoctor.records import Checkpoint, Preview, Severity, Vitals
 from hndoctor.rules._previews_alike import previews_as_before_training, sameness
 from hndoctor.rules._previews_made import (
@@ -21,6 +22,7 @@ from hndoctor.rules._previews_text import NOISE, blank_kind
 from hndoctor.rules.engine import Rule, Sign, rule
 
 FRIED = 0.5  # probability from which a preview is called fried (calibrated: even odds)
+BURNT = 1.1  # times as colourful as before, from which it is worth saying
 REPEATS = 0.85  # autocorrelation away from 0; natural 99th percentile .81, exact tiling 1 (science §A.5)
 REPEATS_MORE = 0.25  # rise over the reference (science §A.5)
 REPEATS_ALONE = 0.95  # without a reference: text and screens repeat too (guess, untested)
@@ -83,7 +85,8 @@ def fried_preview(vitals: Vitals) -> Iterator[Sign]:
             before = max(_median_score(references, "colourfulness"), 1.0)
             ratio = preview.scores["colourfulness"] / before
             why = "; ".join(told(reason) for reason in reasons[:2])
-            text = f"{ratio:.1f} times as colourful as before training ({p.value:.0%}): {why}"
+            burnt = f", {ratio:.1f} times as colourful as before training" if ratio >= BURNT else ""
+            text = f"the preview is fried{burnt} ({percent(p.value)}): {why}"
             yield Sign(text, preview.step, preview.path, round(p.value, 4), FRIED, p.value)
 
 

@@ -73,9 +73,9 @@ def test_a_prior_alone_is_no_examination():
 
 def test_sound_runs():
     row = (0.2, 0.7, 0.06, 0.04)
-    assert told(ending(None, p=row))[1] == "Healthy at step 6,000 (probability 0.90)."
+    assert told(ending(None, p=row))[1] == "Healthy at step 6,000 (90% sure)."
     row = (0.7, 0.2, 0.06, 0.04)
-    assert told(ending(None, p=row))[1] == "Hardly trained yet, and nothing wrong at step 6,000 (probability 0.90)."
+    assert told(ending(None, p=row))[1] == "Hardly trained yet, and nothing wrong at step 6,000 (90% sure)."
 
 
 def test_reservations_are_the_files_and_the_errors_two_at_most():
@@ -83,30 +83,30 @@ def test_reservations_are_the_files_and_the_errors_two_at_most():
     errors = [a_finding("HN101", message="the first"), a_finding("HN104", message="the second at step 500")]
     errors += [a_finding("HN104", message="the second at step 1,000"), a_finding("HN114", message="the third")]
     hint = a_finding("HN103", message="a hint", severity=WARNING)
-    assert told(sound, hint, *errors)[1] == "Healthy at step 6,000 (probability 0.90), but the first; the second."
+    assert told(sound, hint, *errors)[1] == "Healthy at step 6,000 (90% sure), but the first; the second."
     one, two = (replace(RUN, unreadable=tuple(map(unreadable, steps))) for steps in ((6500,), (6500, 7000)))
     assert told(sound, *errors, vitals=one)[1].endswith(", but 1 file could not be read; the first.")
     assert told(sound, vitals=two)[1].endswith(", but 2 files could not be read.")
     young = ending(None, p=(0.7, 0.2, 0.06, 0.04))
-    assert told(young, *errors)[1] == "Hardly trained yet at step 6,000 (probability 0.90), but the first; the second."
+    assert told(young, *errors)[1] == "Hardly trained yet at step 6,000 (90% sure), but the first; the second."
 
 
 def test_overtrained_runs():
     states = ending(None, p=(0.1, 0.2, 0.66, 0.04)) | {5500: State.OVERTRAINED}
-    assert told(states)[1] == "Overtrained since about step 5,500 (probability 0.66): dose alone."
+    assert told(states)[1] == "Overtrained since about step 5,500 (66% sure): dose alone."
     rises = a_finding("HN205", message="held-out loss rises", severity=WARNING)
-    assert told(states, rises)[1] == "Overtrained since about step 5,500 (probability 0.66): held-out loss rises."
+    assert told(states, rises)[1] == "Overtrained since about step 5,500 (66% sure): held-out loss rises."
 
 
 def test_broken_runs():
     states = dict.fromkeys(STEPS, State.HEALTHY) | {5500: State.BROKEN, 6000: (0.0, 0.02, 0.0, 0.98)}
     assert told(states)[1] == (
-        "Broken since step 5,500 (probability 0.98), by all signs together; step 5,000 was the last that looked sound."
+        "Broken since step 5,500 (98% sure), by all signs together; step 5,000 was the last that looked sound."
     )
     worn = dict.fromkeys(STEPS, State.OVERTRAINED) | {6000: State.BROKEN}
-    assert told(worn)[1] == "Broken since step 6,000 (probability 0.94), by all signs together."
+    assert told(worn)[1] == "Broken since step 6,000 (94% sure), by all signs together."
     dead = dict.fromkeys(STEPS, State.BROKEN)
-    assert told(dead)[1] == "Dead from the start: broken at step 500 (probability 0.94), by all signs together."
+    assert told(dead)[1] == "Dead from the start: broken at step 500 (94% sure), by all signs together."
 
 
 def test_the_two_gravest_rules_are_the_reason_each_once():
@@ -123,10 +123,23 @@ def test_the_two_gravest_rules_are_the_reason_each_once():
         found("HN102", 0.95, "gain"),
         found("HN202", 0.8, "third"),
     ]
-    assert "0.94), gain; noise; step" in told(ending(State.BROKEN), *findings)[1]
-    assert "0.94), gain; noise; step" in told(ending(State.BROKEN), *reversed(findings))[1]
+    assert "94% sure), gain; noise; step" in told(ending(State.BROKEN), *findings)[1]
+    assert "94% sure), gain; noise; step" in told(ending(State.BROKEN), *reversed(findings))[1]
     warning = [found("HN103", 0.99, "a warning", WARNING), found("HN102", 0.5, "an error")]
     assert "an error; a warning" in told(ending(State.BROKEN), *warning)[1]
+
+
+def test_how_previews_were_made_is_no_reason():
+    made = a_finding("HN309", confidence=1.0, message="26 previews have a negative prompt", severity=WARNING)
+    assert "by all signs together" in told(ending(State.BROKEN), made)[1]
+
+
+def test_a_preview_that_later_ones_are_unlike_is_told_with_its_step():
+    """Of each rule the latest step; what the last previews show needs none."""
+    noise = [a_finding("HN301", step=step, message="the preview is noise") for step in (500, 1000)]
+    assert told(ending(State.HEALTHY), *noise)[1].endswith(", but at step 1,000 the preview is noise.")
+    last = a_finding("HN301", step=6000, message="the preview is noise")
+    assert told(ending(State.HEALTHY), last)[1].endswith(", but the preview is noise.")
 
 
 def test_the_last_good_one_has_a_file_and_lies_before():

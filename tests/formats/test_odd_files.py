@@ -267,7 +267,7 @@ def test_a_network_that_tells_no_step_is_given_none(tmp_path, name):
     """Neither "hardly trained yet" nor a step to train on to is known of it."""
     torch.save(SOUND[name], tmp_path / "anime.pt", **LEGACY)
     diagnosis = hndoctor.judge(hndoctor.measure(tmp_path / "anime.pt"))
-    assert diagnosis.summary.startswith("Healthy, after an unknown number of steps (probability 0.")
+    assert diagnosis.summary.startswith("Healthy, after an unknown number of steps (")
     assert "HN407" not in {finding.code for finding in diagnosis.findings}
     assert diagnosis.prescription.sentence.startswith("Use it as it is")
     assert diagnosis.prescription.how_hndoctor == ()
@@ -278,7 +278,7 @@ def test_a_network_that_tells_no_step_is_given_none(tmp_path, name):
 def test_an_exploded_network_that_tells_no_step_is_not_said_to_be_dead_from_the_start(tmp_path):
     torch.save({8: tuple({n: 99 * t for n, t in old_names(8, i).items()} for i in (0, 9))}, tmp_path / "a.pt")
     summary = hndoctor.judge(hndoctor.measure(tmp_path / "a.pt")).summary
-    assert summary.startswith("Broken (probability ")
+    assert summary.startswith("Broken (")
     assert "step" not in summary
 
 

@@ -284,7 +284,7 @@ def test_overtrained_where_nothing_was_gained_says_so():
     worse = a_run(settings=PLAN, validation=validation({step: 0.11 + 1e-6 * step for step in STEPS}))
     advice = told(worse, WORN, channels=("validation", "prior"))
     assert advice.action is Action.STOP
-    assert "no checkpoint is surely better than the base model alone on held-out pictures" in advice.sentence
+    assert "on held-out pictures no checkpoint is surely better than no network at all" in advice.sentence
 
 
 def test_broken_does_not_go_back_to_what_is_no_better_than_no_network():

@@ -17,7 +17,7 @@ from hndoctor.records import LossPoint, Preview, Settings, Vitals
 from hndoctor.render import digest_of, made, render_html, render_index
 from hndoctor.render.axis import Axis, Scale, axis_of, log_scale, nice, path
 from hndoctor.render.compare import MOST, compare
-from hndoctor.render.course import guide_band, step_at
+from hndoctor.render.course import guide_band
 from hndoctor.render.figures import link
 from hndoctor.render.heat import heat_of, runs_of
 from hndoctor.render.lanes import running_mean, thinned
@@ -254,7 +254,7 @@ def test_the_guides_band_is_sd1s_alone(runs: Runs) -> None:
 
 
 def test_a_rate_of_nothing_never_reaches_the_band() -> None:
-    assert step_at(Clock((100, 10**9), (0.0, 0.0), (0.0, 0.0), "the loss log"), 0.045) == math.inf
+    assert Clock((100, 10**9), (0.0, 0.0), (0.0, 0.0), "the loss log").step_at(0.045) == math.inf
 
 
 def test_axis_starts_at_zero_unless_the_course_is_far_away() -> None:

@@ -30,9 +30,9 @@ NOT_IN_REPORTS = ("atomic.py", "containers.py", "emit.py", "losslog.py", "settin
     ("english", "japanese"),
     [
         (
-            "Broken since step 9,000 (probability 0.98), 3 NaN of 1179648 in linear.0.weight of the key network of "
+            "Broken since step 9,000 (98% sure), 3 NaN of 1179648 in linear.0.weight of the key network of "
             "size 768; the preview is colourful noise; step 8,000 was the last that looked sound.",
-            "ステップ 9,000 から壊れています（確率 0.98）：サイズ 768 の key ネットワークの linear.0.weight に "
+            "ステップ 9,000 から壊れています（確率 98%）：サイズ 768 の key ネットワークの linear.0.weight に "
             "1179648 個中 NaN 3 個。プレビューがカラフルなノイズです。"
             "最後に健全に見えたのはステップ 8,000 です。",
         ),
