@@ -9,8 +9,8 @@ from hndoctor.records import Diagnosis
 from hndoctor.render.axis import Axis, Scale, Tick, axis_of, log_scale, nice, path
 from hndoctor.render.course import Band, bands_of
 from hndoctor.render.digest import Digest
-from hndoctor.render.figures import clean, number, percent, portion, rate
-from hndoctor.render.lanes import CAP, NOISE_LINE, Lane, Mark, against, series_of
+from hndoctor.render.figures import against, clean, number, percent, portion, rate
+from hndoctor.render.lanes import CAP, NOISE_LINE, Lane, Mark, series_of
 from hndoctor.render.templates import Words
 
 MOST = 12  # runs drawn; more lines than this cannot be told apart.  The most in need come first

@@ -10,9 +10,9 @@ import math
 import re
 from urllib.parse import quote
 
-from hndoctor.formats.counted import percent
+from hndoctor.formats.counted import FEW, MANIFOLD, percent
 
-__all__ = ["clean", "link", "number", "percent", "plain", "portion", "rate", "size", "steps", "with_command"]
+__all__ = ["against", "clean", "link", "number", "percent", "plain", "portion", "rate", "size", "steps", "with_command"]
 
 # Controls, marks that turn the direction of writing, line and paragraph separators, lone surrogates.
 _ACTS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
@@ -78,6 +78,15 @@ def plain(value: float | None) -> str:
 def portion(share: float | None) -> str:
     """A share that may be far below or above one, with three digits: ``0.052%``, ``340%``."""
     return "–" if share is None else f"{number(100 * share)}%"
+
+
+def against(share: float) -> str:
+    """``−2.4%``, ``+402%``, ``× 12``: how much better or worse than the base model."""
+    rise = share - 1
+    if rise >= MANIFOLD:
+        return f"× {share:,.0f}"
+    text = f"{100 * rise:+.{1 if abs(rise) < FEW else 0}f}".replace("-", "−").removesuffix(".0")
+    return "0%" if text in ("+0", "−0") else f"{text}%"
 
 
 def size(count: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hndoctor.records import LossPoint, ModuleVitals, Vitals
 from hndoctor.render.axis import Axis, Scale, Tick, dots, log_scale, nice, path, step_of
-from hndoctor.render.figures import number, percent, portion, rate
+from hndoctor.render.figures import against, number, percent, portion, rate
 from hndoctor.render.templates import Words
 
 CAP = 0.3  # loss; the guide's line (G30)
@@ -193,12 +193,6 @@ def _captions(vitals: Vitals, axis: Axis, t: Words) -> Iterator[Lane]:
 def _times(gaps: Sequence[float]) -> float:
     """The ratio that the mean logarithm stands for, as far as a scale can hold it."""
     return math.exp(max(-5.0, min(5.0, math.fsum(gaps) / len(gaps))))
-
-
-def against(share: float) -> str:
-    """``-2.4%``: how much better or worse than the base model."""
-    text = f"{100 * (share - 1):+.1f}".replace("-", "−").removesuffix(".0")
-    return "0%" if text in ("+0", "−0") else f"{text}%"
 
 
 def _rate(vitals: Vitals, axis: Axis, t: Words) -> Lane:

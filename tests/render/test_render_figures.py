@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from hndoctor.render.figures import percent, plain, rate, size
+from hndoctor.render.figures import against, percent, plain, rate, size
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,12 @@ def test_shares_that_are_neither_nothing_nor_certain_never_look_so(share, told):
 )
 def test_sizes(count, told):
     assert size(count) == told
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [(1, "0%"), (1.0004, "0%"), (0.976, "−2.4%"), (1.0731, "+7.3%"), (1.12, "+12%"), (5.016, "+402%"),
+     (9.99, "+899%"), (10, "× 10"), (11.87, "× 12"), (0.5, "−50%")],
+)  # fmt: skip
+def test_a_loss_against_another_is_told_in_per_cent_or_times(share: float, shown: str) -> None:
+    assert against(share) == shown
