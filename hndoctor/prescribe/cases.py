@@ -34,7 +34,7 @@ from hndoctor.prescribe.rates import (
 )
 from hndoctor.records import Action, Alternative, Prescription, State
 
-LATER_BEST = "training on at a lower rate would only delay overtraining, and get no better than this"
+LATER_BEST = "it is among the best on held-out pictures"
 BY_DOSE = (
     "later ones are past the dose at which overtraining usually begins, and nothing else tells (compare their pictures "
     "with those of this one before you give them up)"

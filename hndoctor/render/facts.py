@@ -16,6 +16,7 @@ from hndoctor.rules.spoken import spoken
 _FIELD = re.compile(r"([A-Z][A-Za-z >]{0,50}): ([^;]+)")
 LONG_SUMMARY = {"en": 110, "ja": 56}  # characters from which the verdict's sentence is set smaller
 SHOWN_OF_A_CODE = 3  # findings of one rule before the rest is folded
+SAME_CHANCE = 1e-4  # values are kept with four digits
 FINDINGS_OF_A_CODE = 60  # and this many in the fold
 Pairs = tuple[tuple[str, str], ...]
 
@@ -173,9 +174,15 @@ def _law(code: str, anchor: str, severity: Severity, found: Sequence[Finding], p
     )
 
 
+def _is_chance(value: float, sure: float) -> bool:
+    """Whether what was measured is only how sure it is, which is told already."""
+    return sure < 1 and abs(value - sure) < SAME_CHANCE
+
+
 def _sighting(finding: Finding, t: Words) -> Sighting:
     sure = "" if finding.confidence >= 1 else t("finding.sure", p=percent(finding.confidence))
-    both = finding.value is not None and finding.limit is not None
-    measured = t("finding.measured", value=number(finding.value), limit=number(finding.limit)) if both else ""
+    measured = ""
+    if finding.value is not None and finding.limit is not None and not _is_chance(finding.value, finding.confidence):
+        measured = t("finding.measured", value=number(finding.value), limit=number(finding.limit))
     step = "" if finding.step is None else t("finding.step", step=steps(finding.step))
     return Sighting(t.told(spoken(finding.message)), finding.step, step, clean(finding.subject or ""), sure, measured)

@@ -135,8 +135,8 @@ def validation_got_worse(vitals: Vitals) -> Iterator[Sign]:
     """The held-out loss is rising again.
 
     On pictures that were not trained on, with fixed noise, the network is worse than it was at its best: it has begun
-    to learn the training pictures by heart (G21).  A lower rate shifts the clock, it does not buy a better optimum:
-    take the checkpoint from the best step, or the earliest one that is no worse.
+    to learn the training pictures by heart (G21).  Training on at a lower rate only delays this, and gets no
+    better: take the checkpoint from the best step, or the earliest one that is no worse.
     """
     worse = [drift for drift in drifts(vitals.validation) if _is_worse(drift)]
     if worse and _is_worse(drifts(vitals.validation)[-1]):

@@ -13,11 +13,12 @@ from dataclasses import replace
 import pytest
 import render_examples as examples
 
-from hndoctor.records import LossPoint, Preview, Settings, Vitals
+from hndoctor.records import Finding, LossPoint, Preview, Settings, Severity, Vitals
 from hndoctor.render import digest_of, made, render_html, render_index
 from hndoctor.render.axis import Axis, Scale, axis_of, log_scale, nice, path
 from hndoctor.render.compare import MOST, compare
 from hndoctor.render.course import guide_band
+from hndoctor.render.facts import findings_of
 from hndoctor.render.figures import link
 from hndoctor.render.heat import heat_of, runs_of
 from hndoctor.render.lanes import running_mean, thinned
@@ -388,3 +389,11 @@ def test_a_preview_without_step_or_score_is_still_shown(runs: Runs) -> None:
     page = render_html(diagnosis, bare)
     assert "unreadable: truncated" in page
     assert "no step" in page
+
+
+@pytest.mark.parametrize(("value", "sure", "told"), [(0.98, 0.98, False), (1.0, 1.0, True), (8.5, 0.7, True)])
+def test_what_was_measured_is_told_unless_it_is_only_how_sure_it_is(value: float, sure: float, told: bool) -> None:
+    found = Finding("HN301", Severity.ERROR, sure, "the preview is noise", value=value, limit=0.5)
+    diagnosis = replace(examples.dying()[0], findings=(found,))
+    (law,) = findings_of(diagnosis, (), ENGLISH)
+    assert bool(law.first[0].measured) is told
