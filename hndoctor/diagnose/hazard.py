@@ -15,6 +15,7 @@ from hndoctor.rules.dose import Base, Clock, base_of, clock_of, has_adams_rates,
 from hndoctor.rules.windows import normal
 
 EIGHT_OF_TEN = 1.2816  # standard deviations on either side that hold so many of a normal distribution
+WIDE = 1.0  # spread from which the later end is 13 times the earlier one or more
 MOST_STEPS = 1e7  # beyond it nobody trains: guess
 RATES = 1e-12, 1e12  # between them powers of a rate stay numbers; no network is trained beyond
 
@@ -83,6 +84,8 @@ class Prior:
             yield f"the rates of {self.stranger} are on a scale of their own, so this is a rough guess"
         elif not self.clock.told:
             yield "no file tells the rate, so this is a rough guess"
+        elif self.spread >= WIDE:
+            yield "so wide a range says little"
 
 
 def _between(low: float, high: float) -> str:

@@ -247,6 +247,7 @@ def test_when_overtraining_is_to_be_expected_is_said_and_whose_band_says_so():
     assert "made wider for Stable Diffusion 2" in of(SD2).words
     assert "the base model is not known" in of((2048,)).words
     assert "on the pocket model" in of(POCKET).words
+    assert of(learn_rate="1e-3").words.endswith("; so wide a range says little")
     assert "the rates of SGD are on a scale of their own" in of(optimizer="SGD").words
 
 
