@@ -81,7 +81,7 @@ bench-train: $(VENV)/.test ## step time against the bare floor and the web UI's 
 	$(BIN)/python -m benchmarks.flops
 
 stress: export OMP_NUM_THREADS = 1
-stress: $(VENV)/.test ## kill -9 train, scan, watch, export, convert and merge 50 times each, and judge every kind of giant of 1 GB
+stress: $(VENV)/.test ## kill -9 train, scan, watch, export, convert and merge 50 times each, validate 12 times, and judge every kind of giant of 1 GB
 	$(BIN)/python -m benchmarks.kills --kills 50
 	HNDOCTOR_KILLS=50 $(BIN)/python -m pytest tests/abuse/test_kills.py --timeout 0
 	HNDOCTOR_GIANTS=1073741824 $(BIN)/python -m pytest tests/abuse/test_limits.py --timeout 0

@@ -294,6 +294,9 @@ class Settings:
     seed: int | None = None
     optimizer: str | None = None
     data: str | None = None  # the folder of training pictures, as the run wrote it down
+    template: str | None = None  # the web UI's template file, as it wrote it down, or a line of ours
+    width: int | None = None  # of the training, in pixels, as the web UI wrote it down
+    height: int | None = None
     data_fingerprints: tuple[str, ...] = ()  # in order of time; more than one: the data was changed midway
     resumed_at: tuple[int, ...] = ()
 

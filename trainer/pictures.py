@@ -73,14 +73,16 @@ class Reading:
     join: str = " "
 
 
-def read_folder(folder: Path, how: Reading | None = None) -> PictureSet:
+def read_folder(folder: Path, how: Reading | None = None, kind: str = "training") -> PictureSet:
     """The pictures of a folder by name, then those of folders in it that are called `5_name` (five times an epoch).
 
-    What cannot be read is named, not used.  Raises `TrainerError` if there is no such folder, no picture in it, or none
-    that can be read.
+    What cannot be read is named, not used; `kind` is what messages call them.  Raises `TrainerError` if there is no
+    such folder, no picture in it, or none that can be read.
     """
+    called = f"data {folder}" if kind == "training" else f"{kind} pictures {folder}"
     if not folder.is_dir():
-        raise TrainerError(f"data {folder}: there is no such folder; name the folder of the training pictures")
+        what = "a file" if folder.exists() else "there is no such folder"
+        raise TrainerError(f"{called}: {what}; name the folder of the {kind} pictures")
     how, notes = how or Reading(), []
     files = [(path, how.repeats) for path in _pictures_in(folder)]
     for inner in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
@@ -90,7 +92,7 @@ def read_folder(folder: Path, how: Reading | None = None) -> PictureSet:
             notes.append(_not_read(inner.name, repeats))
     if not files:
         hint = f" ({'; '.join(notes)})" if notes else ""
-        raise TrainerError(f"data {folder}: no pictures in it; put .png, .jpg or .webp files there{hint}")
+        raise TrainerError(f"{called}: no pictures in it; put .png, .jpg or .webp files there{hint}")
     read = [_read(path, folder, repeats, how) for path, repeats in files]
     names = (path.relative_to(folder).as_posix() for path, _ in files)
     skipped = tuple((name, found) for name, found in zip(names, read, strict=True) if isinstance(found, str))
@@ -98,7 +100,7 @@ def read_folder(folder: Path, how: Reading | None = None) -> PictureSet:
     if not pictures:
         name, why = skipped[0]
         none = "its only picture cannot" if len(files) == 1 else f"none of its {len(files)} pictures can"
-        raise TrainerError(f"data {folder}: {none} be read; {name}: {why}")
+        raise TrainerError(f"{called}: {none} be read; {name}: {why}")
     return PictureSet(folder, pictures, skipped, (*notes, *_others_in(folder), *_remarks(pictures)))
 
 

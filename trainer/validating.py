@@ -6,17 +6,13 @@ the trainer measures its own (`trainer.validation`), on pictures that the networ
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from hndoctor.formats.checksum import content_key_of
 from hndoctor.formats.counted import counted
-from hndoctor.formats.settings import read_validation
-from hndoctor.records import CheckpointPath, ValidationPoint
+from hndoctor.records import CheckpointPath
 from trainer import base as bases
 from trainer import course as courses
 from trainer.base import BaseModel
@@ -31,6 +27,7 @@ from trainer.network import Hypernetwork
 from trainer.objective import Objective
 from trainer.pictures import Picture, PictureSet, Reading, read_folder
 from trainer.validation import Validation
+from trainer.validation_log import Log, writable
 
 
 @dataclass(frozen=True)
@@ -56,12 +53,13 @@ def validate(subject: Subject, overwrite: bool = False, stop: Stop | None = None
     base model is replaced with `overwrite` alone.  Raises `TrainerError`, in one line, for all that the user can mend.
     """
     stop, config, total = stop or Stop(), subject.config, len(subject.checkpoints)
-    _writable(subject.log)
+    writable(subject.log)
     held_out, train, notes = chosen(subject)
     yield from (Notice(text) for text in notes)
     base = bases.load(
         config.base_model, bases.choose_device(config.device), courses.dtype(config), bases.Options.of(config)
     )
+    _fitting(subject, base)
     batches = yield from items_of(base, (*held_out, *train), config)
     yield Measuring(None, 0, total)
     objective, count = Objective(base.unet, base.schedule, config.precision), len(held_out)
@@ -114,10 +112,36 @@ class _Work:
 
     def _loaded(self, path: Path) -> Hypernetwork:
         network, there = Hypernetwork.load(path), self.base.sizes
-        if not set(network.sizes) <= set(there):
+        if not _fits(network, self.base):
             raise TrainerError(f"{path}: its sizes are {sorted(network.sizes)}, the base model's {sorted(there)}")
         network.to(self.base.device)
         return network
+
+
+def _fits(network: Hypernetwork, base: BaseModel) -> bool:
+    return set(network.sizes) <= set(base.sizes)
+
+
+def _fitting(subject: Subject, base: BaseModel) -> None:
+    """Known before any picture is encoded.  Raises `TrainerError` if all that can be read is of another base model."""
+    strange: Hypernetwork | None = None
+    for where in subject.checkpoints:
+        try:
+            network = Hypernetwork.load(where.path)
+        except (OSError, TrainerError):
+            continue  # told when its turn comes
+        if _fits(network, base):
+            return
+        strange = strange or network
+    if strange is not None:
+        raise TrainerError(
+            f"{subject.log.parent}: its networks are for the context widths {_listed(strange.sizes)}, the base model "
+            f"{subject.config.base_model} has {_listed(base.sizes)}; name the one that it was trained on (--base-model)"
+        )
+
+
+def _listed(sizes: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(sizes)))
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------
@@ -131,13 +155,8 @@ def chosen(subject: Subject) -> tuple[tuple[Picture, ...], tuple[Picture, ...], 
     config = subject.config
     known = _read(subject.train, config) if subject.train else None
     train, held_out = split(known.pictures, config) if known else ((), ())
-    given = _read(subject.held_out, config) if subject.held_out else None
-    notes = [f"{name} is left out: {reason}" for name, reason in given.skipped] if given else []
-    trained, there = {one.content for one in train}, {one.content for one in held_out}
-    seen = [one.name for one in given.pictures if one.content in trained] if given else []
-    if seen:
-        notes.append(f"left out, for the network was trained on {_few(seen)}")
-    more = (one for one in given.pictures if one.content not in trained | there) if given else ()
+    given = _read(subject.held_out, config, "held-out") if subject.held_out else None
+    more, notes = _new(given, {one.content for one in train}, held_out) if given else ((), [])
     held_out = (*held_out, *more)
     if not held_out:
         where = f"{subject.held_out}: all of its pictures were trained on" if given else "no pictures are held out"
@@ -147,79 +166,31 @@ def chosen(subject: Subject) -> tuple[tuple[Picture, ...], tuple[Picture, ...], 
     return held_out, train[: len(held_out)], tuple(notes)
 
 
-def _read(folder: Path, config: Config) -> PictureSet:
-    return read_folder(folder, Reading(config.repeats, config.filename_regex, config.filename_join))
+def _read(folder: Path, config: Config, kind: str = "training") -> PictureSet:
+    return read_folder(folder, Reading(config.repeats, config.filename_regex, config.filename_join), kind)
+
+
+def _new(given: PictureSet, trained: set[str], there: Iterable[Picture]) -> tuple[tuple[Picture, ...], list[str]]:
+    """The given pictures that were not trained on, each once, and what is to be told of the others."""
+    unseen = [one for one in given.pictures if one.content not in trained]
+    own = {one.content for one in there}  # of the run's own held-out folder: named by its settings, not left out
+    once = {one.content: one for one in reversed(unseen) if one.content not in own}
+    new = tuple(one for one in unseen if once.get(one.content) is one)
+    notes = [f"{name} is left out: {reason}" for name, reason in given.skipped]
+    for reason, names in (
+        ("the network was trained on", [one.name for one in given.pictures if one.content in trained]),
+        ("there twice is", [one.name for one in unseen if one.content in once and one not in new]),
+    ):
+        if names:
+            notes.append(f"left out, for {reason} {_few(names)}")
+    return new, notes
 
 
 def _few(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-# --- the log ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Log:
-    """What was measured of one set of pictures: a line a checkpoint, as in the trainer's own `validation.jsonl`."""
-
-    path: Path
-    key: str  # of pictures, draws, base model and precision: what else was measured cannot be compared
-    known: set[tuple[int, str]]  # step and content of the checkpoints that are in it
-    torn: bool = False  # its last line was being written when something died
-
-    @classmethod
-    def opened(cls, path: Path, key: str, overwrite: bool) -> Log:
-        """What is there already.  Raises `TrainerError` if it is of something else and must not be overwritten."""
-        lines = list(_lines(path))
-        if all(line.get("key") == key for line in lines):
-            torn = path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")
-            return cls(path, key, {(line["step"], line["content"]) for line in lines}, torn)
-        if not overwrite:
-            raise TrainerError(
-                f"{path}: was measured on other pictures, another base model or another machine; "
-                "measure as then, or all anew with --overwrite"
-            )
-        path.unlink()
-        return cls(path, key, set())
-
-    def add(self, point: ValidationPoint) -> None:
-        """A line, whole.  Raises `TrainerError` where it cannot be written."""
-        try:
-            with self.path.open("a", encoding="utf-8", newline="\n") as file:
-                whole = "\n" if self.torn else ""  # else ours would be torn too
-                file.write(whole + json.dumps({**asdict(point), "key": self.key}) + "\n")
-        except OSError as error:
-            raise TrainerError(f"{self.path}: cannot be written: {why(error)}") from None
-        self.torn = False
-        self.known.add((point.step, point.content))
-
-    def best(self) -> ValidationPoint | None:
-        """The point with the lowest held-out loss."""
-        points = read_validation(self.path) if self.path.exists() else ()
-        return min(points, key=lambda point: point.held_out, default=None)
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Whole lines; half a one, left by a crash, is none."""
-    try:
-        raw = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrainerError(f"{path}: cannot be read ({error}); remove it") from None
-    for line in raw:
-        try:
-            told = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(told, dict) and isinstance(told.get("step"), int) and isinstance(told.get("content"), str):
-            yield told
-
-
-def _writable(log: Path) -> None:
-    """Known before an hour of measuring."""
-    if not os.access(log if log.exists() else log.parent, os.W_OK):
-        raise TrainerError(f"{log}: cannot be written; copy the run to where it can be")
+# --- the end ----------------------------------------------------------------------------------------------------------
 
 
 def _finished(log: Log, pictures: int, stopped: bool) -> Finished:

@@ -5,7 +5,7 @@ Nothing is opened here.  Runs of ours and of the web UI (`textual_inversion/<dat
 A folder of loose `.pt` files (`models/hypernetworks`) holds one run for each name.
 """
 
-from hndoctor.collect.finding import CollectError, beside, find_own, find_pictures, find_runs
+from hndoctor.collect.finding import CollectError, beside, find_around, find_own, find_pictures, find_runs
 from hndoctor.collect.parts import CHECKPOINTS, PICTURES
 
-__all__ = ["CHECKPOINTS", "PICTURES", "CollectError", "beside", "find_own", "find_pictures", "find_runs"]
+__all__ = ["CHECKPOINTS", "PICTURES", "CollectError", "beside", "find_around", "find_own", "find_pictures", "find_runs"]

@@ -66,6 +66,17 @@ def find_own(path: Path | str) -> tuple[Run, ...]:
     return own if len(own) == 1 and all(run.root == own[0].root for run in runs) else runs
 
 
+def find_around(path: Path) -> Run | None:
+    """The run in whose folder a checkpoint lies, with that checkpoint alone; None for one that lies by itself."""
+    path = path.absolute()
+    top = path.parent.parent if path.parent.name in PARTS else path.parent
+    folder = listed(top, top.resolve())
+    parts = [listed(sub, top.resolve()) for sub in folder.folders if sub.name in PARTS]
+    runs = _of_run_folder([folder, *parts]) if _is_run(folder, parts) else iter(())
+    own = ((run, one) for run in runs for one in run.checkpoints if one.path == path)
+    return next((replace(run, checkpoints=(one,)) for run, one in own), None)
+
+
 def find_pictures(path: Path | str) -> tuple[Path, ...]:
     """The pictures that PATH is, or holds where it holds nothing else to examine; else none."""
     path = Path(path)

@@ -95,6 +95,9 @@ def _webui(given: Mapping[str, Any]) -> Settings:
         model_name=_word(given.get("model_name")),
         model_hash=_word(given.get("model_hash")),
         data=_word(given.get("data_root")),
+        template=_word(given.get("template_file")),
+        width=_whole(given.get("training_width")),
+        height=_whole(given.get("training_height")),
         resumed_at=(begun,) if begun else (),
     )
 

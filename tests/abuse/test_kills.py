@@ -15,6 +15,8 @@ from hndoctor.formats import read
 from hndoctor.vitals import from_json
 from tests.abuse.processes import begin, beside, call, contents, make_run
 from tests.cli.conftest import write_network
+from trainer.network import Hypernetwork
+from trainer.pocket import datasets
 
 KILLS = int(os.environ.get("HNDOCTOR_KILLS", "4"))  # of each kind; `make stress` sets 50
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX's")
@@ -102,3 +104,29 @@ def test_carrying_killed_at_any_moment_leaves_a_whole_file_or_none(run: Path, tm
         assert call(*arguments).returncode == 0
         assert made.read_bytes() == right
         assert contents(run) == before
+
+
+def test_a_validation_killed_at_any_moment_goes_on_where_it_was(tmp_path: Path) -> None:
+    """Each checkpoint that it has measured stays measured; the figures are those of one that nobody killed."""
+    run, others, moments = tmp_path / "run", tmp_path / "others", random.Random(11)
+    (run / "hypernetworks").mkdir(parents=True)
+    for step in (50, 100, 150, 200):
+        network = Hypernetwork.create((80, 64), seed=step)
+        network.step = step - 1
+        network.save(run / "hypernetworks" / f"run-{step}.pt")
+    datasets.write("amberglass", others, 3)
+    words = ("validate", run, "--held-out", others, "--base-model", "pocket")
+    log = run / "validated.jsonl"
+    seconds = lasted(lambda: call(*words))
+    right = log.read_bytes()
+    assert len(right.splitlines()) == 4
+    for _ in range(max(1, KILLS // 4)):  # each takes seconds: torch is read, and pictures are encoded
+        log.unlink()
+        process = begin(*words)
+        time.sleep(moments.uniform(0.4 * seconds, seconds))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        kept = log.read_bytes() if log.exists() else b""
+        assert right.startswith(kept)
+        assert call(*words).returncode == 0
+        assert log.read_bytes() == right

@@ -126,8 +126,10 @@ def test_what_cannot_be_measured_is_named_and_left_out(trained: Config) -> None:
     assert ["tiny-4.pt" in told[0], "[77]" in told[1]] == [True, True]
     assert [point.step for point in read_validation(subject.log)] == [10]
     subject.log.unlink()
-    with pytest.raises(TrainerError, match="none of its 2 checkpoints could be measured"):
+    with pytest.raises(TrainerError, match="for the context widths 77, the base model"):
         measured(replace(subject, checkpoints=subject.checkpoints[:2]))
+    with pytest.raises(TrainerError, match="none of its 1 checkpoint could be measured"):
+        measured(replace(subject, checkpoints=subject.checkpoints[:1]))
     assert not subject.log.exists()
 
 
