@@ -92,7 +92,7 @@ def test_forged_arguments_are_refused_with_their_reason(reason: str) -> None:
 
 
 def test_a_key_may_be_as_long_as_a_machine_number() -> None:
-    """Of longer ones a million may hash alike (multiples of 2**61 - 1): sixty thousand took more than a minute to refuse."""
+    """Of longer ones a million may hash alike (multiples of 2**61 - 1): sixty thousand took over a minute to refuse."""
     longest = (1 << 64) - 1
     assert read(b"}" + value(longest) + b"Ns") == {longest: None}
     assert read(b"Np4294967295\n0g4294967295\n") is None
