@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.lab import store
-from benchmarks.lab.population import HALVES
+from benchmarks.lab.population import FRESH, HALVES
 from benchmarks.lab.store import Kept
 
 
@@ -15,7 +15,7 @@ def parser_of(description: str) -> argparse.ArgumentParser:
     """With the options that `by_half` goes by."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--runs", type=Path, default=store.RUNS)
-    parser.add_argument("--half", choices=HALVES, help="only this one")
+    parser.add_argument("--half", choices=(*HALVES, FRESH), help="only this one")
     return parser
 
 

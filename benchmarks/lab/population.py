@@ -9,12 +9,14 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.lab.intents import ADDED, ALL, INTENTS, LONG, NEGATIVE, Change, Intent
 
 SEED = 1123  # of the whole population
 HALVES = ("tuning", "test")
+FRESH_DATA = 5000  # added to their data seeds
+FRESH, OF_EACH = "fresh", 2  # runs of a population of its own, which nothing was set or chosen by
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,17 @@ def long_runs(seed: int = SEED) -> tuple[Configuration, ...]:
     return tuple(_made("long", at, seed) for at in range(LONG))
 
 
+def fresh_runs(seed: int = SEED + 1) -> tuple[Configuration, ...]:
+    """Some of each intent from another seed, with pictures of their own: is what the two halves told still so?"""
+    drawn = [_made(intent, at, seed) for at in range(OF_EACH) for intent in (*INTENTS, *ADDED)]
+    return tuple(
+        replace(one, name=f"{FRESH}-{one.name}", half=FRESH, data_seed=one.data_seed + FRESH_DATA) for one in drawn
+    )
+
+
 def by_name(seed: int = SEED) -> dict[str, Configuration]:
     """All of them."""
-    return {one.name: one for one in (*population(seed), *long_runs(seed))}
+    return {one.name: one for one in (*population(seed), *long_runs(seed), *fresh_runs())}
 
 
 def _each(intents: Mapping[str, tuple[int, Intent]], seed: int) -> dict[str, list[Configuration]]:

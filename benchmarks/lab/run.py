@@ -19,7 +19,7 @@ from time import monotonic
 from benchmarks.lab import material, store
 from benchmarks.lab.alpha import mean_alpha
 from benchmarks.lab.oracle import Lab, Trained, one_thread
-from benchmarks.lab.population import HALVES, Configuration, by_name, long_runs, population
+from benchmarks.lab.population import HALVES, Configuration, by_name, fresh_runs, long_runs, population
 from benchmarks.lab.truth import Measures, Oracle, truth_of
 from benchmarks.pocket.judge import SCENES
 from hndoctor.collect import find_runs
@@ -74,6 +74,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--until", default="", help="begin no run after this time of day, HH:MM")
     parser.add_argument("--small", action="store_true", help="the small lab")
     parser.add_argument("--long", action="store_true", help="the runs of 25,000 steps")
+    parser.add_argument("--fresh", action="store_true", help="the runs of another seed")
     parser.add_argument("--half", choices=HALVES)
     parser.add_argument("--only", nargs="+", help="names of runs")
     return parser.parse_args(argv)
@@ -82,6 +83,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def _chosen(args: argparse.Namespace) -> list[Configuration]:
     if args.only:
         return [by_name()[name] for name in args.only]
+    if args.fresh:
+        return [*fresh_runs()]
     chosen = small() if args.small else long_runs() if args.long else population()
     return [one for one in chosen if args.half in (None, one.half)]
 

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.lab.intents import ADDED, INTENTS
-from benchmarks.lab.population import HALVES, by_name, long_runs, population
+from benchmarks.lab.intents import ADDED, ALL, INTENTS
+from benchmarks.lab.population import FRESH, HALVES, OF_EACH, by_name, fresh_runs, long_runs, population
 from hndoctor.formats.layout import parse_structure
 from hndoctor.formats.schedule import parse_schedule
 from trainer.planning import dropouts
@@ -21,7 +21,7 @@ def test_the_same_seed_gives_the_same_population() -> None:
 
 
 def test_there_are_enough_of_each_and_names_are_unique() -> None:
-    assert len(by_name()) == len(population()) + len(long_runs()) >= 60 + 3
+    assert len(by_name()) == len(population()) + len(long_runs()) + len(fresh_runs()) >= 60 + 3
     assert all(one.steps == 25_000 for one in long_runs())
 
 
@@ -48,6 +48,14 @@ def test_the_halves_share_no_seed_no_training_picture_and_no_configuration() -> 
     assert not {one.seed for one in tuning} & {one.seed for one in test}
     assert not {one.data_seed for one in tuning} & {one.data_seed for one in test}
     assert len({one.name for one in (*tuning, *test)}) == len(population())
+
+
+def test_the_fresh_runs_are_some_of_each_kind_and_share_no_seed_and_no_picture_with_the_halves() -> None:
+    halves = (*population(), *long_runs())
+    assert Counter(one.intent for one in fresh_runs()) == {intent: OF_EACH for intent in ALL if intent != "long"}
+    assert {one.half for one in fresh_runs()} == {FRESH}
+    for told in ("name", "seed", "data_seed"):
+        assert not {getattr(one, told) for one in fresh_runs()} & {getattr(one, told) for one in halves}
 
 
 def test_both_halves_have_a_sound_and_a_dying_run_without_a_fixed_preview_seed() -> None:
