@@ -59,7 +59,7 @@ def validate(subject: Subject, overwrite: bool = False, stop: Stop | None = None
     base = bases.load(
         config.base_model, bases.choose_device(config.device), courses.dtype(config), bases.Options.of(config)
     )
-    _fitting(subject, base)
+    yield from _fitting(subject, base)
     batches = yield from items_of(base, (*held_out, *train), config)
     yield Measuring(None, 0, total)
     objective, count = Objective(base.unet, base.schedule, config.precision), len(held_out)
@@ -92,11 +92,8 @@ class _Work:
         """The point of one checkpoint; what cannot be measured is told, and left out."""
         try:
             network, content = self._loaded(where.path), content_key_of(where.path)
-        except OSError as error:
-            yield Notice(f"{where.path}: cannot be read ({why(error)}); it is left out", where.step)
-            return
-        except TrainerError as error:
-            yield Notice(f"{error}; it is left out", where.step)
+        except (OSError, TrainerError) as error:
+            yield _left_out(where, error)
             return
         step = network.step if where.step is None else where.step
         if (step, content) in self.log.known or (where.step is None and step in self.numbered):
@@ -111,9 +108,9 @@ class _Work:
         yield Validated(point)
 
     def _loaded(self, path: Path) -> Hypernetwork:
-        network, there = Hypernetwork.load(path), self.base.sizes
+        network = Hypernetwork.load(path)
         if not _fits(network, self.base):
-            raise TrainerError(f"{path}: its sizes are {sorted(network.sizes)}, the base model's {sorted(there)}")
+            raise _strange(path, network, self.base)
         network.to(self.base.device)
         return network
 
@@ -122,21 +119,36 @@ def _fits(network: Hypernetwork, base: BaseModel) -> bool:
     return set(network.sizes) <= set(base.sizes)
 
 
-def _fitting(subject: Subject, base: BaseModel) -> None:
-    """Known before any picture is encoded.  Raises `TrainerError` if all that can be read is of another base model."""
-    strange: Hypernetwork | None = None
+def _strange(path: Path, network: Hypernetwork, base: BaseModel) -> TrainerError:
+    return TrainerError(f"{path}: its sizes are {sorted(network.sizes)}, the base model's {sorted(base.sizes)}")
+
+
+def _left_out(where: CheckpointPath, error: OSError | TrainerError) -> Notice:
+    told = f"{where.path}: cannot be read ({why(error)})" if isinstance(error, OSError) else str(error)
+    return Notice(f"{told}; it is left out", where.step)
+
+
+def _fitting(subject: Subject, base: BaseModel) -> Iterator[Notice]:
+    """Known before any picture is encoded.  Raises `TrainerError` if all that can be read is of another base model;
+    where that is not all there is, each is told first."""
+    strange: list[Hypernetwork] = []
+    left_out = []  # told when its turn comes, if it comes
     for where in subject.checkpoints:
         try:
             network = Hypernetwork.load(where.path)
-        except (OSError, TrainerError):
-            continue  # told when its turn comes
+        except (OSError, TrainerError) as error:
+            left_out.append(_left_out(where, error))
+            continue
         if _fits(network, base):
             return
-        strange = strange or network
-    if strange is not None:
+        strange.append(network)
+        left_out.append(_left_out(where, _strange(where.path, network, base)))
+    if strange:
+        yield from left_out if len(strange) < len(left_out) else ()
         raise TrainerError(
-            f"{subject.log.parent}: its networks are for the context widths {_listed(strange.sizes)}, the base model "
-            f"{subject.config.base_model} has {_listed(base.sizes)}; name the one that it was trained on (--base-model)"
+            f"{subject.log.parent}: its networks are for the context widths {_listed(strange[0].sizes)}, the base "
+            f"model {subject.config.base_model} has {_listed(base.sizes)}; name the one that it was trained on "
+            "(--base-model)"
         )
 
 

@@ -171,13 +171,14 @@ def test_forged_vitals_are_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_validate_measures_no_hostile_checkpoint(tmp_path: Path, hostile: Path) -> None:
-    """The corpus has no network of the pocket model's sizes: that is told, and nothing is run or written."""
+    """The corpus has no network of the pocket model's sizes: each is named and left out, then the sizes are."""
     before, run = set(tree(hostile)), hostile / "runs" / "pickles"
     datasets.write("amberglass", tmp_path / "held-out", 1)
     words = ["validate", str(run), "--held-out", str(tmp_path / "held-out"), "--base-model", "pocket"]
     done = under_watch(tmp_path, words, [], 1 << 31, IMPORTED)
     assert done.code == 2
     assert "the base model pocket has 64, 80, 96, 112" in done.err.splitlines()[-1]
+    assert done.err.count("left out") >= len(list(run.glob("*/evil-*.pt")))
     assert set(tree(hostile)) == before
     (run / "config.toml").write_text('data = "x"\nbase_model = "hub:nobody/nothing"\n', encoding="utf-8")
     (tmp_path / "again").mkdir()
