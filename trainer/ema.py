@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from hndoctor.formats.hashes import short_hash
+from hndoctor.formats.run_files import AVERAGES
 from trainer.errors import TrainerError
 from trainer.network import Hypernetwork
 from trainer.optimizer_kinds import put
 
-FOLDER = "ema"  # in the run's folder: one network for each checkpoint, of the same name
 START = 10  # steps: the average is over a tenth of the course at first, so that it forgets the random start (diffusers)
 
 
@@ -53,7 +53,7 @@ class Ema:
 
 def ema_path(checkpoint: Path) -> Path:
     """Where the average of a run's checkpoint lies: `ema/` beside `hypernetworks/`, under the same name."""
-    return checkpoint.parent.parent / FOLDER / checkpoint.name
+    return checkpoint.parent.parent / AVERAGES / checkpoint.name
 
 
 def belongs(average: Hypernetwork, checkpoint: Path) -> bool:

@@ -12,19 +12,25 @@ from typing import Any
 
 from hndoctor.formats import losslog
 from hndoctor.formats.atomic import write_whole
+from hndoctor.formats.run_files import (
+    AVERAGES,
+    CONFIG,
+    LOSS_LOG,
+    PAGE,
+    RUN_FILE,
+    SET_ASIDE,
+    VALIDATED,
+    VALIDATION_LOG,
+    VITALS,
+)
 from hndoctor.formats.settings import read_validation
 from hndoctor.records import ValidationPoint
-from trainer import ema
 from trainer.optimizer import optim_path
 from trainer.saving import COPY, copy_path, remove
 
-LOSS_LOG = "hypernetwork_loss.csv"
-VALIDATION_LOG = "validation.jsonl"
-VALIDATED = "validated.jsonl"  # what `hndoctor validate` measured afterwards
 TENSORBOARD = "tensorboard"
 SHEET = "-sheet.png"
 VALIDATION_BASE = "validation-base.json"  # the bare base model's losses, which a resumed run need not measure again
-SET_ASIDE = "set-aside"  # gets what a resumed run has left behind; no part of the run any more
 
 
 class RunFolder:
@@ -36,7 +42,7 @@ class RunFolder:
     def __init__(self, root: Path, name: str) -> None:
         self.root, self.name = root, name
         self.checkpoints, self.images, self.sheets = root / "hypernetworks", root / "images", root / "sheets"
-        self.averages = root / ema.FOLDER
+        self.averages = root / AVERAGES
 
     # --- where things are ---------------------------------------------------------------------------------------------
 
@@ -63,7 +69,7 @@ class RunFolder:
 
     def exists(self) -> bool:
         """Whether there is a run already."""
-        return (self.root / "run.json").exists() or any(self.checkpoints.glob("*.pt"))
+        return (self.root / RUN_FILE).exists() or any(self.checkpoints.glob("*.pt"))
 
     def numbered(self) -> list[tuple[int, Path]]:
         """Numbered checkpoints, in order."""
@@ -85,7 +91,7 @@ class RunFolder:
         for folder in (*parts, self.root / TENSORBOARD, self.root / SET_ASIDE):
             shutil.rmtree(folder, ignore_errors=True)
         logs = (LOSS_LOG, VALIDATION_LOG, VALIDATED, VALIDATION_BASE)
-        own = (*logs, "run.json", "config.toml", "vitals.json", "health.html")
+        own = (*logs, RUN_FILE, CONFIG, VITALS, PAGE)
         for path in (*(self.root / name for name in own), *self.root.glob("settings-*.json")):
             path.unlink(missing_ok=True)
 
@@ -108,7 +114,7 @@ class RunFolder:
     def told(self) -> dict[str, Any]:
         """What `run.json` says; empty if there is none."""
         try:
-            found = json.loads((self.root / "run.json").read_text(encoding="utf-8"))
+            found = json.loads((self.root / RUN_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hndoctor.formats import read
+from hndoctor.formats.run_files import AVERAGES
 from hndoctor.formats.types import OptimizerFile, Refused
 from trainer import ema as averages
 from trainer import optimizer as optimizers
@@ -92,7 +93,7 @@ def _follow(file: Path) -> None:
 def _left(folder: Path) -> Iterator[Path]:
     yield from list(folder.glob(f"*.pt.optim{NEXT}"))
     yield from list(folder.glob(f"*{COPY}{NEXT}"))
-    yield from list((folder.parent / averages.FOLDER).glob(f"*.pt{NEXT}"))
+    yield from list((folder.parent / AVERAGES).glob(f"*.pt{NEXT}"))
 
 
 def _belongs(file: Path, checkpoint: Path) -> bool:

@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from hndoctor.formats.run_files import CONFIG, RUN_FILE
 from trainer import drawing, memory, records, saving
 from trainer.base import BaseModel
 from trainer.board import Board
@@ -215,8 +216,8 @@ class Training:
         resumed_from = self.found.path.name if self.found else None
         told = records.run_json(self.course, self.plan, self.base, self.pictures, self.held_out, before, resumed_from)
         try:
-            self.folder.write(self.folder.root / "config.toml", to_toml(absolute(self._resolved())))
-            self.folder.write_json("run.json", told)
+            self.folder.write(self.folder.root / CONFIG, to_toml(absolute(self._resolved())))
+            self.folder.write_json(RUN_FILE, told)
             if self.validation is not None and not self.validation.known:
                 self.folder.write_json(VALIDATION_BASE, asdict(self.validation.base))
             self.folder.write_settings(

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from hndoctor.cli.console import UsageError, error_console, shown
 from hndoctor.cli.converting import show_fates, tell
+from hndoctor.formats.run_files import VITALS
 from hndoctor.interop import Exported, Home, Order, find_home
 from hndoctor.interop import export as carry
 from hndoctor.interop.export import DIFFUSERS, choose
@@ -63,7 +64,7 @@ def prescribed(path: Path, step: int | None) -> Prescription | None:
     import hndoctor
     from hndoctor.vitals import load
 
-    known = path / "vitals.json"
+    known = path / VITALS
     if step is None or not known.is_file():
         return None
     try:

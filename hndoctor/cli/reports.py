@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from hndoctor.cli.console import UsageError, error_console, say, write_file
 from hndoctor.cli.sifting import Wanted, asked_for
 from hndoctor.formats.names import fitting
+from hndoctor.formats.run_files import PAGE, VITALS
 from hndoctor.records import Diagnosis, PictureJudgement, Run, Severity, Vitals
 from hndoctor.remote import RemoteError, url_of
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from hndoctor.render import Digest
     from hndoctor.render.sarif import Suppressed
 
-PAGE, NUMBERS, INDEX = "health.html", "vitals.json", "index.html"
+INDEX = "index.html"
 PICTURES_PAGE, PICTURES_NUMBERS = "pictures.html", "pictures.json"
 
 
@@ -111,7 +112,7 @@ def write_report(run: Run, vitals: Vitals, diagnosis: Diagnosis, home: Path | No
     from hndoctor.vitals import to_json
 
     page = beside(run, PAGE) if home is None else home / PAGE
-    numbers = beside(run, NUMBERS) if home is None else home / NUMBERS
+    numbers = beside(run, VITALS) if home is None else home / VITALS
     if run.vitals is None or home is not None:
         write_file(numbers, to_json(vitals))
     write_file(page, render_html(diagnosis, vitals, RULES, language=lang, beside=home is None))

@@ -13,16 +13,13 @@ from hndoctor.cli.stopping import wishes_to_stop
 from hndoctor.cli.telling import follow, say
 from hndoctor.cli.training import INTERRUPTED, require_trainer
 from hndoctor.collect import beside, find_around, find_own
-from hndoctor.collect.parts import VALIDATED
 from hndoctor.formats import settings as settings_files
+from hndoctor.formats.run_files import CONFIG, RUN_FILE, VALIDATED
 from hndoctor.records import Run, Settings
 from hndoctor.vitals.training import folder_of_training, template_of_training
 
 if TYPE_CHECKING:
     from trainer.config import Config
-
-RUN_FILE = "run.json"  # our trainer's, which cuts pictures where the web UI squeezes them
-CONFIG = "config.toml"  # of a run that our trainer made: the base model, the pictures, what was held out
 
 
 def validate(path: Path, held_out: Path | None, given: Mapping[str, Any], *, overwrite: bool) -> int:

@@ -17,7 +17,6 @@ from hndoctor.collect.parts import (
     LOOSE,
     PARTS,
     PICTURES,
-    VALIDATED,
     checkpoint_of,
     in_order,
     is_settings,
@@ -25,14 +24,12 @@ from hndoctor.collect.parts import (
 )
 from hndoctor.formats.folders import Folder, is_plain, listed
 from hndoctor.formats.names import fitting, own_name, parse_stem, without_copies
+from hndoctor.formats.run_files import AVERAGES, LOSS_LOG, RUN_FILE, SET_ASIDE, VALIDATED, VALIDATION_LOG, VITALS
 from hndoctor.records import CheckpointPath, PreviewPath, Run, Skipped
 
 _UNREAD = "heic heif jp2 jxl tga psd ppm pgm pbm pnm qoi exr hdr ico svg eps xcf kra clip apng jpe"
 OTHER_PICTURES = frozenset(f".{name}" for name in _UNREAD.split())  # known by their names, and not read
-LOSS_LOG, VALIDATION_LOG, RUN_FILE, VITALS = "hypernetwork_loss.csv", "validation.jsonl", "run.json", "vitals.json"
 EMBEDDING_LOG = "textual_inversion_loss.csv"
-SET_ASIDE = "set-aside"  # where our trainer moves what a resumption left behind: no run of its own
-AVERAGES = "ema"  # its moving averages, one beside each checkpoint: neither
 MAX_DEPTH = 12  # folders below PATH; guess: nobody's training output is nested deeper
 MOST_FILES = 5_000  # checkpoints, and previews, of one run: the largest known has some hundred (guess)
 

@@ -9,13 +9,13 @@ from typing import TypeVar
 from hndoctor.formats.captions import PICTURE_SUFFIXES
 from hndoctor.formats.folders import is_plain
 from hndoctor.formats.names import fitting, parse_stem
+from hndoctor.formats.run_files import VALIDATED
 from hndoctor.records import CheckpointPath, PreviewPath
 
 LOOSE = (".pt",)  # looked for in folders that are not runs; nothing else is opened beside 50 GB of models
 CHECKPOINTS = (*LOOSE, ".pth", ".safetensors", ".ckpt", ".bin")
 PARTS = ("hypernetworks", "images")  # the folders of a run, as the web UI and we name them
 PICTURES = tuple(sorted(PICTURE_SUFFIXES))
-VALIDATED = "validated.jsonl"  # what `hndoctor validate` measured; NAME.validated.jsonl where runs share a folder
 FEWEST_STEPS = 10  # guess: a lone `style-2.pt` is version 2 of a network, not its second step
 
 _Part = TypeVar("_Part", CheckpointPath, PreviewPath)

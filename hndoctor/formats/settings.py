@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hndoctor.formats.bounded import read_text
+from hndoctor.formats.run_files import RUN_FILE
 from hndoctor.records import Settings, ValidationPoint
 
 MAX_BYTES = 8 << 20  # of a settings file or a validation log; real ones are kilobytes to a few hundred of them
@@ -29,7 +30,7 @@ def read(path: Path) -> Settings:
     """
     text = _text(path)
     given = _lines(text) if path.suffix.lower() == ".txt" else _object(text, path)
-    settings = _ours(given) if path.name == "run.json" else _webui(given)
+    settings = _ours(given) if path.name == RUN_FILE else _webui(given)
     return replace(settings, source=path.name)
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import PurePath, PurePosixPath
 
 from hndoctor.formats.rates import power
+from hndoctor.formats.run_files import CONFIG, RUN_FILE
 from hndoctor.records import Checkpoint, Vitals
 from hndoctor.rules.optimizers import is_unfit
 
 WEBUI_FOLDER = "models/hypernetworks"
-CONFIG = "config.toml"  # that our trainer leaves in the run's folder
 _SAFE = re.compile(r"[\w@%+=:,./\\-]+", re.ASCII)
 _ACTS_IN_QUOTES = re.compile(r'["$`!]|\\\\')
 _FILE = re.compile(r"\.(pt|pth|safetensors|ckpt|bin|json|csv|jsonl)$", re.IGNORECASE)
@@ -36,7 +36,7 @@ def place(vitals: Vitals, file: str) -> str:
 
 def train_command(vitals: Vitals, checkpoint: Checkpoint | None, schedule: str, steps: int, *more: str) -> str:
     """`hndoctor train CONFIG --resume PT --learn-rate SCHEDULE --steps N`."""
-    ours = vitals.settings.source == "run.json"
+    ours = vitals.settings.source == RUN_FILE
     words = ["hndoctor", "train", quoted(place(vitals, CONFIG)) if ours else "CONFIG.toml"]
     if checkpoint:
         words += ["--resume", quoted(place(vitals, checkpoint.path))]
@@ -47,7 +47,7 @@ def validate_command(vitals: Vitals) -> str | None:
     """`hndoctor validate RUN --held-out PICTURES`; None for what is no folder of this machine."""
     if "://" in vitals.run or "*" in vitals.run or _FILE.search(vitals.run):
         return None
-    model = () if vitals.settings.source == "run.json" else ("--base-model", "MODEL")
+    model = () if vitals.settings.source == RUN_FILE else ("--base-model", "MODEL")
     return " ".join(["hndoctor", "validate", quoted(vitals.run), "--held-out", "PICTURES", *model])
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from hndoctor.calibration import whole
 from hndoctor.collect import beside
 from hndoctor.formats.checksum import content_key_of
+from hndoctor.formats.run_files import VITALS
 from hndoctor.records import Checkpoint, Preview, Refusal, Run, Unreadable, Vitals
 from hndoctor.version import __version__
 from hndoctor.vitals.stored import VitalsError, load
@@ -93,7 +94,7 @@ class Known:
 
 def known_of(run: Run) -> Known:
     """From the `vitals.json` of the run, if this version of hndoctor wrote it; otherwise nothing is known."""
-    path = beside(run, "vitals.json")
+    path = beside(run, VITALS)
     try:
         taken = path.stat().st_mtime
         vitals = load(path)

@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from hndoctor.collect.parts import PARTS, VALIDATED
+from hndoctor.collect.parts import PARTS
 from hndoctor.formats import losslog
 from hndoctor.formats import settings as settings_files
 from hndoctor.formats.folders import relative
+from hndoctor.formats.run_files import RUN_FILE, VALIDATED
 from hndoctor.records import (
     Checkpoint,
     LossPoint,
@@ -125,7 +126,7 @@ def _logs(run: Run) -> Vitals:
             points = _over(points, told, relative(path, run.root), skipped)
         else:
             points |= {point.step: point for point in told}
-    for path in sorted(run.settings, key=lambda path: path.name == "run.json"):  # ours says most: it comes last
+    for path in sorted(run.settings, key=lambda path: path.name == RUN_FILE):  # ours says most: it comes last
         part = _read(settings_files.read, path, run.root, skipped)
         parts += [part] if part else []
     return Vitals(
