@@ -71,7 +71,7 @@ def use(case: Case, chosen: Candidate, why: str, done: bool = False) -> Prescrip
         free_remedies=_remedies(case, chosen),
         rejected=(again,) if done else (on, case.last_step),
         how_hndoctor=(),
-        how_webui=tuple(how.webui_use(chosen.file)),
+        how_webui=tuple(how.webui_use(case.vitals, chosen.file)),
     )
 
 
@@ -98,7 +98,9 @@ def resume(
         free_remedies=_remedies(case, chosen),
         rejected=rejected,
         how_hndoctor=(how.train_command(case.vitals, chosen.file, text, end),),
-        how_webui=tuple(how.webui_resume(chosen.file, text, end, changes)) if case.rates.fit_the_webui else (),
+        how_webui=(
+            tuple(how.webui_resume(case.vitals, chosen.file, text, end, changes)) if case.rates.fit_the_webui else ()
+        ),
     )
 
 

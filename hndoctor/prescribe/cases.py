@@ -136,7 +136,8 @@ def no_checkpoint(case: Case) -> Prescription:
         return Prescription(Action.STOP, sentence, because=case.because, rejected=(why,))
     rate = case.rates.known(case.last.step)
     pace = f" at {how.rate_words(rate)}" if rate else ""
-    sentence = f"Train on{pace}, and save checkpoints: without them there is nothing to go back to."
+    refused_all = "find out why the checkpoints cannot be read" if case.vitals.unreadable else "save checkpoints"
+    sentence = f"Train on{pace}, and {refused_all}: without them there is nothing to go back to."
     stop = Alternative("stop", "nothing that was examined is wrong")
     return Prescription(Action.CONTINUE, sentence, learning_rate=rate, because=case.because, rejected=(stop,))
 

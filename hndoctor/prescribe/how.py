@@ -13,6 +13,7 @@ from hndoctor.records import Checkpoint, Vitals
 from hndoctor.rules.optimizers import is_unfit
 
 WEBUI_FOLDER = "models/hypernetworks"
+GOES_ON = "with it the web UI would go on at the old rate that it stores"
 _SAFE = re.compile(r"[\w@%+=:,./\\-]+", re.ASCII)
 _ACTS_IN_QUOTES = re.compile(r'["$`!]|\\\\')
 _FILE = re.compile(r"\.(pt|pth|safetensors|ckpt|bin|json|csv|jsonl)$", re.IGNORECASE)
@@ -51,15 +52,17 @@ def validate_command(vitals: Vitals) -> str | None:
     return " ".join(["hndoctor", "validate", quoted(vitals.run), "--held-out", "PICTURES", *model])
 
 
-def webui_resume(checkpoint: Checkpoint, schedule: str, steps: int, rate_changes: bool) -> Iterator[str]:
+def webui_resume(
+    vitals: Vitals, checkpoint: Checkpoint, schedule: str, steps: int, rate_changes: bool
+) -> Iterator[str]:
     """Which file to copy where, and what goes into which field of the Train tab (G33, G34)."""
     pair = f"{checkpoint.path}.optim" if checkpoint.optimizer else None
     unfit = is_unfit(checkpoint)
-    yield from _copied(checkpoint, pair if not rate_changes and not unfit else None)
-    if pair and unfit:
-        yield f"leave {PurePosixPath(pair).name} out: it is not fit to go on from (HN110)"
-    elif pair and rate_changes:
-        yield f"leave {PurePosixPath(pair).name} out: with it the web UI would go on at the old rate that it stores"
+    yield from _copied(vitals, checkpoint, pair if not rate_changes and not unfit else None)
+    if pair and (unfit or rate_changes):
+        name = PurePosixPath(pair).name
+        why = "it is not fit to go on from (HN110)" if unfit else GOES_ON
+        yield f"move {name} away: {why}" if _lies_there(vitals, checkpoint) else f"leave {name} out: {why}"
     name = PurePosixPath(checkpoint.path).stem
     if "(" in name:
         yield "rename the copy without brackets: the web UI cuts names at the first one"
@@ -68,9 +71,16 @@ def webui_resume(checkpoint: Checkpoint, schedule: str, steps: int, rate_changes
     yield f"Max steps: {steps}"
 
 
-def _copied(checkpoint: Checkpoint, pair: str | None = None) -> Iterator[str]:
+def _lies_there(vitals: Vitals, checkpoint: Checkpoint) -> bool:
+    """Whether it is where the web UI looks for networks already."""
+    return PurePath(place(vitals, checkpoint.path)).parent.parts[-2:] == PurePath(WEBUI_FOLDER).parts
+
+
+def _copied(vitals: Vitals, checkpoint: Checkpoint, pair: str | None = None) -> Iterator[str]:
     """The web UI lists only names that end in .pt, and reads no safetensors."""
     path = PurePosixPath(checkpoint.path)
+    if path.suffix == ".pt" and checkpoint.container != "safetensors" and _lies_there(vitals, checkpoint):
+        return
     file = path.with_suffix(".pt")
     if checkpoint.container == "safetensors":
         yield f"hndoctor convert {quoted(str(path))} {quoted(str(file))} --to webui"
@@ -80,9 +90,9 @@ def _copied(checkpoint: Checkpoint, pair: str | None = None) -> Iterator[str]:
         yield f"rename the copy to {file.name}: the web UI lists no other names"
 
 
-def webui_use(checkpoint: Checkpoint) -> Iterator[str]:
+def webui_use(vitals: Vitals, checkpoint: Checkpoint) -> Iterator[str]:
     """How to use a finished network."""
-    yield from _copied(checkpoint)
+    yield from _copied(vitals, checkpoint)
     yield f"Prompt: <hypernet:{PurePosixPath(checkpoint.path).stem}:1>"
 
 

@@ -154,9 +154,10 @@ def _rates(vitals: Vitals, usual: float, *, logged: bool = True, asked: bool = T
     if rows:
         return _clock(_stretches(rows), root, "the loss log")
     stated = [
-        (checkpoint.step, checkpoint.optimizer.learning_rate)
+        (step, checkpoint.optimizer.learning_rate)
         for checkpoint in vitals.checkpoints
-        if checkpoint.step and checkpoint.optimizer and checkpoint.optimizer.learning_rate is not None
+        if checkpoint.optimizer and checkpoint.optimizer.learning_rate is not None
+        if (step := checkpoint.step or checkpoint.stored_step)
     ]
     if stated and asked:
         return _clock(stated, root, "the optimizer's state")

@@ -91,7 +91,7 @@ def exploded(vitals: Vitals) -> Iterator[Sign]:
         yield from _explosion(stretch, _large(stretch.first), 0.7, Severity.WARNING)
 
 
-Excess = tuple[str, float, float]  # what is too large, how large, and the limit
+Excess = tuple[str, float, float]  # what is too large, in words; how large, and the limit
 
 
 def _explosion(stretch: Stretch, excess: Excess | None, sure: float, severity: Severity) -> Iterator[Sign]:
@@ -100,37 +100,43 @@ def _explosion(stretch: Stretch, excess: Excess | None, sure: float, severity: S
     what, value, limit = excess
     peak = max((gain for c in stretch.members if (gain := gain_of(c)) is not None), default=0.0)
     rise = f", the largest gain {peak:.3g}" if peak > 1.5 * value else ""
-    message = f"{what} {value:.3g} {stretch.where}{rise}"
+    message = f"{what} {stretch.where}{rise}"
     yield Sign(message, stretch.first.step, stretch.first.path, value, limit, sure, severity)
 
 
 def _ruinous(checkpoint: Checkpoint) -> Excess | None:
     """Beyond doubt: a gain in the range of noise, of one module or of most; random weights; or of another order."""
     found = largest_gain(checkpoint, side="v")
-    gains = gains_of(checkpoint)
+    typical, most = _typical(checkpoint)
     if found and found[1] >= GAIN_NOISE:
-        return f"the gain of {found[0]} is", found[1], GAIN_NOISE
-    if gains and median(gains) >= MEDIAN_NOISE:
-        return "the median gain of the modules is", median(gains), MEDIAN_NOISE
-    if gains and median(gains) >= MEDIAN_BY_CHANCE and is_by_chance(checkpoint):
-        return "the weights are as good as random, and their median gain is", median(gains), MEDIAN_BY_CHANCE
+        return f"{found[0]} adds {found[1]:.3g} times its input", found[1], GAIN_NOISE
+    if typical >= MEDIAN_NOISE:
+        return most, typical, MEDIAN_NOISE
+    if typical >= MEDIAN_BY_CHANCE and is_by_chance(checkpoint):
+        return f"the weights are as good as random, and {most}", typical, MEDIAN_BY_CHANCE
     loud = max(checkpoint.modules, key=lambda module: module.rms, default=None)
     if loud and loud.rms >= RMS_EXPLODED:
-        return f"the weights of {label(loud)} have an RMS of", loud.rms, RMS_EXPLODED
+        return f"the weights of {label(loud)} have an RMS of {loud.rms:.3g}", loud.rms, RMS_EXPLODED
     return None
 
 
 def _large(checkpoint: Checkpoint) -> Excess | None:
     found = largest_gain(checkpoint)
-    gains = gains_of(checkpoint)
+    typical, most = _typical(checkpoint)
     if found and found[1] >= GAIN_ODD:
-        return f"the gain of {found[0]} is", found[1], GAIN_ODD
-    if gains and median(gains) >= MEDIAN_ODD:
-        return "the median gain of the modules is", median(gains), MEDIAN_ODD
+        return f"{found[0]} adds {found[1]:.3g} times its input", found[1], GAIN_ODD
+    if typical >= MEDIAN_ODD:
+        return most, typical, MEDIAN_ODD
     large = max(checkpoint.tensors, key=lambda tensor: tensor.max_abs, default=None)
     if large and large.max_abs > WEIGHT_LARGE:
-        return f"a weight of {large.name} is", large.max_abs, WEIGHT_LARGE
+        return f"a weight of {large.name} is {large.max_abs:.3g}", large.max_abs, WEIGHT_LARGE
     return None
+
+
+def _typical(checkpoint: Checkpoint) -> tuple[float, str]:
+    """The median gain of the modules, 0 where none is known, and that in words."""
+    typical = median(gains_of(checkpoint) or (0.0,))
+    return typical, f"half of the modules add {typical:.3g} times their input or more"
 
 
 Jump = tuple[str, float, float, float]  # what is said, how large, the limit, how sure

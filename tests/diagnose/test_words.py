@@ -14,8 +14,8 @@ from tests.makers import STEPS, a_checkpoint, a_run, validation
     ("message", "said"),
     [
         (
-            "the gain of 112.v is 904 from step 20 to the end (7 checkpoints), the largest gain 2.77e+03",
-            "the gain of the value network of size 112 is 904",
+            "112.v adds 904 times its input from step 20 to the end (7 checkpoints), the largest gain 2.77e+03",
+            "the value network of size 112 adds 904 times its input",
         ),
         (
             "3 NaN of 40 in 768.k.linear.0.weight at step 1000",

@@ -66,6 +66,7 @@ def test_the_command_names_the_runs_own_configuration_only_where_there_is_one():
     )
 
 
+AWAY = Vitals("runs/x", "x")
 TYPED = ("Hypernetwork: x-500", "Learning rate: 5e-7:900", "Max steps: 900")
 ONE = "copy hypernetworks/x-500.pt to models/hypernetworks"
 BOTH = "copy hypernetworks/x-500.pt and hypernetworks/x-500.pt.optim to models/hypernetworks"
@@ -78,20 +79,32 @@ LEFT = "leave x-500.pt.optim out: with it the web UI would go on at the old rate
 )
 def test_the_optimizer_goes_along_only_where_the_rate_stays(pair, changes, wanted):
     file = a_checkpoint(500, optimizer=an_optimizer(5e-6) if pair else None)
-    assert list(webui_resume(file, "5e-7:900", 900, changes)) == [*wanted, *TYPED]
+    assert list(webui_resume(AWAY, file, "5e-7:900", 900, changes)) == [*wanted, *TYPED]
 
 
 @pytest.mark.parametrize("spoilt", [{"nonfinite": 1}, {"misfits": 1}, {"unreadable": "damaged"}, {"update_rms": 1.0}])
 def test_an_unfit_optimizer_stays_behind(spoilt):
     file = a_checkpoint(500, optimizer=replace(an_optimizer(5e-6), **spoilt))
-    lines = list(webui_resume(file, "5e-7:900", 900, False))
+    lines = list(webui_resume(AWAY, file, "5e-7:900", 900, False))
     alone = "copy hypernetworks/x-500.pt to models/hypernetworks"
     assert lines == [alone, "leave x-500.pt.optim out: it is not fit to go on from (HN110)", *TYPED]
 
 
+@pytest.mark.parametrize("run", ["webui/models/hypernetworks", "webui/models/hypernetworks/x-500.pt"])
+def test_what_lies_where_the_web_ui_looks_is_not_copied(run):
+    there = Vitals(run, "x")
+    file = replace(a_checkpoint(500, optimizer=an_optimizer(5e-6)), path="x-500.pt")
+    moved = "move x-500.pt.optim away: with it the web UI would go on at the old rate that it stores"
+    assert list(webui_resume(there, file, "5e-7:900", 900, False)) == [*TYPED]
+    assert list(webui_resume(there, file, "5e-7:900", 900, True)) == [moved, *TYPED]
+    assert list(webui_use(there, file)) == ["Prompt: <hypernet:x-500:1>"]
+    other = replace(file, path="x-500.ckpt")
+    assert next(webui_use(there, other)) == "copy x-500.ckpt to models/hypernetworks"
+
+
 def test_brackets_in_a_name_are_warned_of():
     file = replace(a_checkpoint(500), path="hypernetworks/x (1).pt")
-    lines = list(webui_resume(file, "5e-7:900", 900, False))
+    lines = list(webui_resume(AWAY, file, "5e-7:900", 900, False))
     assert lines[1:3] == [
         "rename the copy without brackets: the web UI cuts names at the first one",
         "Hypernetwork: x (1)",
@@ -99,7 +112,7 @@ def test_brackets_in_a_name_are_warned_of():
 
 
 def test_how_to_use_it_and_how_to_begin_again():
-    assert list(webui_use(a_checkpoint(500))) == [ONE, "Prompt: <hypernet:x-500:1>"]
+    assert list(webui_use(AWAY, a_checkpoint(500))) == [ONE, "Prompt: <hypernet:x-500:1>"]
     assert list(webui_restart("5e-6:900", 900)) == [
         "Create hypernetwork: a new name; weights initialization: Normal; no layer normalization",
         "Learning rate: 5e-6:900",
@@ -111,12 +124,13 @@ def test_how_to_use_it_and_how_to_begin_again():
 def test_the_web_ui_lists_names_in_pt_alone_and_reads_no_safetensors():
     made = a_checkpoint(500)
     plain = replace(made, path="h/x-500.pt", container="zip", optimizer=None)
-    assert list(webui_use(plain)) == ["copy h/x-500.pt to models/hypernetworks", "Prompt: <hypernet:x-500:1>"]
-    renamed = list(webui_use(replace(plain, path="h/x.ckpt")))
+    assert list(webui_use(AWAY, plain)) == ["copy h/x-500.pt to models/hypernetworks", "Prompt: <hypernet:x-500:1>"]
+    renamed = list(webui_use(AWAY, replace(plain, path="h/x.ckpt")))
     assert renamed[:2] == [
         "copy h/x.ckpt to models/hypernetworks",
         "rename the copy to x.pt: the web UI lists no other names",
     ]
-    first, second, *_ = webui_resume(replace(plain, path="my x.safetensors", container="safetensors"), "1e-5", 9, True)
+    other = replace(plain, path="my x.safetensors", container="safetensors")
+    first, second, *_ = webui_resume(AWAY, other, "1e-5", 9, True)
     assert first == 'hndoctor convert "my x.safetensors" "my x.pt" --to webui'
     assert second == "copy my x.pt to models/hypernetworks"

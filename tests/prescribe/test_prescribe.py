@@ -265,6 +265,15 @@ def test_overtrained_where_no_checkpoint_lies_says_what_to_look_for():
     assert told.because
 
 
+@pytest.mark.parametrize(
+    ("files", "said"), [((), "save checkpoints"), ((500,), "find out why the checkpoints cannot be read")]
+)
+def test_without_a_checkpoint_to_go_back_to_it_says_why(files, said):
+    falling = validation({step: 0.1 - 5e-6 * step for step in range(500, 4001, 500)})
+    vitals = replace(a_run(steps=(), validation=falling), unreadable=tuple(map(unreadable, files)))
+    assert f", and {said}: without them there is nothing to go back to." in advice(vitals).sentence
+
+
 def test_a_run_that_lies_elsewhere_is_named_by_its_url():
     told = advice(a_run(**EXPLODED, run="s3://bucket/runs/x"))
     assert " --resume s3://bucket/runs/x/hypernetworks/x-3000.pt " in told.how_hndoctor[0]

@@ -45,6 +45,13 @@ def test_the_optimizer_tells_the_rate_where_nothing_else_does():
     assert (clock.told, clock.at(1000)) == ("the optimizer's state", pytest.approx(1e-2))
 
 
+def test_the_optimizer_of_a_file_without_a_number_tells_the_rate_too():
+    """The final network, `x.pt`, beside its `.optim`: as a folder of finished networks has it."""
+    final = replace(a_checkpoint(1000, optimizer=an_optimizer(1e-5)), path="x.pt", step=None)
+    clock = clock_of(Vitals("r", "x", checkpoints=(final,)))
+    assert (clock.told, clock.rate(final.stored_step)) == ("the optimizer's state", pytest.approx(1e-5))
+
+
 def test_without_any_rate_the_guides_is_assumed_and_said_to_be():
     clock = clock_of(a_run(loss=None, settings=Settings()))
     assert clock.told is None

@@ -82,7 +82,7 @@ def test_one_module_in_the_range_of_noise_is_enough(gain, severity):
     one = replace(one, modules=(replace(one.modules[0], gain=0.3), replace(one.modules[1], gain=gain)))
     (sign,) = signs(weights.exploded, vitals(one))
     assert sign.severity is severity
-    assert f"768.v is {gain:g}" in sign.message
+    assert f"768.v adds {gain:g} times its input" in sign.message
 
 
 def test_random_weights_ruin_at_a_smaller_gain_than_learned_ones():
