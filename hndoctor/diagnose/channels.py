@@ -58,13 +58,14 @@ def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]
     found = []
     for stop in stops:
         weights, heavy = _once(_weights(stop, gain), heavy)
-        captions = _captions(stop, followed)
+        gap = _caption_gap(stop, followed)
+        captions, sure = (None, 0.0) if gap is None else (_captions(gap), _sureness(gap) + _unseen_gap(gap))
         lost = captions is not None and captions[BROKEN] >= believed.LOST_SPOILS
         parts = {
             "weights": weights,
             "previews": _previews(stop, noise, layouts, shown),
             "losses": _losses(stop, risen, dead, high),
-            "validation": validation_row(stop, drift, spoilt or lost),
+            "validation": validation_row(stop, drift, spoilt or lost, sure),
             "captions": captions,
         }
         measured = drift.get(stop.validation[-1].step) if stop.validation else None
@@ -169,14 +170,26 @@ def _noise_sign(noise: float) -> float:
 # --- captions ---------------------------------------------------------------------------------------------------------
 
 
-def _captions(stop: Stop, followed: Mapping[int, Followed]) -> Row | None:
-    """What is left of the caption gap, as far as it is sure that there was one."""
-    told = next((followed[point.step] for point in reversed(stop.validation) if point.step in followed), None)
-    if told is None:
-        return None
+def _caption_gap(stop: Stop, followed: Mapping[int, Followed]) -> Followed | None:
+    return next((followed[point.step] for point in reversed(stop.validation) if point.step in followed), None)
+
+
+def _sureness(gap: Followed) -> float:
+    """How sure it is that there was a caption gap to lose, 0..1."""
     least, full = believed.CAPTIONS_SURE
-    sure = min(1.0, max(0.0, (told.errors - least) / (full - least)))
-    sign = sure * interpolate(believed.CAPTIONS, told.share)
+    return min(1.0, max(0.0, (gap.errors - least) / (full - least)))
+
+
+def _unseen_gap(gap: Followed) -> float:
+    """How far the gap tells although it was never sure that there was one, 0..1: what has learned much has one."""
+    learnt = 0.0 if gap.seen is None else interpolate(believed.CAPTIONS_LEARNT, gap.learnt)
+    return (1 - _sureness(gap)) * learnt
+
+
+def _captions(gap: Followed) -> Row:
+    """What is left of the caption gap, as far as it is sure that there was one; else whether there is one now."""
+    sign = _sureness(gap) * interpolate(believed.CAPTIONS, gap.share)
+    sign += _unseen_gap(gap) * interpolate(believed.CAPTIONS_SEEN, gap.seen or 0.0)
     return (0.0, 0.0, 0.0, sign, sign)
 
 

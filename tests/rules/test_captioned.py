@@ -1,5 +1,6 @@
 """How far a network still goes by captions, against the best that it was."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -74,3 +75,24 @@ def test_captions_are_lost_is_silent():
     assert not of(run(0.2, 0.3, 0.15)), "half of it is there"
     assert not of(run(0.2, 0.01, 0.2)), "it has come back"
     assert not of(run(0.1, 0.01, spread=0.2)), "it was never sure that there was one"
+
+
+def learned(mean, spread=0.05, held_out=0.05, bare=0.1):
+    """No gap was ever sure; half of the bare base model's loss, if nothing else is said."""
+    (point,) = validation({500: held_out})
+    return Vitals("r", "x", validation=(
+        replace(point, caption_gaps=gaps(mean, spread), base_caption_gaps=gaps(0.01, bare)),
+    ))  # fmt: skip
+
+
+def test_what_has_learned_much_and_never_went_by_captions_is_told():
+    (found,) = of(learned(0.02))
+    assert (found.step, found.limit, found.confidence) == (500, rules.UNSEEN, rules.SURE_UNSEEN)
+    assert found.value == pytest.approx(0.02 / (0.05 * math.sqrt(3.5 / 6)))
+    assert found.message == (
+        "captions make no sure difference, though the held-out loss is 50% below the bare base model's"
+    )
+    assert not of(learned(0.2)), "they make one"
+    assert not of(learned(0.02, held_out=0.09)), "it has not learned much yet"
+    assert of(learned(0.0, spread=0.0)), "one caption is as good as any"
+    assert not of(learned(0.02, bare=0.015)), "captions that are nearly alike, to the bare base model too"
