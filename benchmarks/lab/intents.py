@@ -171,7 +171,7 @@ def _unseeded_sudden(rng: random.Random) -> Draw:
 
 
 def _calmed(rng: random.Random) -> Draw:
-    """A ruinous rate that its own schedule lowers in time, as the guide's does: captions are lost, and may come back."""
+    """A ruinous rate that its own schedule lowers, as the guide's does: captions are lost, and may come back."""
     text = f"{_rate(rng, 7e-3, 2e-2)}:{rng.choice((60, 90, 120))}, {_rate(rng, 5e-4, 1.5e-3)}:100000"
     return Draw(text, 30, 9, rng.choice((12, 24, 40)))
 
@@ -204,5 +204,5 @@ ADDED: dict[str, tuple[int, Intent]] = {
 }
 """Drawn when 22 runs of the others were kept and none was overtrained; the later ones when the first of those before
 them had not lasted in it either.  That was told by the oracle's losses, whatever the diagnosis says of them.  `calmed`
-came last: what is broken for a while was missed in the test half and in fresh runs, and one run of it had been tuned on."""
+came last: what is broken for a while was missed in the test half and in fresh runs, and tuned on in one run only."""
 ALL = {**INTENTS, "long": (LONG, _long), **ADDED}  # in an order that configurations follow from: only ever add
