@@ -59,13 +59,13 @@ def seen_along(stops: Sequence[Stop], vitals: Vitals, noise: Mapping[str, float]
     for stop in stops:
         weights, heavy = _once(_weights(stop, gain), heavy)
         gap = _caption_gap(stop, followed)
-        captions, sure = (None, 0.0) if gap is None else (_captions(gap), _sureness(gap) + _unseen_gap(gap))
+        captions = None if gap is None else _captions(gap)
         lost = captions is not None and captions[BROKEN] >= believed.LOST_SPOILS
         parts = {
             "weights": weights,
             "previews": _previews(stop, noise, layouts, shown),
             "losses": _losses(stop, risen, dead, high),
-            "validation": validation_row(stop, drift, spoilt or lost, sure),
+            "validation": validation_row(stop, drift, spoilt or lost),
             "captions": captions,
         }
         measured = drift.get(stop.validation[-1].step) if stop.validation else None

@@ -14,12 +14,11 @@ from hndoctor.records import ValidationPoint
 from hndoctor.rules.paired import Drift, against_base, gap
 
 
-def validation_row(stop: Stop, drift: Mapping[int, Drift], spoilt: bool, captioned: float = 0.0) -> Row | None:
+def validation_row(stop: Stop, drift: Mapping[int, Drift], spoilt: bool) -> Row | None:
     """`spoilt`: before this stop the network was already worse than the bare base model on all pictures.
 
     Where it was, or has lost what it had learned on all, a loss below the bare base model's is no proof of health, and
-    a rise that is left may be what is left of the damage as well as learning by heart.  Nor is it much of one as far as
-    a caption gap tells whether captions are lost, which `captioned` says, 0..1.
+    a rise that is left may be what is left of the damage as well as learning by heart.
     """
     if not stop.validation:
         return None
@@ -36,7 +35,7 @@ def validation_row(stop: Stop, drift: Mapping[int, Drift], spoilt: bool, caption
         if risen and risen.gained > 0:  # else the rise is the same comparison, which must not count twice
             overtrained += _theirs_alone(point, harm) * interpolate(believed.HARM_OVERTRAINED, harm)
         sign = _harm_sign(point, harm)
-        broken += max(sign, 0.0 if spoilt else (1 - captioned) * sign + captioned * believed.HARM_CAPTIONED)
+        broken += max(0.0, sign) if spoilt else sign
         starting = interpolate(believed.IMPROVED_STARTING, -change.rise / change.error)
     return (starting, 0.0, overtrained, broken, broken)
 

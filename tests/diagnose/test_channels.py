@@ -95,12 +95,12 @@ def test_what_has_learned_much_without_captions_was_broken_from_the_start(mean, 
     assert silent == 0.0 or mean, "captions that are much alike tell nothing"
 
 
-def test_where_captions_tell_a_low_loss_hardly_speaks_against_breakage():
+def test_once_captions_are_lost_a_low_loss_is_no_proof():
     def sign(point):
         return said("validation", validation=(point,))[-1][BROKEN]
 
     untold = validation({500: 0.05})[0]
-    assert sign(untold) < believed.HARM_CAPTIONED == sign(captioned(1.0, held_out=0.05))
+    assert sign(captioned(1.0, held_out=0.05)) == sign(untold) < -1
     assert sign(captioned(0.1, held_out=0.05)) == 0
 
 
