@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hndoctor.calibration.looks import is_spoilt
 from hndoctor.cli.baselines import Mark, is_known, mark
 from hndoctor.cli.console import UsageError
 from hndoctor.cli.settings import Ignore, Settings, checked_codes, checked_evidence, load_settings
@@ -138,7 +139,7 @@ def exit_code(diagnoses: Sequence[Diagnosis], wanted: Wanted, pictures: Sequence
     limit = RANK[Severity(wanted.fail_on)]
     if wanted.expired or any(RANK[f.severity] >= limit for d in diagnoses for f in d.findings):
         return FAIL
-    if any((p.p.get(kind) or 0.0) >= 0.5 for p in pictures for kind in ("noise", "flat", "grey_noise")):
+    if any(map(is_spoilt, pictures)):
         return FAIL
     lacking = any(d.verdict is Verdict.UNEXAMINED or missing(d, wanted.require) for d in diagnoses)
     unread = any(p.unreadable for p in pictures)

@@ -11,12 +11,13 @@ from hndoctor.calibration.words import told
 def reasons_of(scores: Mapping[str, float], judged: Judged, share: float, small: bool) -> tuple[str, ...]:
     """The measures that say so, for what is more likely than not; the loudest first, at most three for noise."""
     reasons = []
-    if judged.noise.value >= 0.5:
+    colourful, grey = judged.noise.value, judged.grey.value  # they exclude each other
+    if colourful + grey >= 0.5 and colourful >= grey:
         kind = "smooth blobs of colour" if judged.blobby else "colourful noise"
         reasons.append(f"{kind}: noise covers {share:.0%} of the frame")
         reasons += [told(reason) for reason in noise_reasons(scores, small)[:3]]
-    elif judged.grey.value >= 0.5:
-        reasons.append("noise without colours of its own: grey static, or of one tint")
+    elif colourful + grey >= 0.5:
+        reasons.append("noise in grey, as static, or in one tint")
     elif share >= PARTLY:
         reasons.append(f"{share:.0%} of the frame looks like noise, though the picture as a whole does not")
     if judged.blank.value >= 0.5:

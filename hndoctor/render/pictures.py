@@ -9,18 +9,18 @@ from pathlib import PurePath
 
 from markupsafe import Markup
 
+from hndoctor.calibration.looks import EVEN, is_spoilt, likeliest, looks_like
 from hndoctor.records import PictureJudgement
 from hndoctor.render.facts import Pairs, likely
 from hndoctor.render.figures import clean, steps
 from hndoctor.render.html import page
 from hndoctor.render.strip import thumbnail_sources
 from hndoctor.render.templates import Told, Words
-from hndoctor.render.text import EVEN, interval_of, looks_like
+from hndoctor.render.text import interval_of
 
 WORTH_A_MAP = 0.1  # share of tiles like noise from which it is drawn where they lie
 # in this order; the last is a picture
 _LOOKS = ("noise", "grey noise", "flat", "partly noise", "repetition", "unreadable", "")
-_GRAVE = ("noise", "grey noise", "flat")  # what fails a gate
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Seen:
 def render_pictures(pictures: Sequence[PictureJudgement], *, language: str = "en") -> str:
     """One self-contained page of pictures judged without a run.  The same input gives the same bytes."""
     t = Words(language)
-    ordered = sorted(pictures, key=lambda p: (_LOOKS.index(_look(p)), -_loudest(p), p.picture))
+    ordered = sorted(pictures, key=lambda p: (_LOOKS.index(_look(p)), -likeliest(p)[1], p.picture))
     sources = thumbnail_sources([p.thumbnail for p in ordered])
     home = _home([p.picture for p in ordered])
     seen = [_seen(p, home, source, t) for p, source in zip(ordered, sources, strict=True)]
@@ -78,19 +78,16 @@ def _look(judged: PictureJudgement) -> str:
     return "unreadable" if judged.unreadable is not None else looks_like(judged)
 
 
-def _loudest(judged: PictureJudgement) -> float:
-    return max((p for p in judged.p.values() if p is not None), default=0.0)
-
-
 def _named(look: str, t: Words) -> str:
     return t[f"pictures.{(look or 'picture').replace(' ', '_')}"]
 
 
 def _seen(judged: PictureJudgement, home: str, source: str | None, t: Words) -> Seen:
     look = _look(judged)
-    verdict = "unexamined" if look == "unreadable" else "broken" if look in _GRAVE else "ailing" if look else "healthy"
+    wrong = "broken" if is_spoilt(judged) else "ailing" if look else "healthy"
+    verdict = "unexamined" if look == "unreadable" else wrong
     why = judged.because if judged.unreadable is None else (judged.unreadable,)
-    p = _loudest(judged) if look else judged.p.get("noise") or 0.0
+    p = likeliest(judged)[1] if look else judged.p.get("noise") or 0.0
     mapped = judged.tiles if (judged.noise_share or 0.0) >= WORTH_A_MAP else ()
     return Seen(
         name=clean(judged.picture.removeprefix(home)),

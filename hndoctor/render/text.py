@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from hndoctor.calibration import PARTLY
+from hndoctor.calibration.looks import looks_like
 from hndoctor.formats.counted import counted
 from hndoctor.records import Diagnosis, Finding, PictureJudgement, Prescription, Severity, State, Station, Verdict
 from hndoctor.render.figures import clean, percent, steps, with_command
@@ -37,7 +37,6 @@ INK = {
 }
 _SHOWN_OF_A_CODE = 5  # findings of one rule before "and N more": a NaN network trips the same rule at every checkpoint
 WORTH_SAYING = 0.02  # width of an interval from which it is printed
-EVEN = 0.5  # probability from which something is more likely than not
 
 
 def render_text(
@@ -157,14 +156,6 @@ def _picture(judged: PictureJudgement) -> Text:
     text.append(f"{found or 'a picture'}: ", "bold red" if found else "green")
     text.append(", ".join(f"{kind.replace('_', ' ')} {_likely(judged, kind)}" for kind in judged.p))
     return text.append("".join(f"; {clean(reason)}" for reason in judged.because))
-
-
-def looks_like(judged: PictureJudgement) -> str:
-    """What a picture most likely is, if anything that is wrong: "noise", "flat" ...; empty where it is a picture."""
-    likely = {kind: p for kind, p in judged.p.items() if p is not None and p >= EVEN}
-    if likely:
-        return max(likely, key=lambda kind: likely[kind]).replace("_", " ")
-    return "partly noise" if (judged.noise_share or 0.0) >= PARTLY else ""
 
 
 def _likely(judged: PictureJudgement, kind: str) -> str:

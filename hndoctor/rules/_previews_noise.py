@@ -16,8 +16,6 @@ from hndoctor.rules._previews_relative import (
     change,
     comparable_series,
     judged_either,
-    judged_grey,
-    judged_noise,
     noise_probability,
     readable,
     references_for,
@@ -26,7 +24,6 @@ from hndoctor.rules._previews_relative import (
 from hndoctor.rules._previews_text import NOISE
 from hndoctor.rules.engine import Sign, rule
 
-GREY_SAID = "the preview is noise without colours of its own, grey or of one tint"
 #: share of tiles from which a picture is partly noise, though not as a whole, where its reference has hardly any: none
 #: of the lab's 1,340 previews of sound steps that have a reference, by the map of before, which found more
 NOISE_SHARE = 0.35
@@ -54,7 +51,7 @@ def colourful_noise(vitals: Vitals) -> Iterator[Sign]:
         noisy = [one for one in seen if one.noise.value >= NOISE]
         if noisy:
             worst = max(noisy, key=lambda one: one.noise.value)
-            text = _noise_message(len(noisy), len(group), worst) if worst.colourful else GREY_SAID
+            text = _noise_message(len(noisy), len(group), worst)
             p = worst.noise
             sure = p.value if worst.references else max(p.low, NOISE)  # judged alone it is less sure
             yield Sign(text, step, worst.preview.path, round(p.value, 4), NOISE, sure)
@@ -70,8 +67,8 @@ class _Seen:
 
     @property
     def colourful(self) -> bool:
-        """Rather than of one tint."""
-        return judged_noise(self.preview, self.references).value >= judged_grey(self.preview, self.references)
+        """Rather than of one tint: as it looks by itself, since beside others both are sure at once."""
+        return (self.preview.noise or 0.0) >= (self.preview.grey_noise or 0.0)
 
 
 def _seen(preview: Preview, references: References) -> _Seen:
@@ -81,6 +78,8 @@ def _seen(preview: Preview, references: References) -> _Seen:
 def _noise_message(noisy: int, all_of_step: int, worst: _Seen) -> str:
     are = "is" if noisy == 1 else "are"
     count = "the preview is" if all_of_step == 1 else f"{noisy} of {all_of_step} previews {are}"
+    if not worst.colourful:
+        return f"{count} noise in grey or in one tint"
     share, p = worst.preview.noise_share or 0.0, worst.noise
     covered = f", covering {share:.0%} of the frame" if share >= SHARE_WORTH_SAYING else ""
     sure, low, high = map(percent, (p.value, p.low, p.high))

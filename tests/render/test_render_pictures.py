@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from hndoctor.calibration.looks import is_spoilt, likeliest, looks_like
 from hndoctor.records import PictureJudgement
 from hndoctor.render.text import render_text
 
@@ -27,3 +30,14 @@ def test_what_a_picture_looks_like_comes_first_and_is_counted() -> None:
     assert told[4].startswith("e.png  partly noise: noise 1%")
     assert told[5].startswith("f.png  a picture: ")
     assert told[-1] == "6 pictures: 1 noise, 1 grey noise, 1 unreadable, 1 partly noise"
+
+
+def test_noise_of_either_kind_counts_together_under_the_likelier() -> None:
+    """A dead network's preview: noise for sure, and with even odds colourful or of one tint."""
+    dead = PictureJudgement("dead.png", NONE | {"noise": 0.48, "grey_noise": 0.47}, {})
+    tint = PictureJudgement("tint.png", NONE | {"noise": 0.2, "grey_noise": 0.31}, {})
+    odd = PictureJudgement("odd.png", NONE | {"noise": 0.2, "grey_noise": 0.2, "repetition": 0.3}, {})
+    assert [looks_like(one) for one in (dead, tint, odd)] == ["noise", "grey noise", ""]
+    assert [likeliest(one)[0] for one in (dead, tint, odd)] == ["noise", "grey_noise", "noise"]
+    assert likeliest(dead)[1] == pytest.approx(0.95)
+    assert [is_spoilt(one) for one in (dead, tint, odd)] == [True, True, False]

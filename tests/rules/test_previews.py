@@ -211,7 +211,7 @@ def grey(grey_noise: float, share: float = 1.0, step: int = 500) -> Preview:
 
 def test_grey_noise_is_named_unless_it_was_there_before():
     (finding,) = found(law("HN301"), preview(0), grey(0.9))
-    assert "without colour" in finding.message
+    assert finding.message == "the preview is noise in grey or in one tint"
     assert finding.value == pytest.approx(finding.confidence, abs=1e-4)
     assert found(law("HN301"), grey(0.8, step=0), grey(0.9)) == []
 
