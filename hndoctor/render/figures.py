@@ -61,6 +61,8 @@ def rate(value: float | None) -> str:
         return "0"
     if not math.isfinite(value):  # a forged figure's hundredfold; none that is measured
         return "–" if math.isnan(value) else "∞"
+    if 1 <= abs(value) < _THOUSAND:
+        return f"{float(f'{value:.3g}'):g}"  # as some optimizers have it: nobody writes 2e1
     digits, power = f"{value:.2e}".split("e")
     return f"{digits.rstrip('0').rstrip('.')}e{int(power)}"
 

@@ -227,6 +227,12 @@ def test_a_power_reads_back_as_the_same_rate(rate: float) -> None:
     assert float(in_words(rate).rsplit(" ", 1)[-1]) == rate
 
 
+@pytest.mark.parametrize(("rate", "told"), [(1.0, "1"), (20.0, "20"), (2.5, "2.5"), (0.5, "5e-1"), (2e4, "2e4")])
+def test_rates_from_one_on_are_written_plainly(rate: float, told: str) -> None:
+    """As Prodigy, Adadelta and the schedule-free optimizers have them."""
+    assert power(rate) == told
+
+
 def test_g21_the_guides_band_is_a_dose() -> None:
     assert dose(parse_schedule("5e-6:25000", 25000), 1) == pytest.approx(0.125)
     assert step_at_dose(parse_schedule("5e-6", 25000), 1, 0.045) == 9000
