@@ -293,6 +293,10 @@ class Settings:
     model_hash: str | None = None
     seed: int | None = None
     optimizer: str | None = None
+    lr_scheduler: str | None = None  # the shape that the schedule is multiplied by (formats/curve.py), and its terms
+    lr_warmup_steps: int | None = None
+    lr_num_cycles: int | None = None
+    lr_min_ratio: float | None = None
     data: str | None = None  # the folder of training pictures, as the run wrote it down
     template: str | None = None  # the web UI's template file, as it wrote it down, or a line of ours
     width: int | None = None  # of the training, in pixels, as the web UI wrote it down

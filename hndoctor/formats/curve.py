@@ -41,6 +41,13 @@ class Curve:
         """A plain web UI schedule; raises `ScheduleError` as `parse_schedule` does."""
         return cls(parse_schedule(text, max_steps, start))
 
+    @classmethod
+    def of(
+        cls, segments: tuple[Segment, ...], shape: str, warmup: int | None, cycles: int | None, floor: float | None
+    ) -> Curve:
+        """Under a shape whose terms are as somebody wrote them: brought to where they mean something."""
+        return cls(segments, shape, max(0, warmup or 0), max(1, cycles or 1), min(1.0, max(0.0, floor or 0.0)))
+
     @cached_property
     def ends(self) -> tuple[int, ...]:
         """The step at which each segment really ends."""

@@ -116,6 +116,10 @@ def _ours(given: Mapping[str, Any]) -> Settings:
         model_hash=_word(base.get("hash")),
         seed=_whole(_find(config, ("seed",)), least=None),
         optimizer=_word(_find(config, ("optimizer", "optimizer_name"))),
+        lr_scheduler=_word(_find(config, ("lr_scheduler",))),
+        lr_warmup_steps=_whole(_find(config, ("lr_warmup_steps",))),
+        lr_num_cycles=_whole(_find(config, ("lr_num_cycles",))),
+        lr_min_ratio=_share(_find(config, ("lr_min_ratio",))),
         data=_word(_find(config, ("data",))),
         data_fingerprints=tuple(_fingerprints(given, data)),
         resumed_at=tuple(sorted(set(_resumptions(given.get("resumed_at"))))),
@@ -214,6 +218,11 @@ def _whole(value: object, least: int | None = 0) -> int | None:
     if number is None or number != int(number) or (least is not None and not least <= number <= MAX_STEP):
         return None
     return int(number)
+
+
+def _share(value: object) -> float | None:
+    number = _finite(value)
+    return number if number is not None and 0 <= number <= 1 else None
 
 
 def _loss(value: object) -> float | None:

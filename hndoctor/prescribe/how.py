@@ -36,12 +36,14 @@ def place(vitals: Vitals, file: str) -> str:
 
 
 def train_command(vitals: Vitals, checkpoint: Checkpoint | None, schedule: str, steps: int, *more: str) -> str:
-    """`hndoctor train CONFIG --resume PT --learn-rate SCHEDULE --steps N`."""
+    """`hndoctor train CONFIG --resume PT --learn-rate SCHEDULE --steps N`, without a shape over that schedule."""
     ours = vitals.settings.source == RUN_FILE
     words = ["hndoctor", "train", quoted(place(vitals, CONFIG)) if ours else "CONFIG.toml"]
     if checkpoint:
         words += ["--resume", quoted(place(vitals, checkpoint.path))]
-    return " ".join([*words, "--learn-rate", quoted(schedule), "--steps", str(steps), *more])
+    shaped = ours and vitals.settings.lr_scheduler not in (None, "constant")
+    plain = ("-o", "lr_scheduler=constant") if shaped else ()
+    return " ".join([*words, "--learn-rate", quoted(schedule), "--steps", str(steps), *plain, *more])
 
 
 def validate_command(vitals: Vitals) -> str | None:

@@ -8,6 +8,7 @@ from hndoctor.records import Checkpoint, NetworkMetadata, Settings, Vitals
 from hndoctor.render.facts import Pairs
 from hndoctor.render.figures import clean, size, steps
 from hndoctor.render.templates import Words
+from hndoctor.rules.dose import asked_words
 
 FILES_LISTED = 400  # rows of the table of files; a longer one is not read
 
@@ -57,7 +58,7 @@ def _settings(s: Settings, t: Words) -> dict[str, object]:
     prints = [p[:12] for p in s.data_fingerprints]
     data = t("made.data_changed", list=" → ".join(prints)) if len(prints) > 1 else "".join(prints)
     return {
-        "schedule": s.learn_rate,
+        "schedule": asked_words(s),
         "max_steps": None if s.steps is None else steps(s.steps),
         "batch": batch,
         "images": s.images,

@@ -13,7 +13,8 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import accumulate
 
-from hndoctor.formats.schedule import ScheduleError, Segment, effective_ends, parse_schedule, rate_at
+from hndoctor.formats.curve import SHAPES, Curve
+from hndoctor.formats.schedule import ScheduleError, Segment, parse_schedule
 from hndoctor.records import Settings, Vitals
 
 SD_WIDTHS = frozenset({320, 640, 768, 1024, 1280})  # context widths of SD1 and SD2 (web UI)
@@ -27,6 +28,7 @@ POCKET_RATE = 1e-3  # learns a style in 200 steps, captions still followed (benc
 AGREEMENT = 0.8  # share of logged rates that must equal the schedule's for it to be believed; guess, untested
 ADAMS_RATES = ("adam", "lion", "rmsprop", "prodigy")  # these move a weight by about the rate in a step
 OWN_RATES = ("prodigy", "dadapt")  # these find the rate by themselves and multiply it by the one that is asked for
+PIECES = 400  # of a rate that changes at every step, each as one stretch
 SAME_RATE = 1.02  # ratio of rates that count as the same: logs print them with few digits
 
 
@@ -147,10 +149,9 @@ def _rates(vitals: Vitals, usual: float, *, logged: bool = True, asked: bool = T
     root = math.sqrt(effective_batch(vitals.settings))
     points = vitals.losses if logged else ()
     rows = [(point.step, point.learn_rate) for point in points if point.learn_rate is not None and point.step]
-    planned = _planned(vitals) if asked else ()
+    planned = curve_of(vitals) if asked else None
     if planned and _agrees(planned, rows):
-        ends = effective_ends(planned)
-        return _clock([(end, part.rate) for end, part in zip(ends, planned, strict=True)], root, "the schedule")
+        return _clock(_stretches_of(planned), root, "the schedule")
     if rows:
         return _clock(_stretches(rows), root, "the loss log")
     stated = [
@@ -183,6 +184,16 @@ def schedule_of(vitals: Vitals) -> tuple[Segment, ...]:
     return _planned(vitals)
 
 
+def curve_of(vitals: Vitals) -> Curve | None:
+    """The rate of every step that the settings ask for; None where they do not tell it, or by a shape that is not
+    known here."""
+    settings, segments = vitals.settings, _planned(vitals)
+    shape = settings.lr_scheduler or "constant"
+    if not segments or shape not in SHAPES:
+        return None
+    return Curve.of(segments, shape, settings.lr_warmup_steps, settings.lr_num_cycles, settings.lr_min_ratio)
+
+
 def _planned(vitals: Vitals) -> tuple[Segment, ...]:
     settings = vitals.settings
     if not settings.learn_rate:
@@ -193,9 +204,25 @@ def _planned(vitals: Vitals) -> tuple[Segment, ...]:
         return ()
 
 
-def _agrees(planned: tuple[Segment, ...], logged: list[tuple[int, float]]) -> bool:
+def asked_words(settings: Settings) -> str:
+    """The schedule as it was typed, and the shape over it: ``1e-3:200, cosine``."""
+    shape = settings.lr_scheduler if settings.lr_scheduler != "constant" else None
+    return ", ".join(filter(None, (settings.learn_rate, shape)))
+
+
+def _stretches_of(planned: Curve) -> list[tuple[int, float]]:
+    """Ends and rates: the schedule's own segments, or as many pieces of a curve as tell its dose."""
+    if not planned.bends:
+        return [(end, part.rate) for end, part in zip(planned.ends, planned.segments, strict=True)]
+    count = min(PIECES, planned.end)
+    ends = [planned.end * (k + 1) // count for k in range(count)]
+    middles = [(begun + end) // 2 for begun, end in zip([0, *ends], ends, strict=False)]
+    return [(end, planned.at(middle) or 0.0) for end, middle in zip(ends, middles, strict=True)]
+
+
+def _agrees(planned: Curve, logged: list[tuple[int, float]]) -> bool:
     """Whether the rates that were used are those that were asked for."""
-    same = [same_rate(rate_at(planned, step - 1), rate) for step, rate in logged]
+    same = [same_rate(planned.at(max(0, step - 1)), rate) for step, rate in logged]
     return not same or sum(same) >= AGREEMENT * len(same)
 
 

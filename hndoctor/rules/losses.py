@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from hndoctor.formats.counted import counted, higher
-from hndoctor.formats.schedule import Segment
+from hndoctor.formats.curve import Curve
 from hndoctor.records import Severity, Vitals
 from hndoctor.rules.captioned import RULES_CAPTIONS
-from hndoctor.rules.dose import base_of, finds_its_rate, has_adams_rates, same_rate, schedule_of
+from hndoctor.rules.dose import asked_words, base_of, curve_of, finds_its_rate, has_adams_rates, same_rate
 from hndoctor.rules.engine import Sign, rule
 from hndoctor.rules.paired import Drift, against_base, drifts, gap
 from hndoctor.rules.windows import RISE, WINDOW, Mean, above, normal, rises, smoothed
@@ -109,24 +109,20 @@ def rate_is_not_what_was_asked(vitals: Vitals) -> Iterator[Sign]:
         step, rate = ruinous[0]
         message = f"the rate {rate:g} is ruinous for {base_of(vitals).name} (from about {limit:g} on)"
         yield Sign(message, step=step, value=rate, limit=limit, confidence=0.9)
-    planned = () if finds_its_rate(vitals) else schedule_of(vitals)
+    planned = None if finds_its_rate(vitals) else curve_of(vitals)
     since = max(vitals.settings.resumed_at, default=0)  # the schedule that is known is the last one that was asked for
     logged = [(step, rate) for step, rate in logged if step > since]
     other = [(step, rate) for step, rate in logged if planned and not _asked(rate, step, planned)]
     if len(other) >= 2:
         step, rate = other[0]
         rows = f"{len(other):,} of {len(logged):,} rows"
-        message = f"the rate was {rate:g} in {rows}; {vitals.settings.learn_rate} was asked"
+        message = f"the rate was {rate:g} in {rows}; {asked_words(vitals.settings)} was asked"
         yield Sign(message, step=step, value=rate, confidence=min(0.95, len(other) / len(logged) + 0.3))
 
 
-def _asked(rate: float | None, step: int, planned: tuple[Segment, ...]) -> bool:
+def _asked(rate: float | None, step: int, planned: Curve) -> bool:
     """Whether the schedule has this rate at this step, give or take the web UI's off-by-one at its joints."""
-    begun, near = 0, set()
-    for part in planned:
-        if begun - 1 <= step <= part.end + 1:
-            near.add(part.rate)
-        begun = part.end
+    near = [one for before in (-2, -1, 0, 1) if (one := planned.at(max(0, step + before))) is not None]
     return not near or any(same_rate(rate, one) for one in near)
 
 

@@ -138,10 +138,10 @@ def _curve(read: Reader, segments: tuple[Segment, ...]) -> Curve:
     if shape not in SHAPES:
         read.problems.append(f'lr_scheduler = "{shape}": must be one of {", ".join(SHAPES)}')
         shape = "constant"
-    warmup = read.take("lr_warmup_steps", whole, "a whole number of steps") or 0
-    cycles = read.take("lr_num_cycles", whole, "a whole number") or 1
-    floor = read.take("lr_min_ratio", finite, "a share of the rate, from 0 to 1") or 0.0
-    return Curve(segments, shape, max(0, warmup), max(1, cycles), min(1.0, max(0.0, floor)))
+    warmup = read.take("lr_warmup_steps", whole, "a whole number of steps")
+    cycles = read.take("lr_num_cycles", whole, "a whole number")
+    floor = read.take("lr_min_ratio", finite, "a share of the rate, from 0 to 1")
+    return Curve.of(segments, shape, warmup, cycles, floor)
 
 
 def _onset(curve: Curve, items: int, wanted: float) -> int | None:

@@ -83,7 +83,8 @@ def _of_point(point: ValidationPoint) -> bool:
 
 
 def _of_settings(settings: Settings) -> tuple[int, ...]:
-    told = (settings.steps, settings.batch_size, settings.gradient_step, settings.images)
+    counts = (settings.steps, settings.batch_size, settings.gradient_step, settings.images)
+    told = (*counts, settings.lr_warmup_steps, settings.lr_num_cycles)
     return (*(number or 0 for number in told), *settings.resumed_at)
 
 

@@ -66,6 +66,17 @@ def test_the_command_names_the_runs_own_configuration_only_where_there_is_one():
     )
 
 
+def test_a_rate_that_is_prescribed_is_meant_without_the_runs_own_shape():
+    for source, shape, tail in (
+        ("run.json", "cosine", " -o lr_scheduler=constant"),
+        ("run.json", "constant", ""),
+        ("run.json", None, ""),
+        ("settings.json", "cosine", ""),
+    ):
+        vitals = Vitals("runs/x", "x", settings=Settings(source=source, lr_scheduler=shape))
+        assert train_command(vitals, None, "5e-7:9", 9).partition("--steps 9")[2] == tail
+
+
 AWAY = Vitals("runs/x", "x")
 TYPED = ("Hypernetwork: x-500", "Learning rate: 5e-7:900", "Max steps: 900")
 ONE = "copy hypernetworks/x-500.pt to models/hypernetworks"

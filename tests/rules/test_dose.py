@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hndoctor.records import Settings, Vitals
+from hndoctor.formats.curve import Curve
+from hndoctor.formats.schedule import parse_schedule
+from hndoctor.records import LossPoint, Settings, Vitals
 from hndoctor.rules.dose import base_of, clock_of, rates_asked
 from tests.makers import POCKET, a_checkpoint, a_run, an_optimizer, losses
 
@@ -29,6 +31,26 @@ def test_the_same_as_a_sum_over_every_step(parts, batch, step):
     assert clock.at(step) == pytest.approx(math.fsum(by_step[:step]) * math.sqrt(batch))
     if step:
         assert clock.rate(step) == by_step[step - 1]
+
+
+@pytest.mark.parametrize(("shape", "cycles"), [("cosine", 1), ("linear", 1), ("cosine_with_restarts", 4)])
+@pytest.mark.parametrize("logged", [False, True])
+def test_the_shape_over_a_schedule_counts(shape, cycles, logged):
+    asked = Settings(
+        learn_rate="5e-5:700, 5e-6:9000", steps=9000, lr_scheduler=shape, lr_num_cycles=cycles, lr_warmup_steps=100
+    )
+    curve = Curve.of(parse_schedule(asked.learn_rate, 9000), shape, 100, cycles, None)
+    rows = tuple(LossPoint(step, 0.1, curve.at(step - 1)) for step in range(1, 9001, 10))
+    clock = clock_of(Vitals("r", "x", losses=rows if logged else (), settings=asked))
+    assert clock.told == "the schedule"
+    for step in (500, 3000, 9000):
+        assert clock.at(step) == pytest.approx(math.fsum(curve.at(s) or 0 for s in range(step)), rel=0.02)
+
+
+def test_a_shape_that_nobody_knows_tells_no_dose():
+    asked = Settings(learn_rate="5e-6:1000", steps=1000, lr_scheduler="of another trainer")
+    assert clock_of(Vitals("r", "x", settings=asked)).told is None
+    assert clock_of(Vitals("r", "x", losses=losses(range(10, 1010, 10)), settings=asked)).told == "the loss log"
 
 
 def test_the_log_is_believed_where_it_contradicts_the_schedule():

@@ -1,9 +1,12 @@
 """HN2xx: each fires on what it is for, and is silent on a healthy run."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
+from hndoctor.formats.curve import Curve
+from hndoctor.formats.schedule import parse_schedule
 from hndoctor.records import LossPoint, Settings, Severity
 from hndoctor.rules import losses as rules
 from hndoctor.rules.engine import findings_of
@@ -117,6 +120,24 @@ def test_rate_is_not_what_was_asked_is_silent_on_what_was_before_a_resumption():
     rows = losses(range(10, 3000, 10), rate=5e-6) + losses(range(3010, 6000, 10), rate=5e-7)
     vitals = a_run(losses=rows, settings=Settings(learn_rate="5e-7:6000", steps=6000, resumed_at=(3000,)))
     assert not of(rules.rate_is_not_what_was_asked, vitals)
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"), [("cosine_with_restarts", 0), ("cosine", 1), ("linear", 1), ("of another trainer", 0), (None, 1)]
+)
+def test_rate_is_not_what_was_asked_knows_the_shape_over_the_schedule(shape, told):
+    """A run under three cosines after a warm-up was warned of at every step; now only where another shape was asked."""
+    asked = Settings(
+        learn_rate="1e-5:3000, 5e-6:6000", steps=6000, lr_scheduler="cosine_with_restarts", lr_warmup_steps=200,
+        lr_num_cycles=3, lr_min_ratio=0.1,
+    )  # fmt: skip
+    curve = Curve.of(parse_schedule(asked.learn_rate, 6000), asked.lr_scheduler, 200, 3, 0.1)
+    rows = [LossPoint(step, 0.1, curve.at(step - 1)) for step in range(1, 6001, 7)]
+    vitals = a_run(losses=tuple(rows), settings=replace(asked, lr_scheduler=shape))
+    found = of(rules.rate_is_not_what_was_asked, vitals)
+    assert len(found) == told
+    if shape and told:
+        assert f"1e-5:3000, 5e-6:6000, {shape} was asked" in found[0].message
 
 
 def test_rate_is_not_what_was_asked_is_silent_on_the_pocket_model_where_sd1s_ruin_is_sane():
