@@ -49,7 +49,8 @@ def say(line: str = "") -> None:
 def shipped(table: Table) -> tuple[Floats, Floats, Floats]:
     """Log odds of noise of every row by the table in the code, and the ends of their intervals."""
     judged = [judge(table.score_of(i), bool(table.small[i])).noise for i in range(len(table.small))]
-    return tuple(np.array([log_odds(v, 30.0) for v in ends]) for ends in zip(*((j.value, j.low, j.high) for j in judged), strict=True))  # type: ignore[return-value]  # three, as it zips three  # fmt: skip  # noqa: E501
+    columns = zip(*((j.value, j.low, j.high) for j in judged), strict=True)
+    return tuple(np.array([log_odds(v, 30.0) for v in ends]) for ends in columns)  # type: ignore[return-value]  # three
 
 
 def greys(table: Table) -> Floats:
@@ -64,7 +65,8 @@ def line(name: str, values: Floats, positive: NDArray[np.bool_], negative: NDArr
     ends = interval(filled[positive], filled[negative], (table.family[positive], table.family[negative]))
     rate, refused = true_positives(filled[positive], filled[negative]), int(np.isnan(values[positive | negative]).sum())
     tail = f"   ({refused} refused)" if refused else ""
-    say(f"  {name:22s} AUC {auc(filled[positive], filled[negative]):.4f}   TPR {rate:.3f} [{ends[0]:.3f}, {ends[1]:.3f}]{tail}")  # fmt: skip  # noqa: E501
+    area = auc(filled[positive], filled[negative])
+    say(f"  {name:22s} AUC {area:.4f}   TPR {rate:.3f} [{ends[0]:.3f}, {ends[1]:.3f}]{tail}")
 
 
 def held_out_table(table: Table, known: Calibrated) -> None:
@@ -188,7 +190,8 @@ def families_table(table: Table, odds: Floats) -> None:
     for family in np.unique(table.family[kept]):
         for group in np.unique(table.group[kept & (table.family == family)]):
             rows = kept & (table.family == family) & (table.group == group)
-            say(f"{group:14s} {family:30s} {int(rows.sum()):4d} {(odds[rows] > 0).mean():8.2f} {np.median(odds[rows]):9.2f}")  # fmt: skip  # noqa: E501
+            likelier, middle = (odds[rows] > 0).mean(), np.median(odds[rows])
+            say(f"{group:14s} {family:30s} {int(rows.sum()):4d} {likelier:8.2f} {middle:9.2f}")
 
 
 def honesty_table(table: Table, values: tuple[Floats, Floats, Floats], held: Floats, tuned: Table) -> None:

@@ -83,7 +83,8 @@ def convolved(seed: int, smooth: bool = False) -> Decoder:
 def _convolution(planes: Planes, weights: Planes) -> Planes:
     held = np.pad(planes, ((0, 0), (1, 1), (1, 1)), mode="wrap")
     h, w = planes.shape[1:]
-    windows = (np.einsum("oi,ihw->ohw", weights[:, :, y, x], held[:, y : y + h, x : x + w]) for y in range(3) for x in range(3))  # fmt: skip  # noqa: E501
+    places = ((y, x) for y in range(3) for x in range(3))
+    windows = (np.einsum("oi,ihw->ohw", weights[:, :, y, x], held[:, y : y + h, x : x + w]) for y, x in places)
     return np.asarray(sum(windows))
 
 

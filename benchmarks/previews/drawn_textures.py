@@ -67,7 +67,8 @@ def lawn(rng: np.random.Generator, side: int) -> Bytes:
 def tall_grass(rng: np.random.Generator, side: int) -> Bytes:
     """Blades that stand, bent by the wind."""
     lean = cloud(rng, 64, 1.6) * 0.5
-    return _tinted(rng, _strokes(rng, side, 7000, lambda x, y: -1.6 + lean[int(y * 58) + 3, int(x * 58) + 3], (0.03, 0.12)))  # fmt: skip  # noqa: E501
+    strokes = _strokes(rng, side, 7000, lambda x, y: -1.6 + lean[int(y * 58) + 3, int(x * 58) + 3], (0.03, 0.12))
+    return _tinted(rng, strokes)
 
 
 def shingle(rng: np.random.Generator, side: int) -> Bytes:

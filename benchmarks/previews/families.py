@@ -118,4 +118,7 @@ _BENEATH = {**drawn_over.ART, **drawn_busy.BUSY, **drawn_fresh.FRESH}
 
 
 def _noise_pieces(name: str, decoder: noises.Decoder, sizes: tuple[tuple[int, int], ...]) -> dict[str, Maker]:
-    return {f"{name} {side}": lambda side=side, count=count: makers_noise.decoded(name, decoder, side, count) for side, count in sizes}  # type: ignore[misc]  # defaults bind each  # fmt: skip  # noqa: E501
+    return {
+        f"{name} {side}": lambda side=side, count=count: makers_noise.decoded(name, decoder, side, count)  # type: ignore[misc]  # defaults bind each
+        for side, count in sizes
+    }

@@ -198,7 +198,8 @@ def autumn(rng: np.random.Generator, side: int) -> Bytes:
         (x, y), turn, r = rng.uniform(0, side, 2), rng.uniform(0, 6.3), side * rng.uniform(0.01, 0.035)
         around = np.linspace(0, 2 * np.pi, 11)[:-1]
         reach = r * np.where(np.arange(10) % 2, 0.5, 1.0)
-        corners = [(float(x + a), float(y + b)) for a, b in zip(reach * np.cos(around + turn), reach * np.sin(around), strict=True)]  # fmt: skip  # noqa: E501
+        outline = zip(reach * np.cos(around + turn), reach * np.sin(around), strict=True)
+        corners = [(float(x + a), float(y + b)) for a, b in outline]
         pen.polygon(corners, fill=_around(rng, tints[int(rng.integers(5))], 14))
     return np.asarray(picture.filter(ImageFilter.GaussianBlur(side / 900)))
 

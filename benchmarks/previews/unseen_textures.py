@@ -72,7 +72,8 @@ def moss(rng: np.random.Generator, side: int) -> Bytes:
 def shells(rng: np.random.Generator, side: int) -> Bytes:
     """Shells on a beach, ribbed, in pale and brown tints."""
     picture = Image.new("RGB", (side, side), (190, 170, 140))
-    pen, tints = ImageDraw.Draw(picture), ((235, 220, 200), (200, 140, 110), (150, 110, 90), (240, 235, 230), (90, 80, 90))  # fmt: skip  # noqa: E501
+    pen = ImageDraw.Draw(picture)
+    tints = ((235, 220, 200), (200, 140, 110), (150, 110, 90), (240, 235, 230), (90, 80, 90))
     for _ in range(1600):
         (x, y), turn, r = rng.uniform(0, side, 2), rng.uniform(0, 360), side * rng.uniform(0.01, 0.035)
         tint = np.array(tints[int(rng.integers(5))]) * rng.uniform(0.8, 1.1)

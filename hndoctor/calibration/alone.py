@@ -49,6 +49,11 @@ def judge(scores: Scores, small: bool) -> Judged:
     )
 
 
+def either_noise(colourful: float, grey: float) -> tuple[str, float]:
+    """Noise of either kind, which exclude each other: the likelier one ("noise", "grey_noise"), and both together."""
+    return "noise" if colourful >= grey else "grey_noise", colourful + grey
+
+
 def grey_noise(scores: Scores, small: bool) -> Probability:
     """Noise without colours of its own: the static of a television, grey latents, or either in the shades of one."""
     size = "small" if small else "large"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from hndoctor.calibration.alone import PARTLY
+from hndoctor.calibration.alone import PARTLY, either_noise
 from hndoctor.records import PictureJudgement
 
 EVEN = 0.5  # probability from which something is more likely than not
-SPOILT = ("noise", "grey noise", "flat")  # what fails a gate
 
 
 def looks_like(judged: PictureJudgement) -> str:
@@ -22,12 +21,14 @@ def likeliest(judged: PictureJudgement) -> tuple[str, float]:
 
     A picture that is noise for sure, and with even odds colourful or of one tint, is noise.
     """
-    known = {kind: p for kind, p in judged.p.items() if p is not None}
-    noise, grey = known.get("noise", 0.0), known.get("grey_noise", 0.0)
-    known |= {"noise" if noise >= grey else "grey_noise": noise + grey}
-    return max(known.items(), key=lambda item: item[1])
+    known = [(kind, p) for kind, p in judged.p.items() if p is not None]
+    return max([_either(judged), *known], key=lambda item: item[1])
 
 
 def is_spoilt(judged: PictureJudgement) -> bool:
-    """Whether a picture fails a gate: noise, or none at all."""
-    return looks_like(judged) in SPOILT
+    """Whether a picture fails a gate: noise, or none at all, whatever is likelier still (one noise repeated)."""
+    return max(_either(judged)[1], judged.p.get("flat") or 0.0) >= EVEN
+
+
+def _either(judged: PictureJudgement) -> tuple[str, float]:
+    return either_noise(judged.p.get("noise") or 0.0, judged.p.get("grey_noise") or 0.0)

@@ -137,8 +137,8 @@ GAP: Curve = ((0.7, 0.0), (0.9, 0.7), (1.0, 1.5), (1.2, 2.5))
 GAP_LEARNT = 0.03
 # ln(held out / bare base), or of training items where that is less -> broken.  Lab, tuning half, sound : broken stops:
 # 154 : 2 below -.8, 126 : 23 to -.4, 36 : 73 to -.1, 88 : 19 to 0, 11 : 16 to .2, 0 : 109 above.  So a loss is little
-# proof of captions, unless very low; that of -.4 to -.1 none in the lab, whose sound networks mostly gain more, speaks
-# for breakage was not taken over, as others gain less.  Best of four by log score, with every channel and without any
+# proof of captions, unless very low.  That losses of -.4 to -.1 speak for breakage in the lab, whose sound networks
+# mostly gain more, was not taken over: others gain less.  Best of four by log score, with all channels and without each
 HARM_BROKEN: Curve = (
     (-0.8, -3.0),
     (-0.4, -1.3),

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hndoctor.calibration import PARTLY, Judged, noise_reasons
+from hndoctor.calibration import PARTLY, Judged, either_noise, noise_reasons
 from hndoctor.calibration.words import told
 
 
 def reasons_of(scores: Mapping[str, float], judged: Judged, share: float, small: bool) -> tuple[str, ...]:
     """The measures that say so, for what is more likely than not; the loudest first, at most three for noise."""
     reasons = []
-    colourful, grey = judged.noise.value, judged.grey.value  # they exclude each other
-    if colourful + grey >= 0.5 and colourful >= grey:
+    which, noise = either_noise(judged.noise.value, judged.grey.value)
+    if noise >= 0.5 and which == "noise":
         kind = "smooth blobs of colour" if judged.blobby else "colourful noise"
         reasons.append(f"{kind}: noise covers {share:.0%} of the frame")
         reasons += [told(reason) for reason in noise_reasons(scores, small)[:3]]
-    elif colourful + grey >= 0.5:
+    elif noise >= 0.5:
         reasons.append("noise in grey, as static, or in one tint")
     elif share >= PARTLY:
         reasons.append(f"{share:.0%} of the frame looks like noise, though the picture as a whole does not")

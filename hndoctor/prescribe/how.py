@@ -10,6 +10,7 @@ from pathlib import PurePath, PurePosixPath
 from hndoctor.formats.rates import power
 from hndoctor.formats.run_files import CONFIG, RUN_FILE
 from hndoctor.records import Checkpoint, Vitals
+from hndoctor.rules.dose import shape_of
 from hndoctor.rules.optimizers import is_unfit
 
 WEBUI_FOLDER = "models/hypernetworks"
@@ -41,8 +42,7 @@ def train_command(vitals: Vitals, checkpoint: Checkpoint | None, schedule: str, 
     words = ["hndoctor", "train", quoted(place(vitals, CONFIG)) if ours else "CONFIG.toml"]
     if checkpoint:
         words += ["--resume", quoted(place(vitals, checkpoint.path))]
-    shaped = ours and vitals.settings.lr_scheduler not in (None, "constant")
-    plain = ("-o", "lr_scheduler=constant") if shaped else ()
+    plain = ("-o", "lr_scheduler=constant") if ours and shape_of(vitals.settings) else ()
     return " ".join([*words, "--learn-rate", quoted(schedule), "--steps", str(steps), *plain, *more])
 
 

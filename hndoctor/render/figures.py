@@ -11,6 +11,7 @@ import re
 from urllib.parse import quote
 
 from hndoctor.formats.counted import FEW, MANIFOLD, percent
+from hndoctor.formats.rates import power
 
 __all__ = ["against", "clean", "link", "number", "percent", "plain", "portion", "rate", "size", "steps", "with_command"]
 
@@ -57,14 +58,10 @@ def rate(value: float | None) -> str:
     """A learning rate as trainers write it: ``5e-7``, ``1.5e-6``."""
     if value is None:
         return "–"
-    if value == 0:
-        return "0"
-    if not math.isfinite(value):  # a forged figure's hundredfold; none that is measured
-        return "–" if math.isnan(value) else "∞"
-    if 1 <= abs(value) < _THOUSAND:
-        return f"{float(f'{value:.3g}'):g}"  # as some optimizers have it: nobody writes 2e1
-    digits, power = f"{value:.2e}".split("e")
-    return f"{digits.rstrip('0').rstrip('.')}e{int(power)}"
+    rounded = float(f"{value:.2e}")  # the largest of all floats becomes infinite
+    if not math.isfinite(rounded):  # a forged figure's hundredfold; none that is measured
+        return "–" if math.isnan(rounded) else "∞"
+    return power(rounded)
 
 
 def plain(value: float | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from hndoctor.calibration import is_small, log_odds, noise_reasons, probability
+from hndoctor.calibration import either_noise, is_small, log_odds, noise_reasons, probability
 from hndoctor.calibration.logistic import Probability
 from hndoctor.calibration.words import told
 from hndoctor.formats.counted import percent
@@ -68,7 +68,7 @@ class _Seen:
     @property
     def colourful(self) -> bool:
         """Rather than of one tint: as it looks by itself, since beside others both are sure at once."""
-        return (self.preview.noise or 0.0) >= (self.preview.grey_noise or 0.0)
+        return either_noise(self.preview.noise or 0.0, self.preview.grey_noise or 0.0)[0] == "noise"
 
 
 def _seen(preview: Preview, references: References) -> _Seen:

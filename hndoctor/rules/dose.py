@@ -181,20 +181,6 @@ def last_step(vitals: Vitals) -> int:
 
 def schedule_of(vitals: Vitals) -> tuple[Segment, ...]:
     """The schedule that the settings ask for, as far as it can be read."""
-    return _planned(vitals)
-
-
-def curve_of(vitals: Vitals) -> Curve | None:
-    """The rate of every step that the settings ask for; None where they do not tell it, or by a shape that is not
-    known here."""
-    settings, segments = vitals.settings, _planned(vitals)
-    shape = settings.lr_scheduler or "constant"
-    if not segments or shape not in SHAPES:
-        return None
-    return Curve.of(segments, shape, settings.lr_warmup_steps, settings.lr_num_cycles, settings.lr_min_ratio)
-
-
-def _planned(vitals: Vitals) -> tuple[Segment, ...]:
     settings = vitals.settings
     if not settings.learn_rate:
         return ()
@@ -204,10 +190,24 @@ def _planned(vitals: Vitals) -> tuple[Segment, ...]:
         return ()
 
 
+def shape_of(settings: Settings) -> str | None:
+    """What the schedule is multiplied by, by its name; None where that is nothing."""
+    return settings.lr_scheduler if settings.lr_scheduler != "constant" else None
+
+
+def curve_of(vitals: Vitals) -> Curve | None:
+    """The rate of every step that the settings ask for; None where they do not tell it, or by a shape that is not
+    known here."""
+    settings, segments = vitals.settings, schedule_of(vitals)
+    shape = shape_of(settings) or "constant"
+    if not segments or shape not in SHAPES:
+        return None
+    return Curve.of(segments, shape, settings.lr_warmup_steps, settings.lr_num_cycles, settings.lr_min_ratio)
+
+
 def asked_words(settings: Settings) -> str:
     """The schedule as it was typed, and the shape over it: ``1e-3:200, cosine``."""
-    shape = settings.lr_scheduler if settings.lr_scheduler != "constant" else None
-    return ", ".join(filter(None, (settings.learn_rate, shape)))
+    return ", ".join(filter(None, (settings.learn_rate, shape_of(settings))))
 
 
 def _stretches_of(planned: Curve) -> list[tuple[int, float]]:
@@ -222,7 +222,7 @@ def _stretches_of(planned: Curve) -> list[tuple[int, float]]:
 
 def _agrees(planned: Curve, logged: list[tuple[int, float]]) -> bool:
     """Whether the rates that were used are those that were asked for."""
-    same = [same_rate(planned.at(max(0, step - 1)), rate) for step, rate in logged]
+    same = [same_rate(planned.at(step - 1), rate) for step, rate in logged]
     return not same or sum(same) >= AGREEMENT * len(same)
 
 

@@ -28,7 +28,8 @@ def tree(root: Path) -> dict[str, float]:
     held = {}
     for folder, folders, files in os.walk(root):
         for name in (*folders, *files):
-            held[os.path.join(folder, name)] = os.lstat(os.path.join(folder, name)).st_mtime  # noqa: PTH118
+            path = f"{folder}/{name}"
+            held[path] = os.lstat(path).st_mtime
     return held
 
 

@@ -104,7 +104,10 @@ def test_spectral_measures_of_the_fine_grid(picture):
     assert spectrum.spectral_slope(picture) == pytest.approx(slope, rel=1e-3, abs=1e-3)
 
 
-@pytest.mark.parametrize(("measure", "grid"), [(local.fine_gradient_kurtosis, 0), (local.gradient_kurtosis, 1), (local.broad_gradient_kurtosis, 2)])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize(
+    ("measure", "grid"),
+    [(local.fine_gradient_kurtosis, 0), (local.gradient_kurtosis, 1), (local.broad_gradient_kurtosis, 2)],
+)
 def test_kurtosis_is_weighted_by_variance(picture, measure, grid):
     channels = []
     for channel in opponent(grids(picture)[grid]):

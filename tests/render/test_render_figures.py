@@ -14,6 +14,7 @@ from hndoctor.render.figures import against, percent, plain, rate, size
     [
         (None, "–"), (0, "0"), (5e-7, "5e-7"), (1.5e-6, "1.5e-6"), (1e-5, "1e-5"), (0.01, "1e-2"),
         (1, "1"), (20, "20"), (2.5, "2.5"), (999.9, "1000"), (2e4, "2e4"), (math.inf, "∞"), (math.nan, "–"),
+        (1.7976e308, "∞"),
     ],
 )  # fmt: skip
 def test_rates(value, told):

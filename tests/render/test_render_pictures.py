@@ -41,3 +41,12 @@ def test_noise_of_either_kind_counts_together_under_the_likelier() -> None:
     assert [likeliest(one)[0] for one in (dead, tint, odd)] == ["noise", "grey_noise", "noise"]
     assert likeliest(dead)[1] == pytest.approx(0.95)
     assert [is_spoilt(one) for one in (dead, tint, odd)] == [True, True, False]
+
+
+def test_noise_fails_a_gate_whatever_is_likelier_still() -> None:
+    """A sheet of one dead preview again and again: repetition is surer, and it is noise all the same."""
+    sheet = PictureJudgement("sheet.png", NONE | {"noise": 0.97, "repetition": 0.99}, {})
+    blank = PictureJudgement("blank.png", NONE | {"flat": 0.6, "repetition": 0.9}, {})
+    woven = PictureJudgement("woven.png", NONE | {"repetition": 0.99}, {})
+    assert [looks_like(one) for one in (sheet, blank, woven)] == ["repetition"] * 3
+    assert [is_spoilt(one) for one in (sheet, blank, woven)] == [True, True, False]

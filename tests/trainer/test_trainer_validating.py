@@ -53,7 +53,7 @@ def subject_of(config: Config, held_out: Path | None = None, train_: bool = True
 
 
 def measured(subject: Subject, **how: object) -> list[Validated]:
-    return [event for event in validate(subject, **how) if isinstance(event, Validated)]  # type: ignore[arg-type]
+    return [event for event in validate(subject, **how) if isinstance(event, Validated)]  # type: ignore[arg-type]  # by name
 
 
 def test_the_runs_own_pictures_give_what_the_trainer_wrote(trained: Config) -> None:
