@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -90,8 +89,8 @@ def clock_of(vitals: Vitals, base: Base | None = None) -> Clock:
     """The dose of a run, on the scale of Adam's rates: from its schedule where the loss log agrees with it, else the
     log, else the `.optim` files.
 
-    Rates of other optimizers (SGD, Adafactor) are on scales of their own: the one that lasted longest stands for the
-    usual rate, and the clock counts as untold.
+    Rates of other optimizers (SGD, Adafactor) are on scales of their own: that of the middle step stands for the usual
+    rate, and the clock counts as untold.
     """
     usual = (base or base_of(vitals)).usual
     if has_adams_rates(vitals):
@@ -110,21 +109,23 @@ def rates_asked(vitals: Vitals, usual: float) -> Clock:
 
 
 def unit_of(vitals: Vitals, asked: Clock, usual: float) -> float | None:
-    """How much of the rates that were `asked` for counts as one of Adam's: the one that lasted longest stands for the
-    `usual` rate.  None where they are Adam's, or no file tells them.
+    """How much of the rates that were `asked` for counts as one of Adam's: the middle one stands for the `usual` rate.
+    None where they are Adam's, or no file tells them.
     """
     if not asked.told or (has_adams_rates(vitals) and not finds_its_rate(vitals)):
         return None
-    return lasting_rate(asked, last_step(vitals)) / usual
+    return middle_rate(asked, last_step(vitals)) / usual
 
 
-def lasting_rate(clock: Clock, end: int) -> float:
-    """The rate at which most of the first `end` steps were made."""
-    spans, begun = Counter[float](), 0
+def middle_rate(clock: Clock, end: int) -> float:
+    """The rate at or above which half of the first `end` steps were made: that of most, or the middle of a curve."""
+    end, begun, spans = max(1, end), 0, []
     for step, rate in zip(clock.steps, clock.rates, strict=True):
-        spans[rate] += max(0, min(step, max(1, end)) - begun)
-        begun = min(step, max(1, end))
-    return spans.most_common(1)[0][0]
+        spans.append((rate, max(0, min(step, end) - begun)))
+        begun = min(step, end)
+    spans.sort(reverse=True)
+    reached = accumulate(span for _, span in spans)
+    return next(rate for (rate, _), steps in zip(spans, reached, strict=True) if 2 * steps >= begun)
 
 
 def optimizer_of(vitals: Vitals) -> str:

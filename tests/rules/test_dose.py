@@ -86,10 +86,22 @@ def test_rates_on_another_scale_than_adams_tell_no_dose(name):
     vitals = a_run(loss=None, settings=Settings(learn_rate="0.1:4000, 1", steps=6000, optimizer=name))
     clock = clock_of(vitals)
     assert clock.told is None
-    assert clock.rate(1000) == pytest.approx(5e-6), "what lasted longest stands for the usual rate"
+    assert clock.rate(1000) == pytest.approx(5e-6), "what most steps were made at stands for the usual rate"
     assert clock.rate(5000) == pytest.approx(5e-5)
     assert clock.at(4000) == pytest.approx(4000 * 5e-6)
     assert rates_asked(vitals, 5e-6).rate(5000) == 1.0
+
+
+def test_under_a_shape_the_middle_rate_stands_for_the_usual_one():
+    """No rate lasts: the first piece of a warm-up, almost nothing, stood for all, and the rest was ruinous."""
+    shaped = Settings(
+        learn_rate="0.1", steps=6000, optimizer="SGD", lr_scheduler="cosine", lr_warmup_steps=600, lr_num_cycles=1
+    )
+    vitals = a_run(loss=None, settings=shaped)
+    asked, clock = rates_asked(vitals, 5e-6), clock_of(vitals)
+    rates = sorted(asked.rate(step) for step in range(6000))
+    assert clock.rate(600) / 5e-6 == pytest.approx(asked.rate(600) / rates[3000], rel=0.02)
+    assert max(clock.rates) < 4 * 5e-6
 
 
 @pytest.mark.parametrize("name", ["AdamW", "NAdam", "AdamW8bit", "AdamWScheduleFree", "Lion8bit", "RMSprop", None])
